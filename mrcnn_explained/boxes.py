@@ -1,0 +1,89 @@
+"""Box maths that several stages share.
+
+A box is `(y1, x1, y2, x2)` on the last axis; leading axes are free. Every function keeps
+the order of operations of the code explained here: a box on a knife edge (a level
+boundary, a threshold) must fall to the same side.
+"""
+
+import tensorflow as tf
+from jaxtyping import Float
+
+
+def norm_boxes(
+    boxes: Float[tf.Tensor, "*n 4"], image_shape: Float[tf.Tensor, "2"]
+) -> Float[tf.Tensor, "*n 4"]:
+    """Pixels to normalised coordinates: (0, 0, H, W) becomes (0, 0, 1, 1).
+
+    In pixels, y2 and x2 lie outside the box, normalised ones inside: hence the shift by
+    one and the division by H-1 and W-1 (deviation 10: a box loses one pixel that way).
+    """
+    scale, shift = _pixel_grid(boxes, image_shape)
+    return (boxes - shift) / scale
+
+
+def denorm_boxes(
+    boxes: Float[tf.Tensor, "*n 4"], image_shape: Float[tf.Tensor, "2"]
+) -> Float[tf.Tensor, "*n 4"]:
+    """Normalised coordinates to pixels, not rounded. Undoes `norm_boxes`."""
+    scale, shift = _pixel_grid(boxes, image_shape)
+    return boxes * scale + shift
+
+
+def _pixel_grid(boxes, image_shape):
+    side = tf.cast(image_shape, boxes.dtype)
+    scale = tf.concat([side, side], axis=-1) - tf.constant(1.0, boxes.dtype)
+    return scale, tf.constant([0.0, 0.0, 1.0, 1.0], boxes.dtype)
+
+
+def apply_box_deltas(
+    boxes: Float[tf.Tensor, "*n 4"], deltas: Float[tf.Tensor, "*n 4"]
+) -> Float[tf.Tensor, "*n 4"]:
+    """Move and stretch boxes by `(dy, dx, log dh, log dw)`, in units of the box's own size.
+
+    Source: R-CNN (arXiv:1311.2524), appendix C, equations 1-4. The size grows about the
+    centre; coordinates keep the system they had.
+    """
+    y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
+    dy, dx, dh, dw = tf.unstack(deltas, axis=-1)
+    height, width = y2 - y1, x2 - x1
+    center_y = y1 + 0.5 * height + dy * height
+    center_x = x1 + 0.5 * width + dx * width
+    height *= tf.exp(dh)
+    width *= tf.exp(dw)
+    y1 = center_y - 0.5 * height
+    x1 = center_x - 0.5 * width
+    return tf.stack([y1, x1, y1 + height, x1 + width], axis=-1)
+
+
+def clip_boxes(
+    boxes: Float[tf.Tensor, "*n 4"], window: Float[tf.Tensor, "*w 4"]
+) -> Float[tf.Tensor, "*n 4"]:
+    """Move every corner into the window `(y1, x1, y2, x2)`, which broadcasts over boxes."""
+    top, left, bottom, right = tf.unstack(window, axis=-1)
+    y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
+    inside_y = lambda y: tf.maximum(tf.minimum(y, bottom), top)  # noqa: E731
+    inside_x = lambda x: tf.maximum(tf.minimum(x, right), left)  # noqa: E731
+    return tf.stack([inside_y(y1), inside_x(x1), inside_y(y2), inside_x(x2)], axis=-1)
+
+
+def iou(
+    boxes1: Float[tf.Tensor, "n 4"], boxes2: Float[tf.Tensor, "m 4"]
+) -> Float[tf.Tensor, "n m"]:
+    """Intersection over union of every pair, as `tf.image.non_max_suppression` computes it.
+
+    Corners may be given in any order. A pair with a box of no area has IoU 0.
+    """
+    top1, left1, bottom1, right1 = _ordered(boxes1[:, tf.newaxis])
+    top2, left2, bottom2, right2 = _ordered(boxes2[tf.newaxis])
+    area1 = (bottom1 - top1) * (right1 - left1)
+    area2 = (bottom2 - top2) * (right2 - left2)
+    height = tf.maximum(tf.minimum(bottom1, bottom2) - tf.maximum(top1, top2), 0.0)
+    width = tf.maximum(tf.minimum(right1, right2) - tf.maximum(left1, left2), 0.0)
+    intersection = height * width
+    overlap = intersection / (area1 + area2 - intersection)
+    return tf.where((area1 > 0) & (area2 > 0), overlap, 0.0)
+
+
+def _ordered(boxes):
+    y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
+    return tf.minimum(y1, y2), tf.minimum(x1, x2), tf.maximum(y1, y2), tf.maximum(x1, x2)

@@ -1,0 +1,288 @@
+"""MaskRCNN: the map of the detector. One line a stage, in the order of the data."""
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Float, UInt8
+
+from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.config import BACKBONES, Config
+from mrcnn_explained.devices import let_memory_grow
+from mrcnn_explained.pictures import as_picture
+from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
+from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, probe
+from mrcnn_explained.stages.box_head import BoxHead
+from mrcnn_explained.stages.detections import select_detections
+from mrcnn_explained.stages.image import MoldedImage, mold_image
+from mrcnn_explained.stages.instances import Instances, unmold
+from mrcnn_explained.stages.mask_head import MaskHead
+from mrcnn_explained.stages.proposals import given_rois, propose
+from mrcnn_explained.stages.pyramid import FeaturePyramid
+from mrcnn_explained.stages.roi_align import pyramid_roi_align
+from mrcnn_explained.stages.rpn import RegionProposalNetwork
+from mrcnn_explained.trace import Run, Trace
+from mrcnn_explained.weights import WeightReport, find_coco_weights, load_into
+
+Picture = UInt8[np.ndarray, "h w 3"]
+Pictures = Picture | Sequence[Picture]
+
+
+#: Fields of the config that decide the shapes of the weights.
+ARCHITECTURE = {
+    *("num_classes", "image_channel_count", "backbone", "backbone_width", "backbone_strides"),
+    *("top_down_pyramid_size", "rpn_anchor_ratios", "rpn_anchor_stride", "rpn_channels"),
+    *("pool_size", "mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
+}
+
+
+class RandomWeightsWarning(UserWarning):
+    """What the model says has no meaning: it was never trained, or not all of it was."""
+
+
+class MaskRCNN:
+    """A Mask R-CNN whose every stage can be looked at.
+
+    config      every number of it
+    backbone    any callable in place of the ResNet: pictures → (c1, c2, c3, c4, c5)
+
+    The weights are random until `load_weights` reads a file; they are drawn from the
+    layers' names, so that two models are alike.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        backbone: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None = None,
+    ):
+        let_memory_grow()
+        c = self.config = config or Config.coco()
+        self.backbone = backbone or ResNet(
+            BACKBONES[c.backbone], c.backbone_width, c.image_channel_count
+        )
+        self.pyramid = FeaturePyramid(
+            probe(backbone, c.image_channel_count) if backbone else self.backbone.channels,
+            c.top_down_pyramid_size,
+        )
+        self.rpn = RegionProposalNetwork(
+            c.top_down_pyramid_size, c.anchors_per_cell, c.rpn_channels, c.rpn_anchor_stride
+        )
+        self.box_head = BoxHead(
+            c.top_down_pyramid_size, c.num_classes, c.pool_size, c.fpn_classif_fc_layers_size
+        )
+        self.mask_head = MaskHead(c.top_down_pyramid_size, c.num_classes, c.mask_channels)
+        self.weights_from = "random"
+        self.random_layers = dict.fromkeys(name.split("/")[0] for name in self.weights)
+        self._warned = False
+        self._compile()
+
+    def _stages(self, molded, image_meta, anchors, rois=None):
+        """Run every stage behind the molding, in the order of the data."""
+        c = self.config
+        image_shape = image_meta[0, 4:6]  # of the first picture, for all (deviation 9)
+        window = norm_boxes(image_meta[:, 7:11], image_shape)
+
+        backbone = BackboneFeatures(*self.backbone(molded))
+        pyramid = self.pyramid(backbone[1:])
+        rpn = self.rpn(pyramid.rpn_maps)
+        proposals = given_rois(rois) if rois is not None else propose(
+            rpn.rpn_class, rpn.rpn_bbox, anchors, count=c.post_nms_rois_inference,
+            pre_nms_limit=c.pre_nms_limit, nms_threshold=c.rpn_nms_threshold,
+            std_dev=c.rpn_bbox_std_dev,
+        )  # fmt: skip
+        levels, crops, reordered = pyramid_roi_align(
+            proposals.rpn_rois, image_shape, pyramid.roi_maps, pool_size=c.pool_size,
+            rounding=c.level_rounding,
+        )  # fmt: skip
+        box_head = self.box_head(reordered.pooled)
+        detections = select_detections(
+            proposals.rpn_rois, box_head.mrcnn_class, box_head.mrcnn_bbox, window,
+            min_confidence=c.detection_min_confidence, nms_threshold=c.detection_nms_threshold,
+            max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
+        )  # fmt: skip
+        boxes, class_ids = detections.detections[..., :4], detections.detections[..., 4]
+        mask_levels, mask_crops, mask_reordered = pyramid_roi_align(
+            boxes, image_shape, pyramid.roi_maps, pool_size=c.mask_pool_size,
+            rounding=c.level_rounding,
+        )  # fmt: skip
+        mask_head = self.mask_head(
+            mask_reordered.pooled, tf.cast(class_ids, tf.int32), detections.valid
+        )
+        return (
+            *(backbone, pyramid, rpn, proposals, levels, crops, reordered, box_head, detections),
+            *(mask_levels, mask_crops, mask_reordered, mask_head),
+        )
+
+    def trace(self, images: Pictures, *, rois: Any = None) -> Trace:
+        """Run the detector on pictures and return everything that it computed.
+
+        images    one picture, uint8 [h, w, 3], or a list of them
+        rois      boxes (y1, x1, y2, x2) in pixels of the picture as given, [n, 4] (for a
+                  list of pictures: one such array each): the second stage runs on them
+                  instead of on the RPN's proposals
+        """
+        molded, inputs = self._prepare(images)
+        if rois is not None:
+            inputs = (*inputs, self._normalised_rois(rois, molded))
+        backbone, pyramid, rpn, *second_stage = self._graph(*inputs)
+        anchors = self._anchors(inputs[0].shape[1:3])
+        results = (molded, backbone, pyramid, anchors, rpn, *second_stage)
+        detections, mask_head = second_stage[5], second_stage[9]
+        instances = self._unmold(detections.detections, mask_head.class_mask, molded)
+        run = Run(
+            config=self.config.to_json(),
+            weights=self.weights_from,
+            random=" ".join(self.random_layers),
+            device=rpn.rpn_class.device,
+            tensorflow=tf.__version__,
+            rois="rpn" if rois is None else "given",
+        )
+        return Trace(*results, instances, run)
+
+    def detect(self, images: Pictures) -> list[dict[str, np.ndarray]]:
+        """Find the objects: one dict a picture with `rois`, `class_ids`, `scores`, `masks`.
+
+        Boxes and masks are in the pixels of the picture as given. It runs the code that
+        `trace` runs; only what leads to the objects is computed.
+        """
+        self._warn_of_random_weights()
+        molded, inputs = self._prepare(images)
+        instances = self._unmold(*self._results(*inputs), molded)
+        keys = ("rois", "class_ids", "scores", "masks")
+        columns = (getattr(instances, key) for key in keys)
+        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def with_config(self, **changes: Any) -> Self:
+        """A model with other settings and the same weights: thresholds, counts, sizes.
+
+        Raises ValueError for a change that needs other weights.
+        """
+        config = self.config.replace(**changes)
+        changed = {name for name in changes if changes[name] != getattr(self.config, name)}
+        if wrong := changed & ARCHITECTURE:
+            raise ValueError(
+                f"{', '.join(sorted(wrong))} cannot change under given weights; "
+                "make a new model: MaskRCNN(config.replace(...))"
+            )
+        other = copy.copy(self)
+        other.config = config
+        other._compile()
+        return other
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Every variable by `layer/weight`, as weight files name it."""
+        parts = (self.backbone, self.pyramid, self.rpn, self.box_head, self.mask_head)
+        variables = (v for part in parts for v in getattr(part, "weights", ()))
+        return {"/".join(v.path.split("/")[-2:]): v for v in variables}
+
+    def load_weights(
+        self, path: str | PathLike[str], *, exclude: Sequence[str] = ()
+    ) -> WeightReport:
+        """Read a weight file that Matterport's code or a port of it wrote, all or nothing.
+
+        path       an .h5 file; "coco" for mask_rcnn_coco.h5 from the cache or its release
+        exclude    layers to leave as they are, by name
+
+        Returns what became of every tensor; raises WeightFileError with what to do.
+        """
+        path = find_coco_weights() if path == "coco" else path
+        report = load_into(self.weights, path, exclude)
+        self.weights_from = str(path)
+        self.random_layers = dict.fromkeys(name.split("/")[0] for name in report.left_random)
+        return report
+
+    def _compile(self) -> None:
+        """Make the two graphs. Both run `_stages`; the second fetches the objects alone."""
+        self._graph = tf.function(self._stages, autograph=False)
+
+        def results(*inputs):
+            *_, detections, _, _, _, mask_head = self._stages(*inputs)
+            return detections.detections, mask_head.class_mask
+
+        self._results = tf.function(results, autograph=False)
+        self._anchors_of = {}
+
+    def _prepare(self, images: Pictures) -> tuple[MoldedImage, tuple[tf.Tensor, ...]]:
+        """Mold pictures; return them with the inputs of the graph."""
+        c = self.config
+        images = images if isinstance(images, list | tuple) else [images]
+        pictures = [as_picture(image, f"picture {i}") for i, image in enumerate(images)]
+        molded = mold_image(
+            pictures, min_dim=c.image_min_dim, max_dim=c.image_max_dim,
+            min_scale=c.image_min_scale, mode=c.image_resize_mode, mean_pixel=c.mean_pixel,
+            num_classes=c.num_classes,
+        )  # fmt: skip
+        anchors = self._anchors(molded.molded.shape[1:3])
+        return molded, (molded.molded, tf.constant(molded.image_meta, tf.float32), anchors.boxes)
+
+    def _anchors(self, image_shape) -> Anchors:
+        shape, c = tuple(image_shape), self.config
+        if shape not in self._anchors_of:
+            self._anchors_of[shape] = pyramid_anchors(
+                shape, scales=c.rpn_anchor_scales, ratios=c.rpn_anchor_ratios,
+                strides=c.backbone_strides, anchor_stride=c.rpn_anchor_stride,
+            )  # fmt: skip
+        return self._anchors_of[shape]
+
+    def _unmold(self, detections, class_mask, molded: MoldedImage) -> Instances:
+        return unmold(
+            detections.numpy(), class_mask.numpy(), molded.original_shape, molded.molded_shape,
+            molded.window,
+        )  # fmt: skip
+
+    def _normalised_rois(self, rois, molded: MoldedImage) -> Float[tf.Tensor, "B N 4"]:
+        """Boxes in pixels of the pictures as given, normalised to the molded ones."""
+        rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
+        if len(rows) != len(molded.original):
+            raise ValueError(
+                f"rois came for {len(rows)} pictures, but there are {len(molded.original)}; "
+                "give one array [n, 4] for each picture"
+            )
+        rows = [check_rois(boxes, image) for image, boxes in enumerate(rows)]
+        padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
+        shift = molded.window[:, :2] - molded.crop
+        for image, boxes in enumerate(rows):
+            boxes = boxes * molded.scale[image] + np.tile(shift[image], 2)
+            shape = tf.constant(molded.molded_shape[image, :2])
+            padded[image, : len(boxes)] = norm_boxes(tf.constant(boxes), shape)
+        return tf.constant(padded, tf.float32)
+
+    def _warn_of_random_weights(self) -> None:
+        if self.random_layers and not self._warned:
+            self._warned = True
+            warnings.warn(self.randomness(), RandomWeightsWarning, stacklevel=3)
+
+    def randomness(self) -> str:
+        """Say in words which weights are random; empty where none is."""
+        layers = list(self.random_layers)
+        if not layers:
+            return ""
+        which = "all" if self.weights_from == "random" else ", ".join(layers)
+        return (
+            f"random weights ({which}): what the model finds has no meaning until trained ones "
+            "are loaded: model.load_weights(FILE), --weights FILE"
+        )
+
+
+def check_rois(boxes: Any, image: int) -> Float[np.ndarray, "n 4"]:
+    """Boxes of one picture as float64, or ValueError for what is not an ordered box."""
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise ValueError(
+            f"rois of picture {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
+            "n > 0: (y1, x1, y2, x2) in pixels of the picture as given"
+        )
+    ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    if not ordered.all():
+        row = int(np.argmin(ordered))
+        raise ValueError(
+            f"ROI {row} of picture {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
+            "with y2 > y1 and x2 > x1, in pixels"
+        )
+    return boxes

@@ -1,0 +1,114 @@
+"""Pictures at the door: from a file or an array to uint8 [h, w, 3], or a refusal in words.
+
+Needs no TensorFlow, so that a wrong path is told at once.
+"""
+
+import warnings
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+CHANNELS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
+
+
+class PictureError(ValueError):
+    """A picture that cannot be used: what came, what was expected, what to do."""
+
+
+def load_image(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w 3"]:
+    """Read a picture file as RGB, turned upright where its EXIF data says so.
+
+    Grey pictures get three equal channels, an alpha channel is dropped, 16 bits become 8.
+    Raises PictureError for what is not a picture of one frame.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                frames = getattr(file, "n_frames", 1)
+                if frames > 1:
+                    raise PictureError(
+                        f"{path} holds {frames} frames; a single picture was expected. "
+                        "Save the frame that you mean as PNG or JPEG"
+                    )
+                file.load()
+                picture = ImageOps.exif_transpose(file)
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(_not_a_picture(path)) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise PictureError(
+            f"{path} is too large to unpack safely ({error}). Scale it down"
+        ) from error
+    except OSError as error:
+        raise PictureError(_unreadable(path, error)) from error
+    except (ValueError, SyntaxError, EOFError) as error:  # Pillow's words for broken files
+        raise PictureError(f"{path} is broken: {error}. Save it anew as PNG or JPEG") from error
+    if picture.mode in ("P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV", "La", "RGBa"):
+        picture = picture.convert("RGB")
+    return as_picture(np.asarray(picture), str(path))
+
+
+def as_picture(
+    array: Num[np.ndarray, "h w *ch"], name: str = "the picture"
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Turn an array into uint8 [h, w, 3], or say why it cannot be.
+
+    Taken: one to four channels (grey, with alpha, RGB, RGBA); uint8; uint16, divided by 257;
+    32-bit integers that fit into 16 bits; floats from 0 to 1, times 255.
+    """
+    array = np.asarray(array)
+    if array.ndim == 2:
+        array = array[..., np.newaxis]
+    if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
+        raise PictureError(
+            f"{name} has the shape {list(array.shape)}; expected [height, width, channels] "
+            f"with 1 to 4 channels ({', '.join(CHANNELS.values())}) and a pixel at least"
+        )
+    if array.shape[-1] in (2, 4):
+        array = array[..., :-1]
+    if array.shape[-1] == 1:
+        array = np.repeat(array, 3, axis=-1)
+    return np.ascontiguousarray(_to_uint8(array, name))
+
+
+def _to_uint8(array, name):
+    kind, low, high = array.dtype.kind, array.min(), array.max()
+    if array.dtype == np.uint8:
+        return array
+    if kind in "iu" and low >= 0 and high <= 65535:
+        return (array // 257).astype(np.uint8)
+    if kind == "f":
+        if not np.isfinite(array).all():
+            wrong = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise PictureError(
+                f"{name} holds NaN or infinity, first at [row, column, channel] {wrong}"
+            )
+        if low >= 0 and high <= 1:
+            return np.round(array * 255).astype(np.uint8)
+    raise PictureError(
+        f"{name} holds {array.dtype} values from {low} to {high}; expected uint8 0…255, "
+        "uint16 0…65535 or floats 0…1. Scale it to one of these"
+    )
+
+
+def _not_a_picture(path: Path) -> str:
+    size = path.stat().st_size
+    if size == 0:
+        return f"{path} is empty; a picture file was expected (PNG, JPEG, …)"
+    return f"{path} is not a picture that Pillow can read ({size} bytes). Give a PNG or JPEG file"
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return f"{path} is a directory; give one picture file in it"
+    if not path.exists():
+        return f"{path} does not exist; give the path of a picture file"
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read by this user; change its permissions"
+    return f"{path} is truncated or broken: {error}. Save it anew as PNG or JPEG"

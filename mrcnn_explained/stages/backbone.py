@@ -1,0 +1,131 @@
+"""Backbone: ResNet, from the picture to feature maps of stride 4, 8, 16 and 32.
+
+Paper    Deep Residual Learning (arXiv:1512.03385), table 1 and figure 5 (right)
+Input    molded of image.py
+Output   c2…c5 are read by pyramid.py
+Shapes   B pictures of H x W pixels; w = width, 64 in the paper
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from jaxtyping import Float32
+
+from mrcnn_explained.stages.layers import batch_norm, conv
+
+
+class BackboneFeatures(NamedTuple):
+    """The last output of each stage of the backbone."""
+
+    c1: Float32[tf.Tensor, "B H//4 W//4 ch1"]  # stride 4: the stem, after its max-pooling
+    c2: Float32[tf.Tensor, "B H//4 W//4 ch2"]  # stride 4, 4w channels
+    c3: Float32[tf.Tensor, "B H//8 W//8 ch3"]  # stride 8, 8w channels
+    c4: Float32[tf.Tensor, "B H//16 W//16 ch4"]  # stride 16, 16w channels
+    c5: Float32[tf.Tensor, "B H//32 W//32 ch5"]  # stride 32, 32w channels
+
+
+class ResNet(keras.layers.Layer):
+    """ResNet of bottleneck blocks, in the shape and with the names of the explained code.
+
+    blocks    bottleneck blocks in stages 2…5: (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) -101
+    width     channels of the stem
+
+    Where implementations differ: convolutions carry a bias although BatchNorm follows
+    (deviation 13), BatchNorm's epsilon is 1e-3 (14), the stride sits in the first 1x1
+    convolution of a block (17), and the max-pooling pads below and right only (18).
+    """
+
+    def __init__(self, blocks: Sequence[int] = (3, 4, 6, 3), width: int = 64, channels: int = 3):
+        super().__init__(name="resnet")
+        self.conv1 = conv("conv1", channels, width, 7, strides=2, padding="valid")
+        self.bn_conv1 = batch_norm("bn_conv1", width)
+        self.blocks, channels = [], width
+        for stage, count in enumerate(blocks, start=2):
+            filters = width * 2 ** (stage - 2)
+            for index in range(count):
+                name = f"{stage}{chr(ord('a') + index)}"
+                stride = 2 if index == 0 and stage > 2 else 1
+                self.blocks.append(Bottleneck(name, channels, filters, stride, index == 0))
+                channels = 4 * filters
+        self.channels = tuple(4 * width * 2**k for k in range(4))  # of c2…c5
+        self._last_block = {
+            f"res{stage}{chr(ord('a') + count - 1)}_out": f"c{stage}"
+            for stage, count in enumerate(blocks, start=2)
+        }
+        self.built = True
+
+    def walk(self, images: Float32[tf.Tensor, "B H W ch"]) -> Iterator[tuple[str, tf.Tensor]]:
+        """Yield the name and output of every layer, in the order of the data.
+
+        All of them for ResNet-101 at 1024x1024 are 17 GB: keep what you need and let
+        the rest go, `next(x for name, x in resnet.walk(images) if name == "res4f_out")`.
+        """
+        x = tf.pad(images, [[0, 0], [3, 3], [3, 3], [0, 0]])
+        yield "conv1", (x := self.conv1(x))
+        yield "bn_conv1", (x := self.bn_conv1(x, training=False))
+        yield "relu_conv1", (x := tf.nn.relu(x))
+        yield "pool1", (x := tf.nn.max_pool2d(x, ksize=3, strides=2, padding="SAME"))
+        for block in self.blocks:
+            for name, output in block.walk(x):
+                yield name, output
+            x = output
+
+    def call(self, images: Float32[tf.Tensor, "B H W ch"]) -> BackboneFeatures:
+        """Walk through all layers and keep the last of each stage."""
+        stage_of = {"pool1": "c1", **self._last_block}
+        kept = {stage_of[name]: x for name, x in self.walk(images) if name in stage_of}
+        return BackboneFeatures(**kept)
+
+
+class Bottleneck(keras.layers.Layer):
+    """1x1 down, 3x3, 1x1 up, added to the shortcut (arXiv:1512.03385, figure 5 right)."""
+
+    def __init__(self, name: str, channels: int, filters: int, stride: int, projection: bool):
+        super().__init__(name=f"block{name}")
+        self.label = f"res{name}"
+        res, bn = f"res{name}_branch", f"bn{name}_branch"
+        self.conv_a = conv(f"{res}2a", channels, filters, 1, strides=stride)
+        self.bn_a = batch_norm(f"{bn}2a", filters)
+        self.conv_b = conv(f"{res}2b", filters, filters, 3)
+        self.bn_b = batch_norm(f"{bn}2b", filters)
+        self.conv_c = conv(f"{res}2c", filters, 4 * filters, 1)
+        self.bn_c = batch_norm(f"{bn}2c", 4 * filters)
+        self.projection = projection
+        if projection:  # the shortcut changes its size, so it needs weights
+            self.conv_1 = conv(f"{res}1", channels, 4 * filters, 1, strides=stride)
+            self.bn_1 = batch_norm(f"{bn}1", 4 * filters)
+        self.built = True
+
+    def walk(self, x: tf.Tensor) -> Iterator[tuple[str, tf.Tensor]]:
+        """Yield the name and output of every layer; the last is the block's own."""
+        shortcut = x
+        main = ((self.conv_a, self.bn_a), (self.conv_b, self.bn_b), (self.conv_c, self.bn_c))
+        for step, (convolution, norm) in zip("abc", main, strict=True):
+            yield convolution.name, (x := convolution(x))
+            yield norm.name, (x := norm(x, training=False))
+            if step != "c":
+                yield f"{self.label}_relu2{step}", (x := tf.nn.relu(x))
+        if self.projection:
+            yield self.conv_1.name, (shortcut := self.conv_1(shortcut))
+            yield self.bn_1.name, (shortcut := self.bn_1(shortcut, training=False))
+        yield f"{self.label}_sum", (x := x + shortcut)
+        yield f"{self.label}_out", tf.nn.relu(x)
+
+
+def probe(backbone: Callable[[tf.Tensor], Sequence[tf.Tensor]], channels: int = 3) -> list[int]:
+    """Try any backbone on a small black picture; return the channels of c2…c5.
+
+    A backbone is a callable: pictures [B, H, W, ch] → five maps c1…c5, of which c2…c5 have
+    strides 4, 8, 16 and 32. Raises ValueError with the shapes that came otherwise.
+    """
+    maps = list(backbone(tf.zeros([1, 64, 64, channels])))
+    shapes = [tuple(x.shape) for x in maps]
+    sides = [shape[1:3] for shape in shapes[1:]]
+    if len(maps) != 5 or sides != [(16, 16), (8, 8), (4, 4), (2, 2)]:
+        raise ValueError(
+            f"a backbone must return five maps, c1…c5, and for a 64x64 picture c2…c5 are 16x16, "
+            f"8x8, 4x4 and 2x2 (strides 4, 8, 16, 32); this one returned {shapes}"
+        )
+    return [shape[-1] for shape in shapes[1:]]

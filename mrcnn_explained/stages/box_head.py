@@ -1,0 +1,74 @@
+"""Box head: what is in each ROI, and how must its box change?
+
+Paper    Feature Pyramid Networks (arXiv:1612.03144), section 4.2; Mask R-CNN, figure 4 right
+Input    pooled of reorder.py, 7x7
+Output   read by detections.py
+Shapes   B pictures, N ROIs, C classes, P side of a crop, U = fpn_classif_fc_layers_size
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from jaxtyping import Float32
+
+from mrcnn_explained.stages.layers import batch_norm, conv, dense
+
+
+class BoxHeadOutput(NamedTuple):
+    """Every layer of the head, for every ROI. Zero-padded ROIs go through it too."""
+
+    conv1: Float32[tf.Tensor, "B N U"]  # the P x P convolution: a fully connected layer
+    bn1: Float32[tf.Tensor, "B N U"]
+    relu1: Float32[tf.Tensor, "B N U"]
+    conv2: Float32[tf.Tensor, "B N U"]  # the 1x1 convolution: another one
+    bn2: Float32[tf.Tensor, "B N U"]
+    shared: Float32[tf.Tensor, "B N U"]  # after the second ReLU (`pool_squeeze` there)
+    mrcnn_class_logits: Float32[tf.Tensor, "B N C"]
+    mrcnn_class: Float32[tf.Tensor, "B N C"]  # probabilities; class 0 is background
+    mrcnn_bbox: Float32[tf.Tensor, "B N C 4"]  # dy dx dh dw of every class, in std-devs
+
+
+class BoxHead(keras.layers.Layer):
+    """Two fully connected layers, then class scores and class-specific box deltas.
+
+    `TimeDistributed` there means: fold pictures and ROIs into one axis, apply the layer
+    once, unfold. BatchNorm follows both layers, which the papers' heads lack (16).
+    """
+
+    def __init__(self, channels: int, num_classes: int, pool_size: int = 7, units: int = 1024):
+        super().__init__(name="box_head")
+        self.conv1 = conv("mrcnn_class_conv1", channels, units, pool_size, padding="valid")
+        self.bn1 = batch_norm("mrcnn_class_bn1", units)
+        self.conv2 = conv("mrcnn_class_conv2", units, units, 1)
+        self.bn2 = batch_norm("mrcnn_class_bn2", units)
+        self.class_logits = dense("mrcnn_class_logits", units, num_classes)
+        self.bbox_fc = dense("mrcnn_bbox_fc", units, 4 * num_classes)
+        self.built = True
+
+    def call(self, pooled: Float32[tf.Tensor, "B N P P F"]) -> BoxHeadOutput:
+        """Score every ROI for every class."""
+        batch_shape = tf.shape(pooled)[:2]
+        crops = tf.reshape(pooled, tf.concat([[-1], tf.shape(pooled)[2:]], axis=0))  # fold
+        crops = tf.ensure_shape(crops, [None, *pooled.shape[2:]])
+
+        conv1 = self.conv1(crops)
+        bn1 = self.bn1(conv1, training=False)
+        relu1 = tf.nn.relu(bn1)
+        conv2 = self.conv2(relu1)
+        bn2 = self.bn2(conv2, training=False)
+        shared = tf.nn.relu(bn2)[:, 0, 0]
+        logits = self.class_logits(shared)
+        probabilities = tf.nn.softmax(logits)
+        deltas = self.bbox_fc(shared)
+
+        def unfold(x, *tail):
+            return tf.reshape(x, tf.concat([batch_shape, tail], axis=0))
+
+        units, classes = shared.shape[-1], logits.shape[-1]
+        return BoxHeadOutput(
+            *(unfold(x, units) for x in (conv1, bn1, relu1, conv2, bn2, shared)),
+            mrcnn_class_logits=unfold(logits, classes),
+            mrcnn_class=unfold(probabilities, classes),
+            mrcnn_bbox=unfold(deltas, classes, 4),
+        )

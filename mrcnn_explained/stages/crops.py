@@ -1,0 +1,80 @@
+"""Crops: a fixed number of samples from the feature map of each ROI's level.
+
+Paper    Mask R-CNN (arXiv:1703.06870), section 3, ROIAlign
+Input    roi_level of levels.py, p2…p5 of pyramid.py
+Output   read by reorder.py, which brings the crops back into the order of the ROIs
+Shapes   B pictures, N ROIs, P side of a crop; one entry a level, P2…P5, each of n ROIs
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from jaxtyping import Float32, Int32, Int64
+
+from mrcnn_explained.stages.levels import LOWEST
+
+
+class LevelCrops(NamedTuple):
+    """What each level (P2…P5) crops. Index 0 is P2."""
+
+    ix: tuple[Int64[tf.Tensor, "_ 2"], ...]  # (picture, ROI) of each row
+    level_boxes: tuple[Float32[tf.Tensor, "_ 4"], ...]  # normalised
+    box_indices: tuple[Int32[tf.Tensor, "_"], ...]  # the picture of each row
+    sample_y: tuple[Float32[tf.Tensor, "_ P"], ...]  # rows sampled, in cells of the map
+    sample_x: tuple[Float32[tf.Tensor, "_ P"], ...]  # columns sampled, in cells of the map
+    pooled: tuple[Float32[tf.Tensor, "_ P P F"], ...]  # the crops
+
+
+def crop_levels(
+    rois: Float32[tf.Tensor, "B N 4"],
+    roi_level: Int32[tf.Tensor, "B N"],
+    maps: Sequence[Float32[tf.Tensor, "B _ _ F"]],
+    *,
+    pool_size: int = 7,
+    lowest: int = LOWEST,
+) -> LevelCrops:
+    """Crop each ROI from the map of its level and resize it to P x P by bilinear samples.
+
+    maps      P2…P5, finest first
+    lowest    the level of the first map
+
+    `tf.image.crop_and_resize` spreads P samples from edge to edge of the box, one a cell:
+    not the paper's bins, whose samples sit at their centres and are averaged (deviations
+    2 and 3). Corners of picture and map are aligned (4). A sample outside the map is 0.
+
+    Which picture a row belongs to is told by `box_indices`: the crops of a level are one
+    list for the whole batch. No gradient flows into the boxes (7).
+    """
+    columns = []
+    for level, features in enumerate(maps, start=lowest):
+        ix = tf.where(roi_level == level)
+        level_boxes = tf.stop_gradient(tf.gather_nd(rois, ix))
+        box_indices = tf.stop_gradient(tf.cast(ix[:, 0], tf.int32))
+        pooled = tf.image.crop_and_resize(
+            features, level_boxes, box_indices, [pool_size, pool_size], method="bilinear"
+        )
+        sample_y, sample_x = sample_points(level_boxes, tf.shape(features)[1:3], pool_size)
+        columns.append((ix, level_boxes, box_indices, sample_y, sample_x, pooled))
+    return LevelCrops(*zip(*columns, strict=True))
+
+
+def sample_points(
+    boxes: Float32[tf.Tensor, "n 4"], map_shape: Int32[tf.Tensor, "2"], pool_size: int
+) -> tuple[Float32[tf.Tensor, "n P"], Float32[tf.Tensor, "n P"]]:
+    """Where `crop_and_resize` samples a map: rows and columns, in cells, 0 the first centre.
+
+    From y1 (H'-1) to y2 (H'-1) in P-1 equal steps; a single sample sits in the middle.
+    """
+    last = tf.cast(map_shape, tf.float32) - 1.0
+    y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
+
+    def spread(first, end, last_cell):
+        if pool_size == 1:
+            return (0.5 * (first + end) * last_cell)[:, tf.newaxis]
+        step = (end - first) * last_cell / (pool_size - 1)
+        return (first * last_cell)[:, tf.newaxis] + tf.range(pool_size, dtype=tf.float32) * step[
+            :, tf.newaxis
+        ]
+
+    return spread(y1, y2, last[0]), spread(x1, x2, last[1])

@@ -1,0 +1,169 @@
+"""Image molding: from the picture as given to the tensor that the network sees.
+
+Paper    Mask R-CNN (arXiv:1703.06870), section 3.1: the shorter side becomes 800 pixels
+Input    pictures, uint8 [h, w, 3], any sizes
+Output   read by backbone.py (molded), levels.py and detections.py (image_meta, window)
+Shapes   B pictures; H, W the molded picture; C classes; a window is (y1, x1, y2, x2), pixels
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Float32, Float64, Int64, UInt8
+from skimage.transform import resize
+
+ResizeMode = Literal["square", "pad64", "crop", "none"]
+
+
+class MoldedImage(NamedTuple):
+    """Each picture on its way into the network."""
+
+    original: tuple[UInt8[np.ndarray, "_ _ ch"], ...]  # as given; sizes may differ
+    resized: UInt8[np.ndarray, "B H W ch"]  # scaled, then padded with 0 or cropped
+    molded: Float32[tf.Tensor, "B H W ch"]  # minus the mean pixel: padding is -mean, not 0
+    scale: Float64[np.ndarray, "B"]  # molded pixels per original pixel
+    padding: Int64[np.ndarray, "B 3 2"]  # pixels before and after, for y, x, channels
+    crop: Int64[np.ndarray, "B 2"]  # (y, x) cut away above and left, resized pixels
+    window: Int64[np.ndarray, "B 4"]  # pixels of the molded picture that hold the original
+    image_meta: Float64[np.ndarray, "B meta"]  # the next six, packed as the explained code does
+    image_id: Int64[np.ndarray, "B"]
+    original_shape: Int64[np.ndarray, "B 3"]  # h, w, channels
+    molded_shape: Int64[np.ndarray, "B 3"]  # H, W, channels
+    active_class_ids: Int64[np.ndarray, "B C"]  # 1 for classes of the picture's dataset
+
+
+def mold_image(
+    images: Sequence[UInt8[np.ndarray, "_ _ ch"]],
+    *,
+    min_dim: int = 800,
+    max_dim: int = 1024,
+    min_scale: float = 0.0,
+    mode: ResizeMode = "square",
+    mean_pixel: Sequence[float] = (123.7, 116.8, 103.9),
+    num_classes: int = 81,
+    image_ids: Sequence[int] | None = None,
+    active_class_ids: Int64[np.ndarray, "B C"] | None = None,
+    seed: int = 0,
+) -> MoldedImage:
+    """Scale, pad or crop pictures to one size and subtract the mean pixel.
+
+    mode    square  scale so that the shorter side is min_dim, unless the longer one then
+                    exceeds max_dim; pad to max_dim x max_dim (the default there)
+            pad64   the same scaling without the limit; pad to multiples of 64
+            crop    the same scaling without the limit; cut min_dim x min_dim out at a
+                    place drawn from `seed` (for training)
+            none    take the picture as it is
+
+    Scaling goes up to min_dim but never down to it, and by min_scale at least. Pixels are
+    truncated to uint8 before the mean is subtracted, so padding enters the network as
+    minus the mean pixel: not neutral. Where the paper scales to 800 and pads nothing, see
+    deviation 20.
+
+    Raises ValueError where the pictures come out in sizes that differ or that the network
+    cannot halve six times.
+    """
+    if not images:
+        raise ValueError("no picture came: give one uint8 array [h, w, 3], or a list of them")
+    rng = np.random.default_rng(seed)
+    rows = [_resize(image, min_dim, max_dim, min_scale, mode, rng) for image in images]
+    resized, scale, padding, crop, window = zip(*rows, strict=True)
+    _check_sizes(images, resized, mode)
+
+    resized = np.stack(resized)
+    # In float64, rounded once at the end: float32 all the way differs in the last bit.
+    molded = (resized.astype(np.float32) - np.asarray(mean_pixel, np.float64)).astype(np.float32)
+    ids = np.zeros(len(images)) if image_ids is None else np.asarray(image_ids)
+    if active_class_ids is None:
+        active_class_ids = np.zeros([len(images), num_classes], np.int64)
+    parts = {
+        "image_id": ids.astype(np.int64),
+        "original_shape": np.array([image.shape for image in images], np.int64),
+        "molded_shape": np.array([image.shape for image in resized], np.int64),
+        "active_class_ids": np.asarray(active_class_ids, np.int64),
+    }
+    window, scale = np.array(window, np.int64), np.array(scale, np.float64)
+    return MoldedImage(
+        original=tuple(images),
+        resized=resized,
+        molded=tf.constant(molded),
+        scale=scale,
+        padding=np.array(padding, np.int64),
+        crop=np.array(crop, np.int64),
+        window=window,
+        image_meta=pack_meta(**parts, window=window, scale=scale),
+        **parts,
+    )
+
+
+def pack_meta(*, image_id, original_shape, molded_shape, window, scale, active_class_ids):
+    """Pack what is known of each picture into rows of floats: Float64 [B, 12 + C].
+
+    A Keras graph of that time took tensors only, hence one vector, ids included; its
+    length depends on the number of classes (deviation 55).
+    """
+    columns = (image_id[:, None], original_shape, molded_shape, window, scale[:, None])
+    return np.concatenate([*columns, active_class_ids], axis=1).astype(np.float64)
+
+
+def _resize(image, min_dim, max_dim, min_scale, mode, rng):
+    """Resize one picture; return it with its scale, padding, crop and window."""
+    h, w = image.shape[:2]
+    scale, padding, crop = 1.0, [(0, 0), (0, 0), (0, 0)], (0, 0)
+    if mode == "none":
+        return image, scale, padding, crop, (0, 0, h, w)
+
+    if min_dim:
+        scale = max(1.0, min_dim / min(h, w))
+    scale = max(scale, min_scale)
+    if mode == "square" and round(max(h, w) * scale) > max_dim:
+        scale = max_dim / max(h, w)
+    if scale != 1:
+        h, w = max(1, round(h * scale)), max(1, round(w * scale))
+        image = scale_picture(image, (h, w)).astype(np.uint8)  # truncates, as there
+
+    if mode == "crop":
+        crop = (int(rng.integers(h - min_dim + 1)), int(rng.integers(w - min_dim + 1)))
+        image = image[crop[0] : crop[0] + min_dim, crop[1] : crop[1] + min_dim]
+        return image, scale, padding, crop, (0, 0, min_dim, min_dim)
+
+    high, wide = (max_dim, max_dim) if mode == "square" else (_up_to_64(h), _up_to_64(w))
+    top, left = (high - h) // 2, (wide - w) // 2
+    padding = [(top, high - h - top), (left, wide - w - left), (0, 0)]
+    return np.pad(image, padding), scale, padding, crop, (top, left, top + h, left + w)
+
+
+def scale_picture(image: np.ndarray, shape: tuple[int, int]) -> Float64[np.ndarray, "h w *ch"]:
+    """Scale to `shape` bilinearly, without smoothing first, values kept: scikit-image's way.
+
+    Outside the picture is 0, so that its border pixels darken when it grows.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-image's advice on defaults that are all given
+        return resize(
+            image, shape, order=1, mode="constant", cval=0, clip=True,
+            preserve_range=True, anti_aliasing=False,
+        )  # fmt: skip
+
+
+def _up_to_64(side: int) -> int:
+    return -(-side // 64) * 64
+
+
+def _check_sizes(images, resized, mode):
+    shapes = [image.shape for image in resized]
+    if len(set(shapes)) > 1:
+        given = ", ".join(f"{i.shape[0]}x{i.shape[1]}" for i in images)
+        made = ", ".join(f"{s[0]}x{s[1]}" for s in shapes)
+        raise ValueError(
+            f"pictures of one batch must come out in one size: {given} gave {made} with resize "
+            f"mode {mode!r}. Use mode 'square', or give them one at a time"
+        )
+    h, w = shapes[0][:2]
+    if h % 64 or w % 64 or not h or not w:
+        raise ValueError(
+            f"the network halves a picture six times, so its sides must be multiples of 64; "
+            f"with resize mode {mode!r} it is {h}x{w}. Use mode 'square' or 'pad64'"
+        )

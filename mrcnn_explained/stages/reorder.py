@@ -1,0 +1,63 @@
+"""Reorder: bring the crops, which lie level by level, back to the order of the ROIs.
+
+Source   the explained code's PyramidROIAlign; the papers need no such step
+Input    ix and pooled of crops.py
+Output   pooled is read by box_head.py and mask_head.py
+Shapes   B pictures, N ROIs, P side of a crop; rows of B*N are crops of all levels
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from jaxtyping import Bool, Float32, Int32, Int64
+
+IMAGE_STEP = 100_000  # a sorting key is picture * IMAGE_STEP + ROI
+
+
+class Reordered(NamedTuple):
+    """The way of every crop back to its ROI."""
+
+    box_to_level: Int32[tf.Tensor, "BN 3"]  # (picture, ROI, row) of the stack of all levels
+    sorting_tensor: Int32[tf.Tensor, "BN"]  # the sorting key of each row of the stack
+    sorted_ix: Int32[tf.Tensor, "BN"]  # rows of the stack in ascending order of the key
+    final_order: Int32[tf.Tensor, "BN"]  # the row that each ROI takes its crop from
+    home: Bool[tf.Tensor, "B N"]  # True where the crop is that of the ROI in whose place it is
+    pooled: Float32[tf.Tensor, "B N P P F"]  # crops in the order of the ROIs
+
+
+def reorder(
+    ix: Sequence[Int64[tf.Tensor, "_ 2"]],
+    pooled: Sequence[Float32[tf.Tensor, "_ P P F"]],
+    batch_shape: Int32[tf.Tensor, "2"],
+) -> Reordered:
+    """Sort the stacked crops of all levels by picture, then by ROI.
+
+    batch_shape    (B, N)
+
+    The key mixes picture and ROI in one int32, so two ROIs share a key from 100,000 ROIs
+    a picture on, and it overflows beyond 21,474 pictures (deviation 8). `top_k` sorts
+    downwards, hence the reversal. `home` tells whether it worked.
+    """
+    box_to_level = tf.cast(tf.concat(ix, axis=0), tf.int32)
+    box_range = tf.range(tf.shape(box_to_level)[0])
+    box_to_level = tf.concat([box_to_level, box_range[:, tf.newaxis]], axis=1)
+
+    sorting_tensor = box_to_level[:, 0] * IMAGE_STEP + box_to_level[:, 1]
+    sorted_ix = tf.math.top_k(sorting_tensor, k=tf.size(sorting_tensor)).indices[::-1]
+    final_order = tf.gather(box_to_level[:, 2], sorted_ix)
+
+    image, roi = tf.meshgrid(tf.range(batch_shape[0]), tf.range(batch_shape[1]), indexing="ij")
+    expected = tf.reshape(tf.stack([image, roi], axis=-1), [-1, 2])
+    arrived = tf.gather(box_to_level[:, :2], final_order)
+    home = tf.reduce_all(arrived == expected, axis=1)
+
+    crops = tf.gather(tf.concat(pooled, axis=0), final_order)
+    return Reordered(
+        box_to_level=box_to_level,
+        sorting_tensor=sorting_tensor,
+        sorted_ix=sorted_ix,
+        final_order=final_order,
+        home=tf.reshape(home, batch_shape),
+        pooled=tf.reshape(crops, tf.concat([batch_shape, tf.shape(crops)[1:]], axis=0)),
+    )

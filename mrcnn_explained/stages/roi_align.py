@@ -1,0 +1,43 @@
+"""Stages 7 to 9 together: what the explained code calls PyramidROIAlign.
+
+The model runs it twice: 7x7 for the box head on the ROIs, 14x14 for the mask head on the
+detections, so the mask of an object may come from another level than its class
+(deviation 11).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from jaxtyping import Float, Float32
+
+from mrcnn_explained.stages.crops import LevelCrops, crop_levels
+from mrcnn_explained.stages.levels import LevelAssignment, Rounding, assign_levels
+from mrcnn_explained.stages.reorder import Reordered, reorder
+
+
+class PyramidROIAlign(NamedTuple):
+    """The results of the three stages."""
+
+    levels: LevelAssignment
+    crops: LevelCrops
+    reordered: Reordered
+
+
+def pyramid_roi_align(
+    rois: Float32[tf.Tensor, "B N 4"],
+    image_shape: Float[tf.Tensor, "2"],
+    maps: Sequence[Float32[tf.Tensor, "B _ _ F"]],
+    *,
+    pool_size: int = 7,
+    rounding: Rounding = "round",
+) -> PyramidROIAlign:
+    """Find each ROI's level, crop it there, and put the crops in the order of the ROIs.
+
+    rois           normalised
+    image_shape    (H, W) of the molded picture, pixels
+    maps           P2…P5, finest first
+    """
+    levels = assign_levels(rois, image_shape, rounding=rounding)
+    crops = crop_levels(rois, levels.roi_level, maps, pool_size=pool_size)
+    return PyramidROIAlign(levels, crops, reorder(crops.ix, crops.pooled, tf.shape(rois)[:2]))

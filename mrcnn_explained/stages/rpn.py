@@ -1,0 +1,74 @@
+"""Region proposal network: for every anchor, is there an object, and how does its box differ?
+
+Paper    Faster R-CNN (arXiv:1506.01497), section 3.1; shared by all levels: FPN, section 4.1
+Input    p2…p6 of pyramid.py
+Output   read by proposals.py; rows are in the order of anchors.py
+Shapes   B pictures, A anchors, R = anchors per cell; S = channels of the shared convolution
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from jaxtyping import Float32
+
+from mrcnn_explained.stages.layers import conv
+
+
+class RpnScores(NamedTuple):
+    """Scores and box deltas, as maps level by level (P2…P6) and as one list of anchors."""
+
+    shared: tuple[Float32[tf.Tensor, "B _ _ S"], ...]  # after the 3x3 convolution and its ReLU
+    level_class_logits: tuple[Float32[tf.Tensor, "B _ _ R 2"], ...]  # (background, object)
+    level_class: tuple[Float32[tf.Tensor, "B _ _ R 2"], ...]  # probabilities of the two
+    level_bbox: tuple[Float32[tf.Tensor, "B _ _ R 4"], ...]  # dy dx dh dw, in std-devs
+    rpn_class_logits: Float32[tf.Tensor, "B A 2"]  # the maps above, row by row, level by level
+    rpn_class: Float32[tf.Tensor, "B A 2"]
+    rpn_bbox: Float32[tf.Tensor, "B A 4"]
+
+
+class RegionProposalNetwork(keras.layers.Layer):
+    """One small network slid over every level with the same weights.
+
+    The paper's two-way softmax, where later code takes one sigmoid. The shared
+    convolution has 512 channels as in VGG's days; FPN has 256 (deviation 22).
+    """
+
+    def __init__(
+        self, in_channels: int, anchors_per_cell: int = 3, channels: int = 512, stride: int = 1
+    ):
+        super().__init__(name="rpn_model")
+        self.anchors_per_cell = anchors_per_cell
+        self.conv_shared = conv(
+            "rpn_conv_shared", in_channels, channels, 3, strides=stride, activation="relu"
+        )
+        self.class_raw = conv("rpn_class_raw", channels, 2 * anchors_per_cell, 1)
+        self.bbox_pred = conv("rpn_bbox_pred", channels, 4 * anchors_per_cell, 1)
+        self.built = True
+
+    def call(self, maps: Sequence[Float32[tf.Tensor, "B _ _ F"]]) -> RpnScores:
+        """Score every anchor of every map."""
+        shared = tuple(self.conv_shared(p) for p in maps)
+        logits = tuple(self._per_anchor(self.class_raw(x), 2) for x in shared)
+        probabilities = tuple(tf.nn.softmax(x) for x in logits)
+        deltas = tuple(self._per_anchor(self.bbox_pred(x), 4) for x in shared)
+        return RpnScores(
+            shared=shared,
+            level_class_logits=logits,
+            level_class=probabilities,
+            level_bbox=deltas,
+            rpn_class_logits=_rows(logits),
+            rpn_class=_rows(probabilities),
+            rpn_bbox=_rows(deltas),
+        )
+
+    def _per_anchor(self, x, values):
+        """[B, h, w, R * values] to [B, h, w, R, values]."""
+        b, h, w = tf.unstack(tf.shape(x)[:3])
+        return tf.reshape(x, [b, h, w, self.anchors_per_cell, values])
+
+
+def _rows(maps):
+    """Maps [B, h, w, R, values] of all levels as rows [B, A, values], in the anchors' order."""
+    return tf.concat([tf.reshape(x, [tf.shape(x)[0], -1, x.shape[-1]]) for x in maps], axis=1)
