@@ -23,6 +23,10 @@ BACKBONES = {
 RESIZE_MODES = ("square", "pad64", "crop", "none")
 
 
+class ConfigError(ValueError):
+    """A config that contradicts itself: the field, its value, what would do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Every number of one detector. Frozen: `config.replace(...)` makes another.
@@ -138,12 +142,12 @@ class Config:
         theirs = {key.lower(): getattr(config, key) for key in dir(config) if key.isupper()}
         known = {name: value for name, value in theirs.items() if name in fields}
         if not known:
-            raise ValueError(
+            raise ConfigError(
                 f"{config!r} has none of the attributes of Matterport's Config "
                 "(NUM_CLASSES, IMAGE_MAX_DIM, …); give the class or an object of it"
             )
         if callable(known.get("backbone")) and "backbone" not in overrides:
-            raise ValueError(
+            raise ConfigError(
                 "BACKBONE is a callable: give it to the model, MaskRCNN(config, backbone=…), "
                 "and name a stand-in here: Config.from_matterport(config, backbone='resnet50')"
             )
@@ -175,7 +179,7 @@ class Config:
         values = json.loads(text)
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise ValueError(f"unknown config fields {sorted(unknown)}: made by another version?")
+            raise ConfigError(f"unknown config fields {sorted(unknown)}: made by another version?")
         return cls(**values)
 
 
@@ -184,7 +188,7 @@ def _check(config: Config) -> None:
 
     def need(condition: bool, field: str, what_would_do: str) -> None:
         if not condition:
-            raise ValueError(f"{field} is {getattr(config, field)!r}: {what_would_do}")
+            raise ConfigError(f"{field} is {getattr(config, field)!r}: {what_would_do}")
 
     need(config.num_classes >= 2, "num_classes", "count the background too, so 2 at least")
     names = len(config.class_names)

@@ -137,7 +137,7 @@ class MaskRCNN:
         run = Run(
             config=self.config.to_json(),
             weights=self.weights_from,
-            random=" ".join(self.random_layers),
+            random=self.randomness(),
             device=rpn.rpn_class.device,
             tensorflow=tf.__version__,
             rois="rpn" if rois is None else "given",

@@ -54,6 +54,11 @@ def load_image(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w 3"]:
     return as_picture(np.asarray(picture), str(path))
 
 
+def demo_image() -> Path:
+    """The path of the picture that comes with the package."""
+    return Path(__file__).parent / "assets" / "demo.jpg"
+
+
 def as_picture(
     array: Num[np.ndarray, "h w *ch"], name: str = "the picture"
 ) -> UInt8[np.ndarray, "h w 3"]:

@@ -48,7 +48,7 @@ class Run(NamedTuple):
 
     config: str  # JSON of the Config
     weights: str  # where the weights came from
-    random: str  # layers whose weights are random, with blanks between; empty: none
+    random: str  # why what it found means nothing, in words; empty where it was all trained
     device: str  # where TensorFlow ran it
     tensorflow: str  # its version
     rois: str  # "rpn", or "given" by the caller
@@ -92,6 +92,10 @@ class Trace(NamedTuple):
     @property
     def config(self) -> Config:
         return Config.from_json(self.run.config)
+
+    def randomness(self) -> str:
+        """Which weights were random, in words; empty where none was. Reports must show it."""
+        return self.run.random
 
     def tensors(self) -> Iterator[tuple[str, Any]]:
         """Yield (`proposals.nms.rank`, tensor) for every tensor, in the order of the data."""

@@ -19,12 +19,12 @@ class BoxHeadOutput(NamedTuple):
     """Every layer of the head, for every ROI. Zero-padded ROIs go through it too."""
 
     conv1: Float32[tf.Tensor, "B N U"]  # the P x P convolution: a fully connected layer
-    bn1: Float32[tf.Tensor, "B N U"]
-    relu1: Float32[tf.Tensor, "B N U"]
+    bn1: Float32[tf.Tensor, "B N U"]  # after BatchNorm
+    relu1: Float32[tf.Tensor, "B N U"]  # after ReLU
     conv2: Float32[tf.Tensor, "B N U"]  # the 1x1 convolution: another one
-    bn2: Float32[tf.Tensor, "B N U"]
+    bn2: Float32[tf.Tensor, "B N U"]  # after BatchNorm
     shared: Float32[tf.Tensor, "B N U"]  # after the second ReLU (`pool_squeeze` there)
-    mrcnn_class_logits: Float32[tf.Tensor, "B N C"]
+    mrcnn_class_logits: Float32[tf.Tensor, "B N C"]  # scores before the softmax
     mrcnn_class: Float32[tf.Tensor, "B N C"]  # probabilities; class 0 is background
     mrcnn_bbox: Float32[tf.Tensor, "B N C 4"]  # dy dx dh dw of every class, in std-devs
 

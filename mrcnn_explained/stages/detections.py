@@ -9,6 +9,7 @@ Shapes   B pictures, N ROIs, C classes, D detections; boxes are (y1, x1, y2, x2)
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
 
@@ -27,7 +28,7 @@ class Detections(NamedTuple):
     is_foreground: Bool[tf.Tensor, "B N"]  # filter 1: not background
     is_confident: Bool[tf.Tensor, "B N"]  # filter 2: score >= min_confidence
     nms: NmsVerdict  # filter 3, among ROIs of one class that passed 1 and 2; rows are ROIs
-    survives_nms: Bool[tf.Tensor, "B N"]
+    survives_nms: Bool[tf.Tensor, "B N"]  # passed filters 1 to 3
     kept: Bool[tf.Tensor, "B N"]  # filter 4: among the D best
     detection_roi: Int32[tf.Tensor, "B D"]  # the ROI of each detection; -1: none
     detections: Float32[tf.Tensor, "B D 6"]  # y1 x1 y2 x2 class score; zero rows at the end
@@ -97,6 +98,32 @@ def select_detections(
         detections=tf.where(valid[..., None], found, 0.0),
         valid=valid,
     )
+
+
+def fates(detections: Detections, valid: Bool[tf.Tensor, "B N"], *, image: int = 0) -> list[str]:
+    """What became of every ROI of one picture, in words, from the filters' answers.
+
+    valid    of proposals.py: which ROIs are more than padding
+    """
+    d = Detections(*(part if isinstance(part, NmsVerdict) else np.asarray(part[image])
+                     for part in detections))  # fmt: skip
+    by, overlap = (np.asarray(part[image]) for part in (d.nms.suppressed_by, d.nms.suppressed_iou))
+    place = {roi: i for i, roi in enumerate(d.detection_roi.tolist()) if roi >= 0}
+
+    def fate(roi: int) -> str:
+        if not valid[image][roi]:
+            return "padding"
+        if not d.is_foreground[roi]:
+            return "background"
+        if not d.is_confident[roi]:
+            return "below the confidence threshold"
+        if by[roi] >= 0:
+            return f"suppressed by ROI {by[roi]} (IoU {overlap[roi]:.2f})"
+        if not d.survives_nms[roi]:
+            return "class already full"
+        return f"detection {place[roi]}" if roi in place else "beyond the best detections"
+
+    return [fate(roi) for roi in range(len(d.class_ids))]
 
 
 def _nms_per_class(boxes, scores, candidates, class_ids, *, threshold, limit):

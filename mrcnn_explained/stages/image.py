@@ -6,7 +6,6 @@ Output   read by backbone.py (molded), levels.py and detections.py (image_meta, 
 Shapes   B pictures; H, W the molded picture; C classes; a window is (y1, x1, y2, x2), pixels
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -14,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import Float32, Float64, Int64, UInt8
 from skimage.transform import resize
+
+from mrcnn_explained.pictures import PictureError
 
 ResizeMode = Literal["square", "pad64", "crop", "none"]
 
@@ -29,7 +30,7 @@ class MoldedImage(NamedTuple):
     crop: Int64[np.ndarray, "B 2"]  # (y, x) cut away above and left, resized pixels
     window: Int64[np.ndarray, "B 4"]  # pixels of the molded picture that hold the original
     image_meta: Float64[np.ndarray, "B meta"]  # the next six, packed as the explained code does
-    image_id: Int64[np.ndarray, "B"]
+    image_id: Int64[np.ndarray, "B"]  # 0 when detecting
     original_shape: Int64[np.ndarray, "B 3"]  # h, w, channels
     molded_shape: Int64[np.ndarray, "B 3"]  # H, W, channels
     active_class_ids: Int64[np.ndarray, "B C"]  # 1 for classes of the picture's dataset
@@ -62,11 +63,11 @@ def mold_image(
     minus the mean pixel: not neutral. Where the paper scales to 800 and pads nothing, see
     deviation 20.
 
-    Raises ValueError where the pictures come out in sizes that differ or that the network
+    Raises PictureError where the pictures come out in sizes that differ or that the network
     cannot halve six times.
     """
     if not images:
-        raise ValueError("no picture came: give one uint8 array [h, w, 3], or a list of them")
+        raise PictureError("no picture came: give one uint8 array [h, w, 3], or a list of them")
     rng = np.random.default_rng(seed)
     rows = [_resize(image, min_dim, max_dim, min_scale, mode, rng) for image in images]
     resized, scale, padding, crop, window = zip(*rows, strict=True)
@@ -140,12 +141,10 @@ def scale_picture(image: np.ndarray, shape: tuple[int, int]) -> Float64[np.ndarr
 
     Outside the picture is 0, so that its border pixels darken when it grows.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-image's advice on defaults that are all given
-        return resize(
-            image, shape, order=1, mode="constant", cval=0, clip=True,
-            preserve_range=True, anti_aliasing=False,
-        )  # fmt: skip
+    return resize(
+        image, shape, order=1, mode="constant", cval=0, clip=True,
+        preserve_range=True, anti_aliasing=False,
+    )  # fmt: skip
 
 
 def _up_to_64(side: int) -> int:
@@ -157,13 +156,13 @@ def _check_sizes(images, resized, mode):
     if len(set(shapes)) > 1:
         given = ", ".join(f"{i.shape[0]}x{i.shape[1]}" for i in images)
         made = ", ".join(f"{s[0]}x{s[1]}" for s in shapes)
-        raise ValueError(
+        raise PictureError(
             f"pictures of one batch must come out in one size: {given} gave {made} with resize "
             f"mode {mode!r}. Use mode 'square', or give them one at a time"
         )
     h, w = shapes[0][:2]
     if h % 64 or w % 64 or not h or not w:
-        raise ValueError(
+        raise PictureError(
             f"the network halves a picture six times, so its sides must be multiples of 64; "
             f"with resize mode {mode!r} it is {h}x{w}. Use mode 'square' or 'pad64'"
         )

@@ -7,6 +7,8 @@ Shapes   one entry a picture of h x w pixels with I objects; boxes are (y1, x1, 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +23,8 @@ class Instances(NamedTuple):
     """The objects of each picture. The first four names are the keys of `detect`'s dicts."""
 
     rois: tuple[Int32[np.ndarray, "_ 4"], ...]  # pixels; y2 and x2 lie outside the box
-    class_ids: tuple[Int32[np.ndarray, "_"], ...]
-    scores: tuple[Float32[np.ndarray, "_"], ...]
+    class_ids: tuple[Int32[np.ndarray, "_"], ...]  # 1…C-1
+    scores: tuple[Float32[np.ndarray, "_"], ...]  # probability of the class
     masks: tuple[Bool[np.ndarray, "_ _ _"], ...]  # h, w, objects
     detection: tuple[Int64[np.ndarray, "_"], ...]  # the row of detections each came from
 
@@ -57,11 +59,13 @@ def _unmold_one(detections, masks, original_shape, molded_shape, window, thresho
     has_area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) > 0
     found, boxes = found[has_area], boxes[has_area]
 
-    full = np.zeros([*original_shape[:2], len(found)], bool)
-    for i, (row, box) in enumerate(zip(found, boxes, strict=True)):
-        full[..., i] = full_mask(masks[row], box, original_shape[:2], threshold)
+    full = np.zeros([len(found), *original_shape[:2]], bool)
+    with ThreadPoolExecutor() as pool:  # scaling releases Python's lock
+        draw = partial(full_mask, image_shape=original_shape[:2], threshold=threshold)
+        for i, mask in enumerate(pool.map(draw, masks[found], boxes)):
+            full[i] = mask
     class_ids = detections[found, 4].astype(np.int32)
-    return boxes, class_ids, detections[found, 5], full, found
+    return boxes, class_ids, detections[found, 5], np.moveaxis(full, 0, -1), found
 
 
 def original_boxes(

@@ -55,7 +55,7 @@ def assign_levels(
                    pixels to 79, 158 and 317 (deviation 1). Weights trained one way lose
                    accuracy the other way.
 
-    ROIs with no area, crossed corners or NaN read the lowest level, as there.
+    ROIs with no area, crossed corners, NaN or infinity read the lowest level, as there.
     """
     if lowest > highest:
         raise ValueError(f"the lowest level, {lowest}, is above the highest, {highest}")
@@ -73,7 +73,7 @@ def assign_levels(
     octaves = tf.math.log(normalised_side / (canonical_side / image_side)) / tf.math.log(2.0)
     whole = tf.round(octaves) if rounding == "round" else tf.floor(octaves)
     level = tf.clip_by_value(canonical_level + whole, lowest, highest)
-    level = tf.where(tf.math.is_nan(level), float(lowest), level)
+    level = tf.where(tf.math.is_finite(whole), level, float(lowest))  # no int32 holds it there
 
     side = normalised_side * image_side
     boundary = _nearest(

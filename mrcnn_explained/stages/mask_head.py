@@ -19,10 +19,10 @@ class MaskHeadOutput(NamedTuple):
     """Every layer of the head for the rows that it computed, and the masks in their places."""
 
     rows: Int64[tf.Tensor, "R 2"]  # (picture, detection) of each row computed
-    conv1: Float32[tf.Tensor, "R P P ch"]  # four times: convolution, BatchNorm, ReLU
-    conv2: Float32[tf.Tensor, "R P P ch"]
-    conv3: Float32[tf.Tensor, "R P P ch"]
-    conv4: Float32[tf.Tensor, "R P P ch"]
+    conv1: Float32[tf.Tensor, "R P P ch"]  # convolution, BatchNorm and ReLU
+    conv2: Float32[tf.Tensor, "R P P ch"]  # the second of the kind
+    conv3: Float32[tf.Tensor, "R P P ch"]  # the third of the kind
+    conv4: Float32[tf.Tensor, "R P P ch"]  # the fourth of the kind
     deconv: Float32[tf.Tensor, "R M M ch"]  # twice as high and wide, after ReLU
     mrcnn_mask: Float32[tf.Tensor, "R M M C"]  # probability of each pixel, for every class
     class_mask: Float32[tf.Tensor, "B D M M"]  # that of the chosen class; 0 where not computed

@@ -21,13 +21,13 @@ class Proposals(NamedTuple):
 
     scores: Float32[tf.Tensor, "B K"]  # probability of an object
     top_ix: Int32[tf.Tensor, "B K"]  # the anchor of each candidate
-    pre_nms_anchors: Float32[tf.Tensor, "B K 4"]
+    pre_nms_anchors: Float32[tf.Tensor, "B K 4"]  # its box
     deltas: Float32[tf.Tensor, "B K 4"]  # dy dx dh dw, times the standard deviations
     refined_anchors: Float32[tf.Tensor, "B K 4"]  # after the deltas
     refined_anchors_clipped: Float32[tf.Tensor, "B K 4"]  # inside (0, 0, 1, 1)
     nms: NmsVerdict  # rows are candidates
     post_nms_ix: Int32[tf.Tensor, "B N"]  # the candidate of each ROI, best first; -1: none
-    rpn_rois: Float32[tf.Tensor, "B N 4"]  # zero rows where there are fewer than N
+    rpn_rois: Float32[tf.Tensor, "B N 4"]  # best first; zero rows where there are fewer than N
     valid: Bool[tf.Tensor, "B N"]  # False for zero-padded rows
 
 

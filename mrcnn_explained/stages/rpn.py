@@ -24,8 +24,8 @@ class RpnScores(NamedTuple):
     level_class: tuple[Float32[tf.Tensor, "B _ _ R 2"], ...]  # probabilities of the two
     level_bbox: tuple[Float32[tf.Tensor, "B _ _ R 4"], ...]  # dy dx dh dw, in std-devs
     rpn_class_logits: Float32[tf.Tensor, "B A 2"]  # the maps above, row by row, level by level
-    rpn_class: Float32[tf.Tensor, "B A 2"]
-    rpn_bbox: Float32[tf.Tensor, "B A 4"]
+    rpn_class: Float32[tf.Tensor, "B A 2"]  # probabilities (background, object)
+    rpn_bbox: Float32[tf.Tensor, "B A 4"]  # dy dx dh dw, in std-devs
 
 
 class RegionProposalNetwork(keras.layers.Layer):

@@ -1,0 +1,264 @@
+"""The command line. Arguments are checked before TensorFlow, which takes seconds, is imported."""
+
+import contextlib
+import enum
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="A real Mask R-CNN, taken apart: what every stage computed on your picture, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Backbone(enum.StrEnum):
+    auto = "auto"
+    resnet26 = "resnet26"
+    resnet50 = "resnet50"
+    resnet101 = "resnet101"
+
+
+class Rounding(enum.StrEnum):
+    round = "round"
+    floor = "floor"
+
+
+Image = Annotated[
+    Path | None, typer.Argument(help="A picture; without it, the one that comes along.")
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="An .h5 file of Matterport's code or a port, or 'coco'.", metavar="FILE|coco"
+    ),
+]
+BackboneOption = Annotated[Backbone, typer.Option(help="auto: what the weight file holds.")]
+Size = Annotated[
+    int | None, typer.Option(help="Side of the molded picture, a multiple of 64.", metavar="PIXELS")
+]
+RoundingOption = Annotated[Rounding, typer.Option(help="Of the level equation; the paper: floor.")]
+Proposals = Annotated[int | None, typer.Option(help="ROIs that the RPN proposes.", metavar="N")]
+RpnNms = Annotated[float | None, typer.Option(help="NMS threshold of proposals.", metavar="IOU")]
+Confidence = Annotated[
+    float | None, typer.Option(help="Lowest score of a detection.", metavar="PROBABILITY")
+]
+DetectionNms = Annotated[
+    float | None, typer.Option(help="NMS threshold of detections.", metavar="IOU")
+]
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, gpu, gpu:1.")]
+
+
+@app.command()
+def explain(
+    image: Image = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("explained"),
+    stage: Annotated[str | None, typer.Option(help="Draw this stage alone.")] = None,
+    size: Size = None,
+    rounding: RoundingOption = Rounding.round,
+    proposals: Proposals = None,
+    rpn_nms: RpnNms = None,
+    min_confidence: Confidence = None,
+    detection_nms: DetectionNms = None,
+    device: Device = "auto",
+) -> None:
+    """Explain one picture: a picture for every stage, rois.csv, trace.npz and index.html."""
+    from mrcnn_explained.stages.catalog import STAGES
+
+    names = [s.module for s in STAGES]
+    if stage and stage not in names:
+        raise typer.BadParameter(f"{stage!r} is no stage; one of {', '.join(names)}")
+    with _progress() as step:
+        trace, name = _run(step, image, weights, device, _settings(locals()), out)
+        from mrcnn_explained.report.write import write_report
+
+        written = write_report(trace, out, name, only=stage, progress=step)
+    _print_summary(trace)
+    for path in written:
+        print(path)
+
+
+@app.command()
+def levels(
+    image: Image = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    rounding: RoundingOption = Rounding.round,
+    proposals: Proposals = None,
+    rpn_nms: RpnNms = None,
+    rows: Annotated[int, typer.Option(help="ROIs to list, best first; 0 lists all.")] = 20,
+    device: Device = "auto",
+) -> None:
+    """Which pyramid level does each ROI read? The table, and a histogram."""
+    with _progress() as step:
+        trace, _ = _run(step, image, weights, device, _settings(locals()))
+    from mrcnn_explained.report.rois import roi_rows
+    from mrcnn_explained.report.tables import level_histogram, roi_table
+
+    table = roi_rows(trace)
+    _console().print(roi_table(table[: rows or None], len(table)))
+    _console().print(level_histogram(table))
+    _print_randomness(trace)
+
+
+@app.command()
+def weights(file: Annotated[Path, typer.Argument(help="An .h5 weight file.")]) -> None:
+    """Every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
+    from mrcnn_explained.report.tables import weight_table
+    from mrcnn_explained.weights import describe
+
+    _console().print(weight_table(describe(file), str(file)))
+
+
+@app.command()
+def stages() -> None:
+    """The stages in the order of the data, with the fields and shapes of their results."""
+    with _quiet_import():
+        from mrcnn_explained.report.tables import stage_table
+        from mrcnn_explained.stages.catalog import STAGES, fields
+
+        tables = [stage_table(stage, fields(stage.result)) for stage in STAGES]
+    for table in tables:
+        _console().print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, devices, whether a GPU is used, memory, and where weights are looked for."""
+    from mrcnn_explained.report.doctor import findings
+    from mrcnn_explained.report.tables import two_columns
+
+    with _quiet_import():
+        rows = findings()
+    _console().print(two_columns(rows))
+
+
+def _settings(given: dict) -> dict:
+    """The options that change the config, by the config's names; absent ones are left out."""
+    names = {
+        "backbone": "backbone",
+        "rounding": "level_rounding",
+        "proposals": "post_nms_rois_inference",
+        "rpn_nms": "rpn_nms_threshold",
+        "min_confidence": "detection_min_confidence",
+        "detection_nms": "detection_nms_threshold",
+    }
+    chosen = {field: given.get(option) for option, field in names.items()}
+    if size := given.get("size"):
+        chosen |= {"image_max_dim": size, "image_min_dim": min(size, 800)}
+    if chosen["backbone"] is Backbone.auto:
+        chosen["backbone"] = None
+    return {
+        field: value.value if isinstance(value, enum.Enum) else value
+        for field, value in chosen.items() if value is not None
+    }  # fmt: skip
+
+
+def _run(step, image, weights, device, settings, out=None):
+    """Check everything that can be wrong, then import TensorFlow and run. (trace, name)"""
+    from mrcnn_explained.config import Config
+    from mrcnn_explained.pictures import demo_image, load_image
+
+    step("Reading the picture")
+    picture = load_image(image) if image else load_image(demo_image())
+    if weights:
+        from mrcnn_explained.weights import find_coco_weights, infer
+
+        if weights == "coco":
+            step("Looking for mask_rcnn_coco.h5")
+            weights = find_coco_weights()
+        config = Config.coco(**{**infer(weights), **settings})
+    else:
+        config = Config.slim(**{"detection_min_confidence": 0.0, **settings})
+    if out is not None:
+        from mrcnn_explained.report.folder import check_folder
+
+        check_folder(out)
+
+    step("Importing TensorFlow")
+    with _quiet_import():
+        from mrcnn_explained.devices import choose
+        from mrcnn_explained.model import MaskRCNN
+    try:
+        choose(device)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    step("Building the model")
+    model = MaskRCNN(config)
+    if weights:
+        step("Loading the weights")
+        model.load_weights(weights)
+    step("Running the detector")
+    return model.trace(picture), Path(image).name if image else "the picture that comes along"
+
+
+def _print_summary(trace) -> None:
+    from mrcnn_explained.report.tables import summary_table
+
+    _console().print(summary_table(trace))
+    _print_randomness(trace)
+
+
+def _print_randomness(trace) -> None:
+    if words := trace.randomness():
+        _console().print(f"[bold]Note:[/bold] {words}")
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator:
+    """Show on stderr what is being done; yields a function that takes the next step's name."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("Starting") as status:
+        yield status.update
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Keep TensorFlow's start-up lines, written by C++ to file descriptor 2, off the screen."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def main() -> None:
+    """Run the command line; bad input ends with a message and exit code 2."""
+    from mrcnn_explained.config import ConfigError
+    from mrcnn_explained.pictures import PictureError
+    from mrcnn_explained.weight_files import WeightFileError
+
+    try:
+        app()
+    except (ConfigError, PictureError, WeightFileError) as error:
+        _refuse(str(error))
+    except OSError as error:  # no permission, no space, …: Python names the file and the reason
+        _refuse(f"{error.strerror or error}: {error.filename or 'while writing'}")
+
+
+def _refuse(message: str) -> None:
+    print(f"mrcnn-explained: {message}", file=sys.stderr)
+    raise SystemExit(2)

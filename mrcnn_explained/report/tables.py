@@ -1,0 +1,108 @@
+"""Tables for the terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from mrcnn_explained.report.rois import count_all, counts_by_level
+from mrcnn_explained.stages.catalog import Field, Stage
+from mrcnn_explained.trace import Trace
+
+BAR = 40  # characters of the longest bar of a histogram
+
+
+def two_columns(rows: Iterable[tuple[str, str]]) -> Table:
+    """Names and values, without lines."""
+    table = Table(box=None, show_header=False)
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def stage_table(stage: Stage, fields: list[Field]) -> Table:
+    """One stage: what it is, what calls it, and every field of its result."""
+    about = stage.doc.splitlines()[0]
+    call = f"{stage.module}.{stage.callable_name} → {stage.result_name}"
+    table = Table(title=f"{stage.number}. {about}\n{call}", title_justify="left")
+    for column in ("field", "shape", "meaning"):
+        table.add_column(column, overflow="fold")
+    for field in fields:
+        shape = f"{field.dtype} {field.shape}".strip() + (" (several)" if field.each else "")
+        table.add_row(field.name, shape, field.meaning)
+    return table
+
+
+def roi_table(rows: list[dict[str, Any]], total: int) -> Table:
+    """ROIs with their level and what became of them."""
+    table = Table(title=f"ROIs 0…{len(rows) - 1} of {total}, best first")
+    heads = ("ROI", "box, pixels", "score", "side", "exact level", "level", "to boundary")
+    for head in heads:
+        table.add_column(head, justify="right")
+    table.add_column("class")
+    table.add_column("fate")
+    for row in rows:
+        score = "given" if row["score"] is None else f"{row['score']:.3f}"
+        table.add_row(
+            str(row["roi"]),
+            " ".join(str(row[side]) for side in ("y1", "x1", "y2", "x2")),
+            score,
+            f"{row['side']:.1f}",
+            f"{row['exact_level']:.2f}",
+            f"P{row['level']}",
+            f"{row['to_boundary']:+.1f}",
+            f"{row['class']} {row['probability']:.2f}",
+            row["fate"],
+        )
+    return table
+
+
+def level_histogram(rows: list[dict[str, Any]]) -> Table:
+    """How many ROIs read each level, and how many of them became detections."""
+    counts = counts_by_level(rows)
+    longest = max(1, *(count["rois"] for count in counts.values()))
+    table = Table(title="ROIs by pyramid level", box=None)
+    for head in ("level", "ROIs", "share", "detections"):
+        table.add_column(head, justify="right")
+    table.add_column("")
+    for level, count in counts.items():
+        bar = "█" * round(BAR * count["rois"] / longest)
+        table.add_row(
+            f"P{level}", str(count["rois"]), f"{count['share']:.1%}", str(count["found"]), bar
+        )
+    return table
+
+
+def summary_table(trace: Trace, image: int = 0) -> Table:
+    """The run in ten lines."""
+    numbers = count_all(trace, image)
+    levels = numbers["levels"]
+    return two_columns(
+        [
+            ("picture", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
+            ("anchors", "{anchors} → {candidates} candidates".format(**numbers)),
+            ("NMS", "{suppressed} suppressed, {unreached} never reached".format(**numbers)),
+            ("ROIs", "{rois} ({padded} rows of padding)".format(**numbers)),
+            ("levels", ", ".join(f"P{k}: {count['rois']}" for k, count in levels.items())),
+            ("not background", str(numbers["foreground"])),
+            ("… and confident", str(numbers["confident"])),
+            ("… and not suppressed", str(numbers["after_nms"])),
+            ("detections", str(numbers["detections"])),
+            ("weights", trace.run.weights),
+            ("ran on", trace.run.device or "unknown"),
+        ]
+    )
+
+
+def weight_table(tensors: Iterable[Any], name: str) -> Table:
+    """Every tensor of a weight file."""
+    table = Table(title=name)
+    table.add_column("tensor", overflow="fold")
+    for head in ("shape", "min", "max", "mean", "std"):
+        table.add_column(head, justify="right")
+    table.add_column("flags")
+    for tensor in tensors:
+        numbers = (f"{getattr(tensor, key):.4g}" for key in ("min", "max", "mean", "std"))
+        shape = "x".join(str(side) for side in tensor.shape)
+        table.add_row(tensor.name, shape, *numbers, ", ".join(tensor.flags))
+    return table

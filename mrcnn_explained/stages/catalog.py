@@ -1,0 +1,82 @@
+"""The list of stages in the order of the data, read by the docs, the command line and the tests."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Field(NamedTuple):
+    """One tensor of a stage's result."""
+
+    name: str
+    dtype: str  # Float32, Int32, …; the name of a result that holds several
+    shape: str  # letters of docs/notation.md; "" for a result
+    each: bool  # True: a tuple of such tensors, one a level or a picture
+    meaning: str
+
+
+class Stage(NamedTuple):
+    """Where a stage lives."""
+
+    number: str
+    module: str  # in mrcnn_explained.stages
+    callable_name: str
+    result_name: str
+    trace_fields: tuple[str, ...]  # where a trace holds its result
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        return getattr(self._import(), self.callable_name)
+
+    @property
+    def result(self) -> type:
+        return getattr(self._import(), self.result_name)
+
+    @property
+    def doc(self) -> str:
+        """The head of the module: what the stage is, its source, what it reads and feeds."""
+        return inspect.getdoc(self._import())
+
+    def _import(self):
+        return importlib.import_module(f"mrcnn_explained.stages.{self.module}")
+
+
+STAGES = (
+    Stage("1", "image", "mold_image", "MoldedImage", ("image",)),
+    Stage("2", "backbone", "ResNet", "BackboneFeatures", ("backbone",)),
+    Stage("3", "pyramid", "FeaturePyramid", "PyramidFeatures", ("pyramid",)),
+    Stage("4", "anchors", "pyramid_anchors", "Anchors", ("anchors",)),
+    Stage("5", "rpn", "RegionProposalNetwork", "RpnScores", ("rpn",)),
+    Stage("6", "proposals", "propose", "Proposals", ("proposals",)),
+    Stage("7", "levels", "assign_levels", "LevelAssignment", ("levels", "mask_levels")),
+    Stage("8", "crops", "crop_levels", "LevelCrops", ("crops", "mask_crops")),
+    Stage("9", "reorder", "reorder", "Reordered", ("reordered", "mask_reordered")),
+    Stage("10", "box_head", "BoxHead", "BoxHeadOutput", ("box_head",)),
+    Stage("11", "detections", "select_detections", "Detections", ("detections",)),
+    Stage("12", "mask_head", "MaskHead", "MaskHeadOutput", ("mask_head",)),
+    Stage("13", "instances", "unmold", "Instances", ("instances",)),
+)
+
+_LINE = re.compile(r"^    (?P<name>\w+): (?P<type>.+?)  # (?P<meaning>.+)$", re.MULTILINE)
+_TENSOR = re.compile(r'(?P<dtype>\w+)\[\w+(?:\.\w+)?, "(?P<shape>[^"]*)"\]')
+
+
+def fields(result: type) -> list[Field]:
+    """The fields of a result with their shapes and comments, from its source.
+
+    Raises ValueError for a field whose line does not say what it is.
+    """
+    lines = {line["name"]: line for line in _LINE.finditer(inspect.getsource(result))}
+    if silent := [name for name in result._fields if name not in lines]:
+        raise ValueError(f"{result.__name__} does not say on one line what {silent[0]} is")
+    return [_field(lines[name]) for name in result._fields]
+
+
+def _field(line: re.Match) -> Field:
+    kind, tensor = line["type"], _TENSOR.search(line["type"])
+    each = kind.startswith("tuple[")
+    if tensor is None:
+        return Field(line["name"], kind, "", each, line["meaning"])
+    return Field(line["name"], tensor["dtype"], tensor["shape"], each, line["meaning"])

@@ -1,0 +1,174 @@
+"""Fixtures that several test files share. TensorFlow is imported only where it is needed."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # `import witness`, whichever folder pytest was started in
+
+
+def _load(name):
+    """All arrays of a golden file, read-only, so that no test can change them for another."""
+    with np.load(HERE / "goldens" / name, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def goldens():
+    """What the code explained here computes for two pictures: tests/goldens/inference.npz."""
+    return _load("inference.npz")
+
+
+@pytest.fixture(scope="session")
+def roi_goldens():
+    """What its PyramidROIAlign computes for 64 hand-made boxes: tests/goldens/roi_align.npz."""
+    return _load("roi_align.npz")
+
+
+@pytest.fixture(scope="session")
+def weight_by_rule():
+    """The goldens' weights: (name, shape) -> float32 array."""
+    spec = importlib.util.spec_from_file_location(
+        "weights_rule", HERE / "goldens" / "weights_rule.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.weight
+
+
+@pytest.fixture(scope="session")
+def golden_model(weight_by_rule):
+    """The goldens' model: ResNet-50 at 448x448, 7 classes, weights made by rule."""
+    from mrcnn_explained.config import Config
+    from mrcnn_explained.model import MaskRCNN
+
+    model = MaskRCNN(
+        Config(
+            num_classes=7,
+            backbone="resnet50",
+            image_min_dim=448,
+            image_max_dim=448,
+            pre_nms_limit=2000,
+            post_nms_rois_inference=150,
+            detection_max_instances=40,
+            detection_min_confidence=0.8,
+        )
+    )
+    for name, variable in model.weights.items():
+        variable.assign(weight_by_rule(name, variable.shape))
+    model.weights_from, model.random_layers = "goldens/weights_rule.py", {}
+    return model
+
+
+@pytest.fixture(scope="session")
+def golden_trace(golden_model, goldens):
+    """Its trace of the two golden pictures, as NumPy arrays."""
+    pictures = [goldens[f"img{i}_original_uint8"] for i in range(2)]
+    return golden_model.trace(pictures).numpy()
+
+
+def make_tiny_model(**overrides):
+    """A whole detector that runs in milliseconds; every score is a detection.
+
+    Its weights are noise from a fixed seed, large enough that classes and boxes differ.
+    """
+    from mrcnn_explained.config import Config
+    from mrcnn_explained.model import MaskRCNN
+
+    settings = {
+        "num_classes": 4,
+        "image_min_dim": 128,
+        "image_max_dim": 128,
+        "backbone_width": 4,
+        "top_down_pyramid_size": 8,
+        "rpn_anchor_scales": (8, 16, 32, 64, 128),
+        "rpn_channels": 8,
+        "pre_nms_limit": 300,
+        "post_nms_rois_inference": 32,
+        "fpn_classif_fc_layers_size": 16,
+        "mask_channels": 8,
+        "detection_max_instances": 10,
+        "detection_min_confidence": 0.0,
+    }
+    backbone = overrides.pop("backbone_callable", None)
+    model = MaskRCNN(Config.slim(**{**settings, **overrides}), backbone=backbone)
+    for number, (name, variable) in enumerate(model.weights.items()):
+        noise = np.random.default_rng(number).standard_normal(variable.shape)
+        if name.endswith("kernel"):
+            variable.assign(noise * 1.5 / np.sqrt(np.prod(variable.shape[:-1])))
+        elif name.endswith("moving_variance"):
+            variable.assign(np.exp(0.2 * noise))
+        elif name.endswith("gamma"):
+            variable.assign(1 + 0.1 * noise)
+        else:
+            variable.assign(0.1 * noise)
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """The detector of `make_tiny_model`; do not change it."""
+    return make_tiny_model()
+
+
+def noise_picture(height, width, seed=0):
+    """A picture with blobs and noise, uint8 [height, width, 3]."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, [-(-height // 16), -(-width // 16), 3])
+    fine = rng.integers(-20, 20, [height, width, 3])
+    blobs = np.repeat(np.repeat(coarse, 16, axis=0), 16, axis=1)[:height, :width]
+    return np.clip(blobs + fine, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_pictures():
+    """Two pictures of different shapes."""
+    return [noise_picture(100, 128, seed=1), noise_picture(90, 60, seed=2)]
+
+
+@pytest.fixture(scope="session")
+def tiny_trace(tiny_model, tiny_pictures):
+    """Its trace of them, as NumPy arrays."""
+    return tiny_model.trace(tiny_pictures).numpy()
+
+
+class Mode(NamedTuple):
+    """How a stage is run: `mode(stage)(*tensors, **plain_values)`."""
+
+    name: str
+
+    def __call__(self, function):
+        import tensorflow as tf
+
+        def run(*tensors, **plain):
+            tensors = tf.nest.map_structure(tf.convert_to_tensor, tensors)
+            call = lambda *arguments: function(*arguments, **plain)  # noqa: E731
+            if self.name == "graph":  # tensors are arguments, as they are in the model's graph
+                call = tf.function(call, autograph=False)
+            return tf.nest.map_structure(lambda x: x.numpy(), call(*tensors))
+
+        return run
+
+
+@pytest.fixture(params=["eager", "graph"])
+def mode(request):
+    """Run a stage eagerly or as a graph: what it returns comes back as NumPy arrays."""
+    return Mode(request.param)
+
+
+def close(actual, expected, relative=1e-5, spread=None):
+    """Floats agree: to `relative` of each number, or to `spread` of the tensor's deviation."""
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    floor = (spread or relative) * max(expected.std(), 1e-30) if expected.size > 1 else relative
+    np.testing.assert_allclose(actual, expected, rtol=0 if spread else relative, atol=floor)

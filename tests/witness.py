@@ -1,0 +1,272 @@
+"""Slow witnesses: each step of the detector once more, in loops over plain numbers.
+
+They share no code with the stages, use neither TensorFlow nor scikit-image, and are written
+the way one would explain the step on paper.
+"""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+
+# Boxes ---------------------------------------------------------------------------------------
+
+
+def overlap(a, b):
+    """IoU of two boxes: the common area by the area covered by both."""
+    (a_top, a_bottom), (a_left, a_right) = sorted((a[0], a[2])), sorted((a[1], a[3]))
+    (b_top, b_bottom), (b_left, b_right) = sorted((b[0], b[2])), sorted((b[1], b[3]))
+    area_a = (a_bottom - a_top) * (a_right - a_left)
+    area_b = (b_bottom - b_top) * (b_right - b_left)
+    if area_a <= 0 or area_b <= 0:
+        return 0.0
+    common_height = min(a_bottom, b_bottom) - max(a_top, b_top)
+    common_width = min(a_right, b_right) - max(a_left, b_left)
+    if common_height <= 0 or common_width <= 0:
+        return 0.0
+    common = common_height * common_width
+    return float(common / (area_a + area_b - common))
+
+
+def moved(box, delta):
+    """A box after its deltas: the centre moves by shares of the size, then the size scales."""
+    height, width = box[2] - box[0], box[3] - box[1]
+    middle_y = (box[0] + box[2]) / 2 + delta[0] * height
+    middle_x = (box[1] + box[3]) / 2 + delta[1] * width
+    height, width = height * math.exp(delta[2]), width * math.exp(delta[3])
+    return [
+        middle_y - height / 2,
+        middle_x - width / 2,
+        middle_y + height / 2,
+        middle_x + width / 2,
+    ]
+
+
+def clipped(box, window):
+    """Each corner to the nearest place inside the window."""
+    inside = lambda v, low, high: low if v < low else high if v > high else v  # noqa: E731
+    return [
+        inside(box[0], window[0], window[2]),
+        inside(box[1], window[1], window[3]),
+        inside(box[2], window[0], window[2]),
+        inside(box[3], window[1], window[3]),
+    ]
+
+
+def normalised(box, height, width):
+    """Pixels to 0…1: the last pixel, not the edge behind it, is 1."""
+    return [
+        box[0] / (height - 1),
+        box[1] / (width - 1),
+        (box[2] - 1) / (height - 1),
+        (box[3] - 1) / (width - 1),
+    ]
+
+
+# Anchors -------------------------------------------------------------------------------------
+
+
+def anchors(image_shape, scales, ratios, strides, anchor_stride=1):
+    """Rows (box, level, row, column, scale, ratio), in four nested loops."""
+    found = []
+    for level, (scale, stride) in enumerate(zip(scales, strides, strict=True), start=2):
+        for row in range(0, math.ceil(image_shape[0] / stride), anchor_stride):
+            for column in range(0, math.ceil(image_shape[1] / stride), anchor_stride):
+                for ratio in ratios:
+                    height = scale / math.sqrt(ratio)  # so that height * width = scale**2
+                    width = height * ratio
+                    y, x = row * stride, column * stride
+                    box = [y - height / 2, x - width / 2, y + height / 2, x + width / 2]
+                    found.append((box, level, row, column, scale, ratio))
+    return found
+
+
+# Non-maximum suppression ----------------------------------------------------------------------
+
+
+def greedy_nms(boxes, scores, candidates, threshold, limit, groups=None):
+    """From the best score down; returns (kept, suppressed_by, iou, reached), rows as given.
+
+    A box goes if a kept one of its group overlaps it by more than the threshold; the first
+    of these, best first, is the one named. Once `limit` of a group are kept, nobody of that
+    group is looked at any more.
+    """
+    groups = [0] * len(scores) if groups is None else list(groups)
+    kept, by, at, reached = [], [-1] * len(scores), [0.0] * len(scores), [False] * len(scores)
+    for row in sorted(range(len(scores)), key=lambda r: (-scores[r], r)):
+        rivals = [k for k in kept if groups[k] == groups[row]]
+        if not candidates[row] or len(rivals) >= limit:
+            continue
+        reached[row] = True
+        for rival in rivals:
+            iou = overlap(boxes[rival], boxes[row])
+            if iou > threshold:
+                by[row], at[row] = rival, iou
+                break
+        else:
+            kept.append(row)
+    return kept, by, at, reached
+
+
+# Levels, crops, reorder -----------------------------------------------------------------------
+
+
+def level(box, image_shape, rounding="round", lowest=2, highest=5):
+    """Equation 1 of FPN in whole numbers, without a logarithm or a root.
+
+    floor: level k from side >= 224 * 2^(k-4), that is from area >= 224^2 * 4^(k-4).
+    round: half a level earlier, from area >= 224^2 * 4^(k-4) / 2. Exactly there log2 ends in
+    one half, and a half goes to the even number: up to P4, but down from P3 and P5.
+    """
+    y1, x1, y2, x2 = (Fraction(float(v)) if math.isfinite(v) else None for v in box)
+    height, width = y2 - y1, x2 - x1
+    area = height * width * int(image_shape[0]) * int(image_shape[1])
+    for k in range(highest, lowest, -1):
+        bound = Fraction(224**2) * Fraction(4) ** (k - 4)
+        if rounding == "round":
+            bound /= 2
+            if area > bound or (area == bound and k % 2 == 0):
+                return k
+        elif area >= bound:
+            return k
+    return lowest
+
+
+def bilinear(features, y, x):
+    """One value of a map [h, w, …] between four cells; 0 outside."""
+    last_row, last_column = features.shape[0] - 1, features.shape[1] - 1
+    if not (0 <= y <= last_row and 0 <= x <= last_column):
+        return np.zeros(features.shape[2:])
+    top, left = math.floor(y), math.floor(x)
+    bottom, right = math.ceil(y), math.ceil(x)
+    down, along = y - top, x - left
+    upper = (1 - along) * features[top, left] + along * features[top, right]
+    lower = (1 - along) * features[bottom, left] + along * features[bottom, right]
+    return (1 - down) * upper + down * lower
+
+
+def sample_places(first, end, cells, count):
+    """`count` places from edge to edge of a box, in cells of a map that has `cells` of them."""
+    if count == 1:
+        return [(first + end) / 2 * (cells - 1)]
+    return [(first + (end - first) * i / (count - 1)) * (cells - 1) for i in range(count)]
+
+
+def crop(features, box, count):
+    """A box of a map [h, w, F] as count x count samples."""
+    rows = sample_places(box[0], box[2], features.shape[0], count)
+    columns = sample_places(box[1], box[3], features.shape[1], count)
+    return np.array([[bilinear(features, y, x) for x in columns] for y in rows])
+
+
+# Layers --------------------------------------------------------------------------------------
+
+
+def convolution(x, kernel, bias, stride=1, padding="same"):
+    """A convolution of [B, h, w, in] with [kh, kw, in, out], window by window."""
+    kh, kw = kernel.shape[:2]
+    if padding == "same":  # as TensorFlow pads: what is odd goes below and to the right
+        needed = [
+            max((math.ceil(n / stride) - 1) * stride + k - n, 0)
+            for n, k in zip(x.shape[1:3], (kh, kw), strict=True)
+        ]
+        pads = [(n // 2, n - n // 2) for n in needed]
+        x = np.pad(x, [(0, 0), *pads, (0, 0)])
+    high, wide = (x.shape[1] - kh) // stride + 1, (x.shape[2] - kw) // stride + 1
+    out = np.zeros([x.shape[0], high, wide, kernel.shape[3]])
+    for row in range(high):
+        for column in range(wide):
+            top, left = row * stride, column * stride
+            window = x[:, top : top + kh, left : left + kw]
+            out[:, row, column] = np.einsum("byxi,yxio->bo", window, kernel) + bias
+    return out
+
+
+def batch_norm(x, gamma, beta, mean, variance, epsilon=1e-3):
+    """Shift and scale by stored statistics."""
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta
+
+
+def relu(x):
+    """Negative numbers become 0."""
+    return np.maximum(x, 0)
+
+
+def max_pool(x):
+    """3x3, stride 2; the window may hang over below and to the right, not above or left."""
+    high, wide = -(-x.shape[1] // 2), -(-x.shape[2] // 2)
+    out = np.zeros([x.shape[0], high, wide, x.shape[3]])
+    for row in range(high):
+        for column in range(wide):
+            out[:, row, column] = x[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3].max(
+                axis=(1, 2)
+            )
+    return out
+
+
+def deconvolution(x, kernel, bias):
+    """2x2, stride 2: every cell paints a square of four; kernel [2, 2, out, in]."""
+    b, h, w, _ = x.shape
+    out = np.zeros([b, 2 * h, 2 * w, kernel.shape[2]])
+    for dy in range(2):
+        for dx in range(2):
+            out[:, dy::2, dx::2] = np.einsum("byxi,oi->byxo", x, kernel[dy, dx]) + bias
+    return out
+
+
+def softmax(x):
+    """Exponentials that add up to 1."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# Pictures ------------------------------------------------------------------------------------
+
+
+def scaled(image, height, width):
+    """Bilinear scaling, pixel centres at one half, 0 outside the picture."""
+    h, w = image.shape[:2]
+    out = np.zeros([height, width, *image.shape[2:]])
+
+    def pixel(y, x):
+        return image[y, x].astype(float) if 0 <= y < h and 0 <= x < w else 0.0
+
+    for row in range(height):
+        for column in range(width):
+            y, x = (row + 0.5) * h / height - 0.5, (column + 0.5) * w / width - 0.5
+            top, left = math.floor(y), math.floor(x)
+            down, along = y - top, x - left
+            out[row, column] = (
+                (1 - down) * (1 - along) * pixel(top, left)
+                + (1 - down) * along * pixel(top, left + 1)
+                + down * (1 - along) * pixel(top + 1, left)
+                + down * along * pixel(top + 1, left + 1)
+            )
+    return out
+
+
+def molded_geometry(h, w, min_dim, max_dim, min_scale, mode):
+    """The rule of molding in words: (scale, resized shape, molded shape, window).
+
+    The shorter side grows to min_dim, never shrinks; min_scale asks for more. Only `square`
+    shrinks: where the longer side would exceed max_dim, it becomes max_dim.
+    """
+    if mode == "none":
+        return 1.0, (h, w), (h, w), (0, 0, h, w)
+    scale = 1.0
+    if min_dim and min(h, w) < min_dim:
+        scale = min_dim / min(h, w)
+    if scale < min_scale:
+        scale = min_scale
+    if mode == "square" and round(max(h, w) * scale) > max_dim:
+        scale = max_dim / max(h, w)
+    high, wide = max(1, round(h * scale)), max(1, round(w * scale))
+    if mode == "crop":
+        return scale, (high, wide), (min_dim, min_dim), (0, 0, min_dim, min_dim)
+    if mode == "square":
+        full = (max_dim, max_dim)
+    else:
+        full = tuple(n if n % 64 == 0 else n + 64 - n % 64 for n in (high, wide))
+    top, left = (full[0] - high) // 2, (full[1] - wide) // 2
+    return scale, (high, wide), full, (top, left, top + high, left + wide)

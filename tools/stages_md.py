@@ -1,0 +1,56 @@
+"""Make docs/stages.md from the annotations of the stages' results.
+
+`--check` changes nothing and fails where the file is out of date.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from mrcnn_explained.stages.catalog import STAGES, Stage, fields  # noqa: E402 - quiet first
+
+TARGET = Path(__file__).parent.parent / "docs" / "stages.md"
+HEAD = """<!-- Made by tools/stages_md.py from the code; do not edit. -->
+# The stages
+
+Every stage returns a NamedTuple of everything it computed. The letters of the shapes are
+those of [notation.md](notation.md); `_` is a side that differs from entry to entry. A type in
+`tuple[…]` holds one tensor a pyramid level or a picture.
+"""
+
+
+def section(stage: Stage) -> str:
+    """One stage: the head of its module, where a trace holds it, its fields."""
+    title, _, head = stage.doc.partition("\n")
+    places = " and ".join(f"`trace.{field}`" for field in stage.trace_fields)
+    lines = [
+        f"## {stage.number}. {title}",
+        "",
+        f"`stages/{stage.module}.py`: `{stage.callable_name}` → `{stage.result_name}`, "
+        f"in a trace {places}",
+        "",
+        "```text",
+        head.strip(),
+        "```",
+        "",
+        "| field | type | shape | meaning |",
+        "|---|---|---|---|",
+    ]
+    for field in fields(stage.result):
+        kind = f"tuple[{field.dtype}, …]" if field.each else field.dtype
+        lines.append(f"| `{field.name}` | `{kind}` | `{field.shape}` | {field.meaning} |")
+    return "\n".join(line.replace("`` |", "|") for line in lines) + "\n"
+
+
+def main() -> None:
+    text = HEAD + "\n" + "\n".join(section(stage) for stage in STAGES)
+    if "--check" not in sys.argv:
+        TARGET.write_text(text)
+    elif not TARGET.exists() or TARGET.read_text() != text:
+        sys.exit("docs/stages.md does not fit the stages: run `make docs`")
+
+
+if __name__ == "__main__":
+    main()
