@@ -58,7 +58,9 @@ def test_the_margin_is_the_pixels_to_the_nearest_boundary(mode):
 
 
 def test_with_one_level_there_is_no_boundary():
-    found = assign_levels(tf.constant(squares([10, 1000])), tf.constant(SQUARE), lowest=3, highest=3)
+    found = assign_levels(
+        tf.constant(squares([10, 1000])), tf.constant(SQUARE), lowest=3, highest=3
+    )
     assert found.roi_level.numpy().tolist() == [[3, 3]]
     assert np.isinf(found.boundary).all()
 

@@ -188,6 +188,17 @@ def batch_norm(x, gamma, beta, mean, variance, epsilon=1e-3):
     return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta
 
 
+def conv_layer(w, name, x, stride=1, padding="same"):
+    """The convolution of that name, with its weights out of a dict by `layer/weight`."""
+    return convolution(x, w[f"{name}/kernel"], w[f"{name}/bias"], stride, padding)
+
+
+def norm_layer(w, name, x):
+    """The BatchNorm of that name, with stored statistics."""
+    parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    return batch_norm(x, *(w[f"{name}/{part}"] for part in parts))
+
+
 def relu(x):
     """Negative numbers become 0."""
     return np.maximum(x, 0)
@@ -221,11 +232,31 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def resnet(w, x, blocks):
+    """The outputs c1…c5 of a ResNet whose weights go by the names of the explained code."""
+    x = np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)])
+    x = relu(norm_layer(w, "bn_conv1", conv_layer(w, "conv1", x, 2, "valid")))
+    x = max_pool(x)
+    outputs = [x]
+    for stage, count in enumerate(blocks, start=2):
+        for letter in "abcdefghijklmnopqrstuvwxyz"[:count]:
+            res, bn = f"res{stage}{letter}_branch", f"bn{stage}{letter}_branch"
+            stride = 2 if stage > 2 and letter == "a" else 1
+            y = relu(norm_layer(w, f"{bn}2a", conv_layer(w, f"{res}2a", x, stride)))
+            y = relu(norm_layer(w, f"{bn}2b", conv_layer(w, f"{res}2b", y)))
+            y = norm_layer(w, f"{bn}2c", conv_layer(w, f"{res}2c", y))
+            if letter == "a":
+                x = norm_layer(w, f"{bn}1", conv_layer(w, f"{res}1", x, stride))
+            x = relu(x + y)
+        outputs.append(x)
+    return outputs
+
+
 # Pictures ------------------------------------------------------------------------------------
 
 
 def scaled(image, height, width):
-    """Bilinear scaling, pixel centres at one half, 0 outside the picture."""
+    """Bilinear scaling, pixel centres at one half, 0 outside; kept to the range of the pixels."""
     h, w = image.shape[:2]
     out = np.zeros([height, width, *image.shape[2:]])
 
@@ -243,7 +274,7 @@ def scaled(image, height, width):
                 + down * (1 - along) * pixel(top + 1, left)
                 + down * along * pixel(top + 1, left + 1)
             )
-    return out
+    return np.clip(out, image.min(), image.max())
 
 
 def molded_geometry(h, w, min_dim, max_dim, min_scale, mode):

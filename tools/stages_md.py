@@ -9,7 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from mrcnn_explained.stages.catalog import STAGES, Stage, fields  # noqa: E402 - quiet first
+from mrcnn_explained.stages.catalog import STAGES, Stage, fields
 
 TARGET = Path(__file__).parent.parent / "docs" / "stages.md"
 HEAD = """<!-- Made by tools/stages_md.py from the code; do not edit. -->
@@ -40,8 +40,9 @@ def section(stage: Stage) -> str:
     ]
     for field in fields(stage.result):
         kind = f"tuple[{field.dtype}, …]" if field.each else field.dtype
-        lines.append(f"| `{field.name}` | `{kind}` | `{field.shape}` | {field.meaning} |")
-    return "\n".join(line.replace("`` |", "|") for line in lines) + "\n"
+        shape = f"`{field.shape}`" if field.shape else ""
+        lines.append(f"| `{field.name}` | `{kind}` | {shape} | {field.meaning} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

@@ -75,23 +75,26 @@ def level_histogram(rows: list[dict[str, Any]]) -> Table:
 
 def summary_table(trace: Trace, image: int = 0) -> Table:
     """The run in ten lines."""
+    return two_columns(summary_rows(trace, image))
+
+
+def summary_rows(trace: Trace, image: int = 0) -> list[tuple[str, str]]:
+    """(what, how much) from the picture to the detections, for one picture."""
     numbers = count_all(trace, image)
     levels = numbers["levels"]
-    return two_columns(
-        [
-            ("picture", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
-            ("anchors", "{anchors} → {candidates} candidates".format(**numbers)),
-            ("NMS", "{suppressed} suppressed, {unreached} never reached".format(**numbers)),
-            ("ROIs", "{rois} ({padded} rows of padding)".format(**numbers)),
-            ("levels", ", ".join(f"P{k}: {count['rois']}" for k, count in levels.items())),
-            ("not background", str(numbers["foreground"])),
-            ("… and confident", str(numbers["confident"])),
-            ("… and not suppressed", str(numbers["after_nms"])),
-            ("detections", str(numbers["detections"])),
-            ("weights", trace.run.weights),
-            ("ran on", trace.run.device or "unknown"),
-        ]
-    )
+    return [
+        ("picture", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
+        ("anchors", "{anchors} → {candidates} candidates".format(**numbers)),
+        ("NMS", "{suppressed} suppressed, {unreached} never reached".format(**numbers)),
+        ("ROIs", "{rois} ({padded} rows of padding)".format(**numbers)),
+        ("levels", ", ".join(f"P{k}: {count['rois']}" for k, count in levels.items())),
+        ("not background", str(numbers["foreground"])),
+        ("… and confident", str(numbers["confident"])),
+        ("… and not suppressed", str(numbers["after_nms"])),
+        ("detections", str(numbers["detections"])),
+        ("weights", trace.run.weights),
+        ("ran on", trace.run.device or "unknown"),
+    ]
 
 
 def weight_table(tensors: Iterable[Any], name: str) -> Table:

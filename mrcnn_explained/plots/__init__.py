@@ -1,0 +1,5 @@
+"""Plots: one module a stage, each function a picture of that stage's result.
+
+A plot computes nothing that a stage computes. Pictures are drawn in molded pixels; axes
+given by the caller are used, else a figure is made. Nothing here touches pyplot's state.
+"""

@@ -1,0 +1,102 @@
+"""Plots of crops: where a ROI samples its map, on the map and on the picture, and what it gets."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mrcnn_explained.plots.style import (
+    INK,
+    LEVEL_COLORS,
+    draw_boxes,
+    panels,
+    pixels,
+    show_map,
+    show_picture,
+)
+from mrcnn_explained.stages.crops import LevelCrops
+from mrcnn_explained.stages.levels import LOWEST
+
+
+def find_roi(crops: LevelCrops, roi: int, image: int = 0) -> tuple[int, int]:
+    """(level, row in that level's stack) of a ROI. Raises ValueError where it has no crop."""
+    for level, ix in enumerate(crops.ix, LOWEST):
+        rows = np.flatnonzero((np.asarray(ix) == (image, roi)).all(axis=1))
+        if len(rows):
+            return level, int(rows[0])
+    raise ValueError(f"picture {image} has no ROI {roi}; it has 0…{_last(crops, image)}")
+
+
+def _last(crops: LevelCrops, image: int) -> int:
+    rows = np.concatenate([np.asarray(ix) for ix in crops.ix])
+    return int(rows[rows[:, 0] == image, 1].max(initial=-1))
+
+
+def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: int = 0) -> Figure:
+    """One ROI: its samples on the map of its level, on the picture, and the pooled crop.
+
+    maps    P2…P5
+
+    Left: mean absolute activation around the box, one square a cell, samples as dots; cell
+    numbers on the axes. Middle: the same samples on the molded picture. Right: what bilinear
+    interpolation makes of them, channels averaged alike and on the same scale.
+    """
+    level, row = find_roi(crops, roi, image)
+    index, color = level - LOWEST, LEVEL_COLORS[level]
+    features = np.abs(np.asarray(maps[index][image])).mean(axis=-1)
+    ys, xs = (np.asarray(x[index][row]) for x in (crops.sample_y, crops.sample_x))
+    pooled = np.abs(np.asarray(crops.pooled[index][row])).mean(axis=-1)
+
+    on_map, on_picture, crop = panels(1, 3, 4.0, 4.1)[0]
+    top, bottom = _around(ys, features.shape[0])
+    left, right = _around(xs, features.shape[1])
+    near = features[top:bottom, left:right]
+    scale = {"vmin": min(near.min(), pooled.min()), "vmax": max(near.max(), pooled.max())}
+    title = f"P{level}, {features.shape[0]} x {features.shape[1]} cells"
+    show_map(
+        on_map, near, title, extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5), **scale
+    )
+    on_map.set_xticks(range(left, right, max(1, (right - left) // 6)))
+    on_map.set_yticks(range(top, bottom, max(1, (bottom - top) // 6)))
+    on_map.set(xlabel="column", ylabel="row")
+    draw_boxes(on_map, [(ys[0], xs[0], ys[-1], xs[-1])], color, linewidth=2)
+    _dots(on_map, ys, xs, 5)
+
+    show_picture(on_picture, picture, fade=0.3)
+    box = pixels(crops.level_boxes[index][row], picture)
+    draw_boxes(on_picture, box, color, linewidth=2)
+    # Corners of map and picture are aligned, so a box's samples spread from edge to edge.
+    _dots(
+        on_picture, np.linspace(*box[0, [0, 2]], len(ys)), np.linspace(*box[0, [1, 3]], len(xs)), 3
+    )
+    size = f"{box[0, 2] - box[0, 0]:.0f} x {box[0, 3] - box[0, 1]:.0f}"
+    on_picture.set_title(f"ROI {roi}: {size} molded pixels", fontsize=9)
+    show_map(crop, pooled, f"pooled crop, {len(ys)} x {len(xs)}", **scale)
+    return on_map.figure
+
+
+def _around(samples: np.ndarray, cells: int) -> tuple[int, int]:
+    """Cells to show around samples: half their spread on either side, within the map."""
+    margin = max(2.0, np.ptp(samples) / 2)
+    return max(0, int(samples[0] - margin)), min(cells, int(samples[-1] + margin) + 2)
+
+
+def _dots(ax: Axes, ys: np.ndarray, xs: np.ndarray, size: float) -> None:
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    ax.plot(grid_x, grid_y, "o", color="white", markeredgecolor=INK, markersize=size, mew=0.6)
+
+
+def plot_crop_channels(
+    crops: LevelCrops, roi: int, image: int = 0, channels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+) -> Figure:
+    """A few channels of one ROI's pooled crop on one scale."""
+    level, row = find_roi(crops, roi, image)
+    pooled = np.asarray(crops.pooled[level - LOWEST][row])[..., list(channels)]
+    axes = panels(1, len(channels), 1.9, 2.2)[0]
+    for i, (ax, channel) in enumerate(zip(axes, channels, strict=True)):
+        drawn = show_map(
+            ax, pooled[..., i], f"channel {channel}", vmin=pooled.min(), vmax=pooled.max()
+        )
+    axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.75, label="activation")
+    return axes[0].figure

@@ -1,0 +1,118 @@
+"""Plots of detections: the filters that ROIs fall through, and who is left."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mrcnn_explained.plots.style import (
+    FAINT,
+    GOOD,
+    INK,
+    axes,
+    class_color,
+    draw_boxes,
+    label_boxes,
+    panels,
+    pixels,
+    quiet_axes,
+    show_picture,
+)
+from mrcnn_explained.stages.detections import Detections
+
+
+def plot_cascade(
+    detections: Detections, valid: Any, image: int = 0, ax: Axes | None = None
+) -> Axes:
+    """How many ROIs are left after each filter; what each one took stands beside it.
+
+    valid    [B, N] of proposals: padded rows are no ROIs
+    """
+    real = np.asarray(valid[image])
+    masks = (real, *(np.asarray(x[image]) for x in
+                     (detections.is_foreground, detections.is_confident,
+                      detections.survives_nms, detections.kept)))  # fmt: skip
+    left = [int(np.logical_and.reduce(masks[: i + 1]).sum()) for i in range(len(masks))]
+    names = ("ROIs", "not background", "confident", "after NMS per class", "detections")
+    ax = quiet_axes(axes(ax, 7.5, 3.2))
+    ax.barh(range(5), [left[0]] * 5, color=FAINT, height=0.62)
+    ax.barh(range(5), left, color=GOOD, height=0.62)
+    for row, count in enumerate(left):
+        lost = f"  (-{left[row - 1] - count})" if row else ""
+        ax.text(left[0] * 1.02, row, f"{count}{lost}", va="center", color=INK, weight="bold")
+    ax.set_yticks(range(5), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, max(1, left[0]) * 1.22)
+    ax.set_xlabel("ROIs left")
+    return ax
+
+
+def plot_class_refinement(
+    detections: Detections, rois: Any, picture: Any, image: int = 0, count: int = 20
+) -> Figure:
+    """The best ROIs of a class before (dotted) and after the deltas of that class.
+
+    Left: the most confident ROIs that are not background. Right: the background ones that
+    the RPN liked best.
+    """
+    scores = np.asarray(detections.class_scores[image])
+    foreground = np.asarray(detections.is_foreground[image])
+    real = np.asarray(rois[image]).any(axis=1)
+    best = [r for r in np.argsort(-scores, kind="stable") if foreground[r] and real[r]][:count]
+    rest = [r for r in range(len(scores)) if not foreground[r] and real[r]][:count]
+    before, after = (pixels(x[image], picture) for x in (rois, detections.refined_rois_clipped))
+    class_ids = np.asarray(detections.class_ids[image])
+    left, right = panels(1, 2, 5.2, 5.4)[0]
+    show_picture(left, picture, fade=0.4)
+    colors = [class_color(class_ids[r]) for r in best]
+    draw_boxes(left, before[best], colors, linestyle=":", linewidth=1.2)
+    draw_boxes(left, after[best], colors, linewidth=1.6)
+    left.set_title(f"{len(best)} ROIs before (dotted) and after refinement", fontsize=10)
+    show_picture(right, picture, fade=0.4)
+    draw_boxes(right, before[rest], INK, linestyle=":", linewidth=1.4)
+    right.set_title(f"{len(rest)} ROIs taken for background", fontsize=10)
+    return left.figure
+
+
+def plot_nms_by_class(
+    detections: Detections, names: Sequence[str] = (), image: int = 0, ax: Axes | None = None
+) -> Axes:
+    """For each class with a confident ROI: how many there were, and how many NMS left."""
+    class_ids, *masks = (
+        np.asarray(x[image]) for x in (detections.class_ids, detections.is_foreground,
+                                       detections.is_confident, detections.survives_nms)
+    )  # fmt: skip
+    before = masks[0] & masks[1]
+    classes = np.unique(class_ids[before])
+    ax = quiet_axes(axes(ax, 7, 1.1 + 0.32 * max(1, len(classes))))
+    for row, c in enumerate(classes):
+        counts = [int((mask & (class_ids == c)).sum()) for mask in (before, masks[2])]
+        ax.barh(row, counts[0], color=FAINT, height=0.65)
+        ax.barh(row, counts[1], color=class_color(c), height=0.65)
+        ax.text(counts[0], row, f"  {counts[0]} → {counts[1]}", va="center", fontsize=9)
+    ax.set_yticks(range(len(classes)), [names[c] if names else f"class {c}" for c in classes])
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel("confident ROIs → after NMS" if len(classes) else "no ROI is confident")
+    return ax
+
+
+def plot_detections(
+    detections: Detections, picture: Any, names: Sequence[str] = (), image: int = 0,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """The detections over the molded picture, with class and score."""
+    ax = show_picture(axes(ax, 7, 7), picture, fade=0.25)
+    found = np.asarray(detections.detections[image])[np.asarray(detections.valid[image])]
+    boxes, classes = pixels(found[:, :4], picture), found[:, 4].astype(int)
+    colors = [class_color(c) for c in classes]
+    draw_boxes(ax, boxes, colors, linewidth=1.8)
+    texts = [
+        f"{names[c] if names else f'class {c}'} {score:.2f}"
+        for c, score in zip(classes, found[:, 5], strict=True)
+    ]
+    label_boxes(ax, boxes, texts, colors)
+    ax.set_title(f"{len(found)} detections", fontsize=10)
+    return ax

@@ -1,0 +1,29 @@
+"""Plot of image molding: the picture as given, resized and padded, and as the network sees it."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mrcnn_explained.plots.style import GOOD, draw_boxes, note, panels, show_map, show_picture
+from mrcnn_explained.stages.image import MoldedImage
+
+
+def plot_molding(molded: MoldedImage, image: int = 0) -> Figure:
+    """Three panels: original, resized with its window, and the mean of the molded channels.
+
+    Pixels on both axes. The padding of the third panel is not 0 but minus the mean pixel.
+    """
+    first, second, third = panels(1, 3, 4.2, 4.2)[0]
+    original, resized = molded.original[image], molded.resized[image]
+    show_picture(first, original)
+    first.set_title(f"as given: {original.shape[0]} x {original.shape[1]}", fontsize=10)
+    show_picture(second, resized)
+    draw_boxes(second, [molded.window[image]], GOOD, linewidth=2)
+    second.set_title(f"resized, padded: {resized.shape[0]} x {resized.shape[1]}", fontsize=10)
+    window = ", ".join(str(side) for side in molded.window[image])
+    note(second, f"scale {molded.scale[image]:.3f}\nwindow ({window})")
+    values = np.asarray(molded.molded[image]).mean(axis=-1)
+    limit = np.abs(values).max()
+    bar = show_map(third, values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    third.set_title("minus the mean pixel, channels averaged", fontsize=10)
+    third.figure.colorbar(bar, ax=third, shrink=0.75, label="pixel value - mean")
+    return third.figure

@@ -1,0 +1,86 @@
+"""Plots of instances: what the detector reports, on the picture as it was given."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from mrcnn_explained.plots.style import (
+    axes,
+    class_color,
+    draw_boxes,
+    label_boxes,
+    note,
+    panels,
+    show_map,
+    show_picture,
+)
+from mrcnn_explained.stages.instances import Instances
+
+
+def plot_instances(
+    instances: Instances, picture: Any, names: Sequence[str] = (), image: int = 0,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Boxes, masks, classes and scores over the picture as given."""
+    ax = axes(ax, 8, 7)
+    painted = np.asarray(picture).astype(np.float64)
+    classes = instances.class_ids[image]
+    for i, c in enumerate(classes):
+        mask = instances.masks[image][..., i]
+        painted[mask] = 0.5 * painted[mask] + 0.5 * 255 * np.array(to_rgb(class_color(c)))
+    show_picture(ax, painted)
+    colors = [class_color(c) for c in classes]
+    draw_boxes(ax, instances.rois[image], colors, linewidth=1.5)
+    texts = [
+        f"{names[c] if names else f'class {c}'} {score:.2f}"
+        for c, score in zip(classes, instances.scores[image], strict=True)
+    ]
+    label_boxes(ax, instances.rois[image], texts, colors)
+    if not len(classes):
+        note(ax, "no detection")
+    return ax
+
+
+def plot_mask_growth(
+    instances: Instances, class_mask: Any, picture: Any, index: int = 0, image: int = 0
+) -> Figure:
+    """One mask from the head's 28x28 probabilities to the pixels of the picture.
+
+    class_mask    [B, D, 28, 28] of mask_head.py
+    index         which of the picture's instances
+    """
+    y1, x1, y2, x2 = instances.rois[image][index]
+    soft = np.asarray(class_mask[image][instances.detection[image][index]])
+    full = instances.masks[image][..., index]
+    height, width = full.shape
+    cut = np.s_[max(0, y1) : min(height, y2), max(0, x1) : min(width, x2)]
+    first, second, third = panels(1, 3, 3.8, 3.8)[0]
+    drawn = show_map(first, soft, f"mask head: {soft.shape[0]} x {soft.shape[1]}", vmin=0, vmax=1)
+    first.figure.colorbar(drawn, ax=first, shrink=0.7, label="probability")
+    show_map(second, full[cut], f"scaled to its box, cut at 0.5: {y2 - y1} x {x2 - x1}",
+             cmap="Greys_r", vmin=0, vmax=1)  # fmt: skip
+    faded = np.asarray(picture).copy()
+    faded[~full] = (0.35 * faded[~full] + 0.65 * 255).astype(np.uint8)
+    show_picture(third, faded)
+    draw_boxes(
+        third, [(y1, x1, y2, x2)], class_color(instances.class_ids[image][index]), linewidth=2
+    )
+    third.set_title(f"in the picture: {full.sum():,} pixels", fontsize=9)
+    return first.figure
+
+
+def plot_color_splash(
+    instances: Instances, picture: Any, image: int = 0, ax: Axes | None = None
+) -> Axes:
+    """The picture in grey, with colour left where any mask is."""
+    picture = np.asarray(picture)
+    grey = np.repeat(picture.mean(axis=-1, keepdims=True), 3, axis=-1)
+    inside = instances.masks[image].any(axis=-1)
+    splash = np.where(inside[..., np.newaxis], picture, grey).astype(np.uint8)
+    ax = show_picture(axes(ax, 8, 6), splash)
+    ax.set_title(f"{inside.mean():.1%} of the picture belongs to a detection", fontsize=10)
+    return ax

@@ -1,0 +1,134 @@
+"""Plots of level assignment: every ROI falls from equation 1 onto a step."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mrcnn_explained.plots.style import (
+    HALO,
+    INK,
+    LEVEL_COLORS,
+    QUIET,
+    axes,
+    draw_boxes,
+    level_names,
+    note,
+    pixels,
+    quiet_axes,
+    show_picture,
+)
+from mrcnn_explained.stages.levels import (
+    CANONICAL_LEVEL,
+    CANONICAL_SIDE,
+    HIGHEST,
+    LOWEST,
+    LevelAssignment,
+    Rounding,
+    level_boundaries,
+)
+
+LEVELS = range(LOWEST, HIGHEST + 1)
+
+
+def plot_levels(
+    levels: LevelAssignment, image: int = 0, *, rounding: Rounding = "round", ax: Axes | None = None
+) -> Axes:
+    """Each ROI at its exact level, with a drop to the level that it reads.
+
+    Across: side of the ROI, pixels, log scale, ticks where the level changes. Up: level.
+    A drop is what rounding takes away; beyond the steps it is how far the ROI is from a
+    level of its own, which the pyramid lacks. ROIs without area stand aside as a number.
+    """
+    side, exact, level = (
+        np.asarray(x[image]) for x in (levels.side, levels.exact_level, levels.roi_level)
+    )
+    real = side > 0
+    edges = level_boundaries(rounding=rounding)
+    left = min([edges[0] / 4, *side[real]])
+    right = max([edges[-1] * 4, *side[real]])
+
+    ax = quiet_axes(axes(ax, 8.5, 4.6))
+    ends = np.array([left, right])
+    ax.plot(ends, CANONICAL_LEVEL + np.log2(ends / CANONICAL_SIDE), color=QUIET, lw=1, zorder=1)
+    for k, start, end in zip(LEVELS, [left, *edges], [*edges, right], strict=True):
+        color, here = LEVEL_COLORS[k], real & (level == k)
+        ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
+        ax.vlines(side[here], level[here], exact[here], color=color, lw=0.8, alpha=0.5)
+        ax.scatter(side[here], exact[here], s=18, color=color, edgecolor="white", lw=0.4, zorder=2)
+        ax.annotate(
+            f"P{k}: {here.sum()} ROIs", (np.sqrt(start * end), k), (0, 8 if k > 3 else -8),
+            textcoords="offset points", color=color, ha="center", weight="bold",
+            va="bottom" if k > 3 else "top", bbox=HALO,
+        )  # fmt: skip
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
+    ax.set_xticks([t for t in (16, 32, 1024) if left <= t <= right], minor=True)
+    ax.xaxis.set_minor_formatter("{x:g}")
+    ax.set_yticks(LEVELS, level_names(LEVELS))
+    ax.set_ylim(
+        min(1.4, exact[real].min(initial=9) - 0.3), max(5.9, exact[real].max(initial=0) + 0.3)
+    )
+    hidden = f" ({np.sum(~real)} ROIs without area are not shown)" if (~real).any() else ""
+    ax.set_xlabel(f"side of the ROI, sqrt(w h), molded pixels{hidden}", color=INK)
+    ax.set_ylabel("k = 4 + log2(side / 224)", color=INK)
+    return ax
+
+
+def plot_levels_on_picture(
+    levels: LevelAssignment, rois: Any, picture: Any, image: int = 0, count: int = 60,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """The first ROIs over the molded picture, each in the colour of the level that it reads.
+
+    rois     [B, N, 4], normalised, best first
+    count    how many to draw; all are counted in the remarks
+    """
+    ax = show_picture(axes(ax, 7, 7), picture, fade=0.4)
+    level, side = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image])
+    real = side > 0
+    shown = np.flatnonzero(real)[:count]
+    shown = shown[np.argsort(-side[shown])]  # small ones on top
+    draw_boxes(
+        ax, pixels(np.asarray(rois[image])[shown], picture), [LEVEL_COLORS[k] for k in level[shown]]
+    )
+    for row, k in enumerate(LEVELS):
+        drawn, all_of_it = np.sum(level[shown] == k), np.sum(real & (level == k))
+        note(ax, f"P{k}: {drawn} of {all_of_it} ROIs drawn", y=0.99 - 0.045 * row,
+             color=LEVEL_COLORS[k], weight="bold")  # fmt: skip
+    return ax
+
+
+def plot_sizes(
+    levels: LevelAssignment, picture: Any, image: int = 0, *, rounding: Rounding = "round",
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Width and height of every ROI in molded pixels, with the lines where the level changes.
+
+    Both axes are logarithmic, so a line w h = constant is straight: shape does not matter.
+    """
+    ax = quiet_axes(axes(ax, 5.6, 5.4))
+    height, width = np.asarray(picture).shape[:2]
+    h, w = np.asarray(levels.h[image]) * (height - 1), np.asarray(levels.w[image]) * (width - 1)
+    level, real = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image]) > 0
+    for k in LEVELS:
+        here = real & (level == k)
+        ax.scatter(w[here], h[here], s=14, color=LEVEL_COLORS[k], linewidths=0, alpha=0.7)
+    low, high = min([8, *w[real], *h[real]]) * 0.8, max(height, width) * 1.2
+    edges = level_boundaries(rounding=rounding)
+    for side in edges:
+        ax.plot([low, high], [side**2 / low, side**2 / high], color=QUIET, lw=1, zorder=0)
+        ax.annotate(f"{side:.0f} px", (side, side), fontsize=8, color=INK, ha="center", va="center",
+                    bbox=HALO, zorder=4)  # fmt: skip
+    for k, a, b in zip(LEVELS, [low, *edges], [*edges, high], strict=True):
+        middle = np.sqrt(a * b)
+        ax.annotate(f"P{k}", (middle, middle), color=LEVEL_COLORS[k], weight="bold", ha="center",
+                    bbox=HALO, zorder=5)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if low < t < high]
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(ticks, [str(t) for t in ticks])
+        axis.set_ticks([], minor=True)
+    ax.set_xlabel("width, molded pixels")
+    ax.set_ylabel("height, molded pixels")
+    return ax

@@ -1,0 +1,114 @@
+"""Plots of proposals: candidates on their way through refinement, clipping and NMS."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mrcnn_explained.plots.style import (
+    BAD,
+    GOOD,
+    INK,
+    QUIET,
+    axes,
+    draw_boxes,
+    note,
+    panels,
+    pixels,
+    quiet_axes,
+    show_picture,
+)
+from mrcnn_explained.stages.proposals import Proposals
+
+
+def plot_refinement(proposals: Proposals, picture: Any, image: int = 0, count: int = 25) -> Figure:
+    """The best candidates as anchors, refined, clipped, and after NMS: four panels.
+
+    Refined boxes may leave the picture (grey frame); clipped ones end at its edge.
+    """
+    steps = {
+        f"{count} best anchors": proposals.pre_nms_anchors[image][:count],
+        "refined by their deltas": proposals.refined_anchors[image][:count],
+        "clipped to the picture": proposals.refined_anchors_clipped[image][:count],
+        f"{count} best after NMS": np.asarray(proposals.rpn_rois[image])[
+            np.asarray(proposals.valid[image])
+        ][:count],
+    }
+    row = panels(1, 4, 3.3, 3.5)[0]
+    height, width = np.asarray(picture).shape[:2]
+    for ax, (title, boxes) in zip(row, steps.items(), strict=True):
+        show_picture(ax, picture, fade=0.35)
+        draw_boxes(ax, [(0, 0, height, width)], QUIET, linewidth=0.8)
+        draw_boxes(ax, pixels(boxes, picture), GOOD, linewidth=1.1)
+        ax.set_title(title, fontsize=10)
+        ax.set_xlim(-0.12 * width, 1.12 * width)
+        ax.set_ylim(1.12 * height, -0.12 * height)
+    return row[0].figure
+
+
+def plot_suppression(
+    proposals: Proposals, picture: Any, image: int = 0, kept: int | None = None, count: int = 12
+) -> Axes:
+    """One kept box and those that it suppressed, with their IoU.
+
+    kept    row of the kept candidate; None: the one that suppressed most
+    """
+    by = np.asarray(proposals.nms.suppressed_by[image])
+    overlap = np.asarray(proposals.nms.suppressed_iou[image])
+    ax = show_picture(axes(None, 6.5, 6.5), picture, fade=0.45)
+    if kept is None and not (by >= 0).any():
+        note(ax, "NMS suppressed nobody")
+        return ax
+    kept = int(np.bincount(by[by >= 0]).argmax()) if kept is None else kept
+    losers = np.flatnonzero(by == kept)
+    boxes = pixels(proposals.refined_anchors_clipped[image], picture)
+    draw_boxes(ax, boxes[losers[:count]], BAD, linestyle=":", linewidth=1.3)
+    draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
+    scores = np.asarray(proposals.scores[image])
+    lines = [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in losers[:count]]
+    more = f"\n… and {len(losers) - count} more" if len(losers) > count else ""
+    title = f"Candidate {kept} (score {scores[kept]:.3f}) stays and suppresses {len(losers)}"
+    ax.set_title(title, fontsize=11, color=GOOD)
+    note(ax, "\n".join(lines) + more, color=BAD, fontsize=8)
+    return ax
+
+
+def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> Axes:
+    """Every candidate as a tick in the lane of its fate, with the counts.
+
+    Across: rank by score. Once enough are kept, nobody behind is reached.
+    """
+    ax = quiet_axes(axes(ax, 9, 2.6))
+    scores, nms = np.asarray(proposals.scores[image]), proposals.nms
+    lanes = {
+        "kept": (np.asarray(nms.rank[image]) >= 0, GOOD),
+        "suppressed": (np.asarray(nms.suppressed_by[image]) >= 0, BAD),
+        "never reached": (~np.asarray(nms.reached[image]), QUIET),
+    }
+    for row, (mask, color) in enumerate(lanes.values()):
+        places = np.flatnonzero(mask)
+        ax.vlines(places, row - 0.32, row + 0.32, color=color, lw=0.8, alpha=0.8)
+    ax.set_yticks(range(3), [f"{mask.sum():,} {name}" for name, (mask, _) in lanes.items()])
+    for label, (_, color) in zip(ax.get_yticklabels(), lanes.values(), strict=True):
+        label.set_color(color)
+    ax.invert_yaxis()
+    ax.set_xlim(-len(scores) / 100, len(scores) * 1.01)
+    ax.set_xlabel(f"candidate, by score from {scores[0]:.3f} to {scores[-1]:.3f}")
+    return ax
+
+
+def plot_corners(proposals: Proposals, picture: Any, image: int = 0) -> Figure:
+    """Where the ROIs' corners lie: (y1, x1) left, (y2, x2) right, pixels."""
+    valid = np.asarray(proposals.valid[image])
+    boxes = pixels(np.asarray(proposals.rpn_rois[image])[valid], picture)
+    row = panels(1, 2, 3.6, 3.6)[0]
+    height, width = np.asarray(picture).shape[:2]
+    for ax, name, corner in zip(
+        row, ("top left", "bottom right"), (boxes[:, :2], boxes[:, 2:]), strict=True
+    ):
+        quiet_axes(ax).scatter(corner[:, 1], corner[:, 0], s=6, color=GOOD, linewidths=0, alpha=0.5)
+        ax.set(xlim=(-5, width + 5), ylim=(height + 5, -5), aspect="equal", xlabel="x, pixels")
+        ax.set_title(f"{name} corners of {len(boxes)} ROIs", fontsize=10, color=INK)
+    row[0].set_ylabel("y, pixels")
+    return row[0].figure

@@ -1,0 +1,81 @@
+"""The page: one self-contained index.html, pictures and text inline, no script, no network."""
+
+import base64
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mrcnn_explained import __version__
+from mrcnn_explained.report.rois import COLUMNS, count_all, roi_rows
+from mrcnn_explained.report.story import CHAPTERS, facts
+from mrcnn_explained.report.tables import summary_rows
+from mrcnn_explained.stages.catalog import STAGES, fields
+from mrcnn_explained.trace import Trace
+
+
+class Drawing(NamedTuple):
+    """A finished figure."""
+
+    stage: str  # module of the stage
+    file: str  # name of its PNG file
+    caption: str
+    png: bytes
+
+
+def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
+    """Return the page. Every name is escaped: one that holds HTML stays text."""
+    environment = Environment(
+        loader=PackageLoader("mrcnn_explained", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    known = facts(trace, count_all(trace))
+    shapes = {path: _shape(tensor) for path, tensor in trace.tensors()}
+    return environment.get_template("page.html").render(
+        name=name,
+        run=trace.run,
+        random=trace.randomness(),
+        summary=summary_rows(trace),
+        chapters=[_chapter(part, known, drawings, shapes) for part in CHAPTERS],
+        columns=list(COLUMNS),
+        rois=[_short(row) for row in roi_rows(trace)],
+        version=__version__,
+    )
+
+
+def _chapter(part, known: dict[str, Any], drawings: list[Drawing], shapes: dict[str, str]) -> dict:
+    stage = next(stage for stage in STAGES if stage.module == part.stage)
+    figures = [
+        {"caption": d.caption, "png": base64.b64encode(d.png).decode()}
+        for d in drawings if d.stage == part.stage
+    ]  # fmt: skip
+    rows = [
+        {
+            "name": f"{place}.{field.name}",
+            "shape": "; ".join(
+                shape for path, shape in shapes.items()
+                if f"{path}.".startswith(f"{place}.{field.name}.")
+            ),
+            "meaning": field.meaning,
+        }
+        for place in stage.trace_fields
+        for field in fields(stage.result)
+    ]  # fmt: skip
+    return {
+        "stage": part.stage,
+        "number": stage.number,
+        "question": part.question,
+        "answer": part.answer.format(**known),
+        "figures": figures,
+        "call": stage.callable_name,
+        "doc": stage.doc,
+        "tensors": rows,
+    }
+
+
+def _shape(tensor: Any) -> str:
+    return "×".join(str(side) for side in tensor.shape) or "scalar"
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: f"{x:.3f}" if isinstance(x, float) else x for key, x in row.items()}
