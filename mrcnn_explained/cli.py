@@ -10,11 +10,14 @@ from typing import Annotated
 
 import typer
 
+from mrcnn_explained.errors import InputError
+
 app = typer.Typer(
     help="A real Mask R-CNN, taken apart: what every stage computed on your picture, and why.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help needs no rich: half the time
 )
 
 
@@ -114,7 +117,7 @@ def levels(
 def weights(file: Annotated[Path, typer.Argument(help="An .h5 weight file.")]) -> None:
     """Every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
     from mrcnn_explained.report.tables import weight_table
-    from mrcnn_explained.weights import describe
+    from mrcnn_explained.weight_files import describe
 
     _console().print(weight_table(describe(file), str(file)))
 
@@ -171,7 +174,8 @@ def _run(step, image, weights, device, settings, out=None):
     step("Reading the picture")
     picture = load_image(image) if image else load_image(demo_image())
     if weights:
-        from mrcnn_explained.weights import find_coco_weights, infer
+        from mrcnn_explained.weight_files import infer
+        from mrcnn_explained.weights import find_coco_weights
 
         if weights == "coco":
             step("Looking for mask_rcnn_coco.h5")
@@ -188,10 +192,7 @@ def _run(step, image, weights, device, settings, out=None):
     with _quiet_import():
         from mrcnn_explained.devices import choose
         from mrcnn_explained.model import MaskRCNN
-    try:
-        choose(device)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    choose(device)
     step("Building the model")
     model = MaskRCNN(config)
     if weights:
@@ -247,13 +248,9 @@ def _quiet_import() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line; bad input ends with a message and exit code 2."""
-    from mrcnn_explained.config import ConfigError
-    from mrcnn_explained.pictures import PictureError
-    from mrcnn_explained.weight_files import WeightFileError
-
     try:
         app()
-    except (ConfigError, PictureError, WeightFileError) as error:
+    except InputError as error:
         _refuse(str(error))
     except OSError as error:  # no permission, no space, …: Python names the file and the reason
         _refuse(f"{error.strerror or error}: {error.filename or 'while writing'}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mrcnn_explained.classes import COCO_CLASSES
+from mrcnn_explained.errors import InputError
 
 #: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1;
 #: resnet26 is ours, of the same make, small enough to train on a laptop).
@@ -23,7 +24,7 @@ BACKBONES = {
 RESIZE_MODES = ("square", "pad64", "crop", "none")
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """A config that contradicts itself: the field, its value, what would do."""
 
 

@@ -2,6 +2,12 @@
 
 import tensorflow as tf
 
+from mrcnn_explained.errors import InputError
+
+
+class DeviceError(InputError):
+    """A device that was asked for and is not there."""
+
 
 def let_memory_grow() -> None:
     """Let every GPU's memory grow as needed, and compute in float32 proper on it.
@@ -21,18 +27,18 @@ def let_memory_grow() -> None:
 def choose(device: str) -> None:
     """Make TensorFlow use `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
 
-    Call it before the first tensor is made. Raises ValueError where there is no such device.
+    Call it before the first tensor is made. Raises DeviceError where there is no such device.
     """
     kind, _, index = device.lower().partition(":")
     gpus = tf.config.list_physical_devices("GPU")
     if kind not in ("auto", "cpu", "gpu") or (index and not (kind == "gpu" and index.isdigit())):
-        raise ValueError(f"device {device!r} is none of auto, cpu, gpu, gpu:0, gpu:1, …")
+        raise DeviceError(f"device {device!r} is none of auto, cpu, gpu, gpu:0, gpu:1, …")
     if kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif kind == "gpu":
         number = int(index or 0)
         if number >= len(gpus):
-            raise ValueError(
+            raise DeviceError(
                 f"device {device!r} was asked for, but TensorFlow sees {len(gpus)} GPUs. "
                 "`mrcnn-explained doctor` tells more; on Linux, pip install 'mrcnn-explained[gpu]'"
             )

@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Num, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mrcnn_explained.errors import InputError
+
 CHANNELS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
-class PictureError(ValueError):
+class PictureError(InputError):
     """A picture that cannot be used: what came, what was expected, what to do."""
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from mrcnn_explained.config import Config
+from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
@@ -39,7 +40,7 @@ BULKY = (
 )
 
 
-class TraceFileError(ValueError):
+class TraceFileError(InputError):
     """A file that is not a trace, or no longer one: what came and what to do."""
 
 

@@ -23,6 +23,7 @@ import h5py
 import numpy as np
 
 from mrcnn_explained.config import BACKBONES
+from mrcnn_explained.errors import InputError
 
 EXPECTED = (
     "expected is an .h5 file of a Mask R-CNN, as Matterport's code or a port of it saves with "
@@ -46,7 +47,7 @@ _JOINED = re.compile(rf"(.+)_({_ALL_NAMES})(?:_\d+)?")  # Keras 1: conv1_W, conv
 _RESNET_BLOCK = re.compile(r"(?:res|bn)([2-5])([a-z])_branch[12][abc]?")
 
 
-class WeightFileError(ValueError):
+class WeightFileError(InputError):
     """A weight file that cannot be used: what came, what was expected, what to do.
 
     report    the WeightReport, where the file could be read but does not fit the model

@@ -92,9 +92,10 @@ def make_tiny_model(**overrides):
         "image_max_dim": 128,
         "backbone_width": 4,
         "top_down_pyramid_size": 8,
-        "rpn_anchor_scales": (8, 16, 32, 64, 128),
+        "rpn_anchor_scales": (80, 96, 128, 256, 256),  # so that ROIs read P2 and P3
         "rpn_channels": 8,
-        "pre_nms_limit": 300,
+        "pre_nms_limit": 1000,
+        "rpn_nms_threshold": 0.5,
         "post_nms_rois_inference": 32,
         "fpn_classif_fc_layers_size": 16,
         "mask_channels": 8,

@@ -46,11 +46,6 @@ def test_one_roi_does_not_change_another(small, mode):
     assert same.sum() == 11 and not same[1, 2]
 
 
-def test_no_roi_at_all(small, mode):
-    found = mode(small[0])(np.zeros([2, 0, 3, 3, 2], np.float32))
-    assert found.mrcnn_class.shape == (2, 0, 4) and found.mrcnn_bbox.shape == (2, 0, 4, 4)
-
-
 def test_a_batch_equals_its_pictures_one_by_one(small, mode):
     head, _, crops = small
     both = mode(head)(crops)
@@ -85,9 +80,11 @@ def test_golden_probabilities_are_the_softmax_of_the_logits(goldens):
     np.testing.assert_allclose(goldens["mrcnn_class"], expected, atol=1e-6)
 
 
-def test_end_to_end_nearly_all_rois_are_scored_alike(golden_trace, goldens):
-    # ROIs may have changed places, and one that ends exactly at 1.0 may have lost a row of
-    # samples (knife edge): 2 of 300 at most.
+def test_end_to_end_all_rois_but_those_on_a_knife_edge_are_scored_alike(golden_trace, goldens):
+    # A ROI that ends at exactly 1.0 may lose its last row of samples to one float's rounding:
+    # the goldens' README. And a ROI may have changed places with one of the same score.
     far = np.abs(golden_trace.box_head.mrcnn_class - goldens["mrcnn_class"]).max(-1) > 1e-3
     moved = np.abs(golden_trace.proposals.rpn_rois - goldens["rpn_rois"]).max(-1) > 1e-4
-    assert (far & ~moved).sum() <= 2
+    ends_at_one = (goldens["rpn_rois"][..., 2:] > 1 - 1e-6).any(-1)
+    assert not (far & ~moved & ~ends_at_one).any()
+    assert far.mean() < 0.05

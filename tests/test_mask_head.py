@@ -105,10 +105,10 @@ def test_goldens_of_the_recorded_crops(golden_head, goldens, mode):
 def test_end_to_end_the_masks_are_the_golden_ones(golden_trace, goldens, image):
     masks = goldens[f"img{image}_mask_of_class"]
     found = golden_trace.mask_head.class_mask[image]
-    np.testing.assert_allclose(found[: len(masks)], masks, atol=1e-3)
+    np.testing.assert_allclose(found[: len(masks)], masks, atol=2e-3)
     assert (found[len(masks) :] == 0).all()
     first4 = golden_trace.mask_head.mrcnn_mask[golden_trace.mask_head.rows[:, 0] == image][:4]
-    np.testing.assert_allclose(first4, goldens[f"img{image}_mask_all_classes_first4"], atol=1e-3)
+    np.testing.assert_allclose(first4, goldens[f"img{image}_mask_all_classes_first4"], atol=2e-3)
 
 
 def test_it_runs_with_a_number_of_rows_known_only_at_run_time(small):

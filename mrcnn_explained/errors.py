@@ -1,0 +1,8 @@
+"""The one kind of error that a user can mend."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used: says what came, what was expected and what to do.
+
+    The command line prints it and ends with exit code 2; nothing else does.
+    """

@@ -1,0 +1,201 @@
+"""Config: every contradiction is refused in words; Matterport's configs are read."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from mrcnn_explained.config import Config
+
+
+def test_the_defaults_are_matterports():
+    c = Config.coco()
+    assert (c.num_classes, c.backbone, c.image_min_dim, c.image_max_dim) == (81, "resnet101", 800, 1024)
+    assert c.rpn_anchor_scales == (32, 64, 128, 256, 512) and c.rpn_anchor_ratios == (0.5, 1, 2)
+    assert (c.rpn_nms_threshold, c.pre_nms_limit, c.post_nms_rois_inference) == (0.7, 6000, 1000)
+    assert (c.detection_min_confidence, c.detection_nms_threshold) == (0.7, 0.3)
+    assert (c.detection_max_instances, c.mask_shape) == (100, (28, 28))
+    assert c.rpn_bbox_std_dev == c.bbox_std_dev == (0.1, 0.1, 0.2, 0.2)
+    assert c.mean_pixel == (123.7, 116.8, 103.9) and c.level_rounding == "round"
+
+
+def test_classes_have_names():
+    coco = Config.coco()
+    assert coco.class_name(0) and coco.class_name(1) == "person" and len(coco.class_names) == 81
+    plain = Config.coco(num_classes=3)
+    assert [plain.class_name(k) for k in range(3)] == ["background", "class 1", "class 2"]
+
+
+def test_it_is_frozen_and_replace_checks_anew():
+    c = Config.slim()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        c.pool_size = 3
+    assert c.replace(rpn_nms_threshold=0.5).rpn_nms_threshold == 0.5 and c.rpn_nms_threshold == 0.7
+    with pytest.raises(ValueError, match="rpn_nms_threshold is 5"):
+        c.replace(rpn_nms_threshold=5)
+
+
+WRONG = [
+    ("num_classes", 1, "count the background"),
+    ("class_names", ("a", "b"), "give 81 names"),
+    ("backbone", "vgg16", "resnet101"),
+    ("backbone_strides", (4, 8, 16, 32), "4, 8, 16, 32, 64"),
+    ("image_resize_mode", "stretch", "square, pad64, crop, none"),
+    ("image_max_dim", 1000, "multiple of 64: 1024 is near"),
+    ("image_max_dim", 0, "64 is near"),
+    ("image_max_dim", -64, "multiple of 64"),
+    ("image_min_dim", 2048, "at most image_max_dim, 1024"),
+    ("image_min_scale", -1, "0 .* or more"),
+    ("mean_pixel", (1, 2), "each of 3 channels"),
+    ("rpn_anchor_scales", (), "positive numbers"),
+    ("rpn_anchor_scales", (32, 64), "one for each of 5"),
+    ("rpn_anchor_scales", (32, 64, 128, 256, -1), "positive"),
+    ("rpn_anchor_ratios", (), "one at least"),
+    ("rpn_anchor_ratios", (0, 1), "positive"),
+    ("rpn_bbox_std_dev", (0.1, 0.1, 0.2), "four positive"),
+    ("rpn_bbox_std_dev", (0.1, 0.1, 0.2, 0), "four positive"),
+    ("bbox_std_dev", (1, 1, 1, 1, 1), "dy dx dh dw"),
+    ("rpn_nms_threshold", 1.1, "from 0 to 1"),
+    ("detection_nms_threshold", -0.1, "from 0 to 1"),
+    ("detection_min_confidence", 70, "from 0 to 1"),
+    ("detection_min_confidence", float("nan"), "from 0 to 1"),
+    ("level_rounding", "ceil", "'round' or 'floor'"),
+    ("roi_positive_ratio", 0, "above 0"),
+    ("mask_shape", (14, 14), r"\(28, 28\)"),
+    ("mask_pool_size", 7, "mask_shape"),
+    ("loss_weights", (1, 1), "five"),
+    ("pool_size", 0, "whole number, 1 at least"),
+    ("pool_size", 7.5, "whole number"),
+    ("pre_nms_limit", 0, "whole number"),
+    ("post_nms_rois_inference", -5, "whole number"),
+    ("detection_max_instances", 0, "whole number"),
+    ("rpn_anchor_stride", 0, "whole number"),
+    ("image_channel_count", 0, "image_channel_count|each of 0 channels"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value", "words"), WRONG, ids=lambda x: str(x)[:24])
+def test_a_contradiction_is_refused_with_field_value_and_what_would_do(field, value, words):
+    with pytest.raises(ValueError, match=words) as error:
+        Config.coco(**{field: value})
+    named = "mask_shape" if field == "mask_pool_size" else field
+    assert named in str(error.value) or field == "image_channel_count"
+    if field not in ("mask_pool_size", "image_channel_count"):
+        assert f"{field} is {value!r}: " in str(error.value)
+
+
+def test_sides_count_only_where_they_are_used():
+    # `crop` and `pad64` use min_dim alone, `none` uses neither.
+    assert Config.coco(image_resize_mode="none", image_max_dim=1000).image_max_dim == 1000
+    assert Config.coco(image_resize_mode="crop", image_min_dim=512).image_min_dim == 512
+    with pytest.raises(ValueError, match="image_min_dim is 800: .* 832|768"):
+        Config.coco(image_resize_mode="crop")
+
+
+def test_lists_and_arrays_become_tuples():
+    c = Config.coco(
+        mean_pixel=np.array([1.0, 2.0, 3.0]), mask_shape=[28, 28], num_classes=np.int64(81)
+    )
+    assert c.mean_pixel == (1.0, 2.0, 3.0) and c.mask_shape == (28, 28)
+    assert type(c.num_classes) is int and hash(c) is not None
+
+
+def test_json_there_and_back():
+    for c in (Config.coco(), Config.slim(rpn_anchor_ratios=[0.3, 1], mean_pixel=np.ones(3))):
+        assert Config.from_json(c.to_json()) == c
+
+
+def test_json_of_another_version_names_the_field():
+    text = json.dumps({**json.loads(Config.coco().to_json()), "mood": 1})
+    with pytest.raises(ValueError, match=r"unknown config fields \['mood'\]"):
+        Config.from_json(text)
+
+
+# Matterport's configs -------------------------------------------------------------------------
+
+
+class TheirConfig:
+    """What Matterport's Config looks like: upper-case attributes, NumPy arrays, None."""
+
+    NAME = None
+    GPU_COUNT = 1
+    IMAGES_PER_GPU = 2
+    BACKBONE = "resnet101"
+    COMPUTE_BACKBONE_SHAPE = None
+    BACKBONE_STRIDES = [4, 8, 16, 32, 64]
+    FPN_CLASSIF_FC_LAYERS_SIZE = 1024
+    NUM_CLASSES = 1
+    RPN_ANCHOR_SCALES = (32, 64, 128, 256, 512)
+    RPN_ANCHOR_RATIOS = [0.5, 1, 2]
+    RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
+    IMAGE_RESIZE_MODE = "square"
+    IMAGE_MIN_DIM = 800
+    IMAGE_MAX_DIM = 1024
+    IMAGE_MIN_SCALE = 0
+    IMAGE_CHANNEL_COUNT = 3
+    MEAN_PIXEL = np.array([123.7, 116.8, 103.9])
+    LOSS_WEIGHTS = {"rpn_class_loss": 1.0, "rpn_bbox_loss": 1.0}
+    USE_MINI_MASK = True
+    MASK_SHAPE = [28, 28]
+
+    def __init__(self):
+        self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
+        self.IMAGE_SHAPE = np.array([self.IMAGE_MAX_DIM, self.IMAGE_MAX_DIM, 3])
+        self.IMAGE_META_SIZE = 12 + self.NUM_CLASSES
+
+    def display(self):
+        raise AssertionError("nothing of theirs is called")
+
+
+class Balloons(TheirConfig):
+    NAME = "balloon"
+    NUM_CLASSES = 1 + 1
+    DETECTION_MIN_CONFIDENCE = 0.9
+    LOSS_WEIGHTS = (1, 1, 1, 1, 1)
+    MY_OWN = object()
+
+
+@pytest.mark.parametrize("theirs", [Balloons, Balloons()], ids=["class", "object"])
+def test_their_config_is_read(theirs):
+    c = Config.from_matterport(theirs)
+    assert (c.name, c.num_classes, c.detection_min_confidence) == ("balloon", 2, 0.9)
+    assert c.rpn_anchor_ratios == (0.5, 1, 2) and c.mean_pixel == (123.7, 116.8, 103.9)
+    assert Config.from_json(c.to_json()) == c
+
+
+def test_their_loss_weights_come_as_a_dict():
+    # In Matterport's Config LOSS_WEIGHTS is a dict of the five names.
+    names = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")
+    theirs = type("C", (Balloons,), {"LOSS_WEIGHTS": dict(zip(names, (1, 2, 3, 4, 5), strict=True))})
+    assert Config.from_matterport(theirs).loss_weights == (1, 2, 3, 4, 5)
+
+
+def test_none_means_nothing_is_asked_for():
+    theirs = type("C", (Balloons,), {"IMAGE_MIN_DIM": None, "IMAGE_MIN_SCALE": None, "NAME": None})
+    c = Config.from_matterport(theirs)
+    assert (c.image_min_dim, c.image_min_scale, c.name) == (0, 0, "matterport")
+
+
+def test_overrides_win():
+    c = Config.from_matterport(Balloons, detection_min_confidence=0.5, backbone="resnet50")
+    assert (c.detection_min_confidence, c.backbone) == (0.5, "resnet50")
+
+
+def test_a_callable_backbone_goes_to_the_model():
+    theirs = type("C", (Balloons,), {"BACKBONE": staticmethod(lambda x: x)})
+    with pytest.raises(ValueError, match=r"MaskRCNN\(config, backbone=…\)"):
+        Config.from_matterport(theirs)
+    assert Config.from_matterport(theirs, backbone="resnet50").backbone == "resnet50"
+
+
+def test_something_else_is_refused():
+    with pytest.raises(ValueError, match="none of the attributes of Matterport's Config"):
+        Config.from_matterport(object())
+
+
+def test_their_contradictions_are_refused_too():
+    # A class that forgot NUM_CLASSES has 1 there.
+    theirs = type("C", (Balloons,), {"NUM_CLASSES": 1})
+    with pytest.raises(ValueError, match="num_classes is 1"):
+        Config.from_matterport(theirs)
