@@ -231,14 +231,15 @@ def _progress() -> Iterator:
 
 @contextlib.contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Keep TensorFlow's start-up lines, written by C++ to file descriptor 2, off the screen."""
+    """Keep what TensorFlow says while it starts, in C++ to file descriptor 2, off the screen."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
 
+        tf.config.list_physical_devices("GPU")  # without a driver this complains, once
         yield
     finally:
         os.dup2(kept, 2)

@@ -138,7 +138,7 @@ class Trace(NamedTuple):
         if not path.is_file():
             raise TraceFileError(f"{path} is not a file; give the .npz that Trace.save wrote")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 leaves = {name: file[name] for name in file.files}
             run = Run(**json.loads(str(leaves.pop("run"))))
             for name, (shape, dtype) in json.loads(str(leaves.pop("omitted"))).items():
