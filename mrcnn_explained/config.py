@@ -21,6 +21,12 @@ BACKBONES = {
     "resnet101": (3, 4, 23, 3),
 }
 
+#: The five losses in the order of `loss_weights`.
+LOSSES = (
+    *("rpn_class_loss", "rpn_bbox_loss"),
+    *("mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss"),
+)
+
 RESIZE_MODES = ("square", "pad64", "crop", "none")
 
 
@@ -93,7 +99,7 @@ class Config:
     learning_momentum: float = 0.9  # (MRCNN 3.1)
     weight_decay: float = 0.0001  # divided by the size of each tensor (M; MRCNN: not)
     gradient_clip_norm: float = 5.0  # per variable (M)
-    loss_weights: tuple[float, ...] = (1, 1, 1, 1, 1)  # rpn class, rpn bbox, class, bbox, mask
+    loss_weights: tuple[float, ...] = (1, 1, 1, 1, 1)  # in the order of LOSSES
     use_rpn_rois: bool = True  # False: ROIs are given from outside
     train_bn: bool = False  # False: BatchNorm uses its stored statistics
 
@@ -154,6 +160,8 @@ class Config:
             )
         for name in ("image_min_dim", "image_max_dim", "image_min_scale"):
             known[name] = known.get(name) or 0  # theirs may be None
+        if isinstance(weights := known.get("loss_weights"), dict):
+            known["loss_weights"] = tuple(weights[loss] for loss in LOSSES)
         known["name"] = str(known.get("name") or "matterport")
         return cls(**{**known, **overrides})
 

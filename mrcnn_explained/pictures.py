@@ -85,9 +85,12 @@ def as_picture(
 
 
 def _to_uint8(array, name):
-    kind, low, high = array.dtype.kind, array.min(), array.max()
+    kind = array.dtype.kind
+    if kind not in "iuf":
+        raise PictureError(f"{name} holds {array.dtype}; expected uint8, uint16 or floats 0…1")
     if array.dtype == np.uint8:
         return array
+    low, high = array.min(), array.max()
     if kind in "iu" and low >= 0 and high <= 65535:
         return (array // 257).astype(np.uint8)
     if kind == "f":

@@ -11,7 +11,12 @@ from mrcnn_explained.config import Config
 
 def test_the_defaults_are_matterports():
     c = Config.coco()
-    assert (c.num_classes, c.backbone, c.image_min_dim, c.image_max_dim) == (81, "resnet101", 800, 1024)
+    assert (c.num_classes, c.backbone, c.image_min_dim, c.image_max_dim) == (
+        81,
+        "resnet101",
+        800,
+        1024,
+    )
     assert c.rpn_anchor_scales == (32, 64, 128, 256, 512) and c.rpn_anchor_ratios == (0.5, 1, 2)
     assert (c.rpn_nms_threshold, c.pre_nms_limit, c.post_nms_rois_inference) == (0.7, 6000, 1000)
     assert (c.detection_min_confidence, c.detection_nms_threshold) == (0.7, 0.3)
@@ -166,8 +171,16 @@ def test_their_config_is_read(theirs):
 
 def test_their_loss_weights_come_as_a_dict():
     # In Matterport's Config LOSS_WEIGHTS is a dict of the five names.
-    names = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")
-    theirs = type("C", (Balloons,), {"LOSS_WEIGHTS": dict(zip(names, (1, 2, 3, 4, 5), strict=True))})
+    names = (
+        "rpn_class_loss",
+        "rpn_bbox_loss",
+        "mrcnn_class_loss",
+        "mrcnn_bbox_loss",
+        "mrcnn_mask_loss",
+    )
+    theirs = type(
+        "C", (Balloons,), {"LOSS_WEIGHTS": dict(zip(names, (1, 2, 3, 4, 5), strict=True))}
+    )
     assert Config.from_matterport(theirs).loss_weights == (1, 2, 3, 4, 5)
 
 

@@ -23,7 +23,9 @@ def test_folders_above_it_are_made(tmp_path):
     assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")]
+)
 def test_whatever_goes_wrong_the_old_file_stays(tmp_path, error):
     (tmp_path / "a.txt").write_bytes(b"old")
     with pytest.raises(type(error)), whole_file(tmp_path / "a.txt") as file:

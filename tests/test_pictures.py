@@ -155,7 +155,9 @@ def test_an_array_as_it_should_be():
     assert flipped.flags.c_contiguous and flipped[0, 0].tolist() == [0, 255, 0]
 
 
-@pytest.mark.parametrize(("channels", "expected"), [(1, [5, 5, 5]), (2, [5, 5, 5]), (3, [5, 6, 7]), (4, [5, 6, 7])])
+@pytest.mark.parametrize(
+    ("channels", "expected"), [(1, [5, 5, 5]), (2, [5, 5, 5]), (3, [5, 6, 7]), (4, [5, 6, 7])]
+)
 def test_one_to_four_channels(channels, expected):
     array = np.broadcast_to(np.arange(5, 5 + channels, dtype=np.uint8), [2, 3, channels])
     assert as_picture(array)[1, 2].tolist() == expected
@@ -179,7 +181,10 @@ def test_wide_whole_numbers():
     [
         (np.array([[0.0, 255.0]]), "float64 values from 0.0 to 255.0; expected uint8"),
         (np.array([[-0.1, 0.5]]), "from -0.1 to 0.5"),
-        (np.array([[0.0, np.nan]]), r"NaN or infinity, first at \[row, column, channel\] \[0, 1, 0\]"),
+        (
+            np.array([[0.0, np.nan]]),
+            r"NaN or infinity, first at \[row, column, channel\] \[0, 1, 0\]",
+        ),
         (np.array([[np.inf]]), "NaN or infinity"),
         (np.array([[-1, 5]]), "from -1 to 5"),
         (np.array([[70_000]]), "70000"),

@@ -108,7 +108,9 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b"PK\x03\x04 broken", b"\x93NUMPY\x01\x00"], ids=["0", "text", "zip", "npy"]
+    "content",
+    [b"", b"hello", b"PK\x03\x04 broken", b"\x93NUMPY\x01\x00"],
+    ids=["0", "text", "zip", "npy"],
 )
 def test_a_file_that_is_no_archive(tmp_path, content):
     (tmp_path / "run.npz").write_bytes(content)

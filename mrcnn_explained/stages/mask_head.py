@@ -58,12 +58,17 @@ class MaskHead(keras.layers.Layer):
         """
         rows = tf.where(valid)
         x = tf.gather_nd(pooled, rows)  # folds pictures and detections into one axis
+        # TensorFlow's convolution of no rows forgets how many channels it makes (oneDNN):
+        # then one row of zeros goes through and is dropped again.
+        count = tf.shape(x)[0]
+        x = tf.pad(x, [[0, tf.cast(count == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
         outputs = []
         for convolution, norm in zip(self.convs, self.norms, strict=True):
             x = tf.nn.relu(norm(convolution(x), training=False))
             outputs.append(x)
         up = self.deconv(x)
         masks = self.mask(up)
+        *outputs, up, masks = (x[:count] for x in (*outputs, up, masks))
         chosen = tf.gather(
             tf.transpose(masks, [0, 3, 1, 2]), tf.gather_nd(class_ids, rows), batch_dims=1
         )
