@@ -2,21 +2,24 @@
 
 import dataclasses
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from mrcnn_explained.config import Config
 
+#: The names of Matterport's LOSS_WEIGHTS, a dict.
+LOSSES = (
+    *("rpn_class_loss", "rpn_bbox_loss"),
+    *("mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss"),
+)
+
 
 def test_the_defaults_are_matterports():
     c = Config.coco()
-    assert (c.num_classes, c.backbone, c.image_min_dim, c.image_max_dim) == (
-        81,
-        "resnet101",
-        800,
-        1024,
-    )
+    assert (c.num_classes, c.backbone) == (81, "resnet101")
+    assert (c.image_min_dim, c.image_max_dim) == (800, 1024)
     assert c.rpn_anchor_scales == (32, 64, 128, 256, 512) and c.rpn_anchor_ratios == (0.5, 1, 2)
     assert (c.rpn_nms_threshold, c.pre_nms_limit, c.post_nms_rois_inference) == (0.7, 6000, 1000)
     assert (c.detection_min_confidence, c.detection_nms_threshold) == (0.7, 0.3)
@@ -128,11 +131,11 @@ class TheirConfig:
     IMAGES_PER_GPU = 2
     BACKBONE = "resnet101"
     COMPUTE_BACKBONE_SHAPE = None
-    BACKBONE_STRIDES = [4, 8, 16, 32, 64]
+    BACKBONE_STRIDES: ClassVar = [4, 8, 16, 32, 64]
     FPN_CLASSIF_FC_LAYERS_SIZE = 1024
     NUM_CLASSES = 1
     RPN_ANCHOR_SCALES = (32, 64, 128, 256, 512)
-    RPN_ANCHOR_RATIOS = [0.5, 1, 2]
+    RPN_ANCHOR_RATIOS: ClassVar = [0.5, 1, 2]
     RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
     IMAGE_RESIZE_MODE = "square"
     IMAGE_MIN_DIM = 800
@@ -140,9 +143,9 @@ class TheirConfig:
     IMAGE_MIN_SCALE = 0
     IMAGE_CHANNEL_COUNT = 3
     MEAN_PIXEL = np.array([123.7, 116.8, 103.9])
-    LOSS_WEIGHTS = {"rpn_class_loss": 1.0, "rpn_bbox_loss": 1.0}
+    LOSS_WEIGHTS: ClassVar = dict.fromkeys(LOSSES, 1.0)
     USE_MINI_MASK = True
-    MASK_SHAPE = [28, 28]
+    MASK_SHAPE: ClassVar = [28, 28]
 
     def __init__(self):
         self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
@@ -170,18 +173,11 @@ def test_their_config_is_read(theirs):
 
 
 def test_their_loss_weights_come_as_a_dict():
-    # In Matterport's Config LOSS_WEIGHTS is a dict of the five names.
-    names = (
-        "rpn_class_loss",
-        "rpn_bbox_loss",
-        "mrcnn_class_loss",
-        "mrcnn_bbox_loss",
-        "mrcnn_mask_loss",
-    )
-    theirs = type(
-        "C", (Balloons,), {"LOSS_WEIGHTS": dict(zip(names, (1, 2, 3, 4, 5), strict=True))}
-    )
-    assert Config.from_matterport(theirs).loss_weights == (1, 2, 3, 4, 5)
+    # The five names of Matterport's code, in another order than ours.
+    theirs = {name: weight for weight, name in enumerate(reversed(LOSSES))}
+    found = Config.from_matterport(type("C", (Balloons,), {"LOSS_WEIGHTS": theirs}))
+    assert found.loss_weights == (4, 3, 2, 1, 0)
+    assert Config.from_matterport(TheirConfig, num_classes=2).loss_weights == (1, 1, 1, 1, 1)
 
 
 def test_none_means_nothing_is_asked_for():

@@ -28,9 +28,14 @@ def test_folders_above_it_are_made(tmp_path):
 )
 def test_whatever_goes_wrong_the_old_file_stays(tmp_path, error):
     (tmp_path / "a.txt").write_bytes(b"old")
-    with pytest.raises(type(error)), whole_file(tmp_path / "a.txt") as file:
-        file.write(b"half of the n")
-        raise error
+
+    def write_half():
+        with whole_file(tmp_path / "a.txt") as file:
+            file.write(b"half of the n")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
     assert (tmp_path / "a.txt").read_bytes() == b"old" and os.listdir(tmp_path) == ["a.txt"]
 
 

@@ -50,10 +50,10 @@ def test_zero_padded_rows_are_left_out():
 
 
 def test_a_box_without_area_is_left_out_and_those_behind_it_stay():
-    # Even a box of no height gets one pixel when y2 moves out of it again; one crossed by a
-    # molded pixel, which is 0.4 original ones, loses it: 14.3 and 14.1, both 14.
+    # Even a box of no height gets one pixel when y2 moves out of it again; one crossed by
+    # two molded pixels, 0.8 original ones, loses it again.
     rows = detections_of(
-        [[64, 0, 192, 256], [101, 100, 100, 200], [128, 0, 192, 256]], [1, 2, 3], [0.9, 0.8, 0.7]
+        [[64, 0, 192, 256], [102, 100, 100, 200], [128, 0, 192, 256]], [1, 2, 3], [0.9, 0.8, 0.7]
     )
     masks = np.ones([1, 3, 4, 4], np.float32)
     masks[0, 1] = 0  # had its row been confused with the next one's, that would be empty

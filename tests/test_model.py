@@ -114,7 +114,7 @@ def test_given_rois_are_pixels_of_the_picture_as_given(tiny_model, tiny_pictures
     assert trace.image.window[0].tolist() == [14, 0, 114, 128] and trace.image.scale[0] == 1
     shape = tf.constant([128.0, 128.0])
     pixels = denorm_boxes(tf.constant(trace.proposals.rpn_rois[0]), shape)
-    np.testing.assert_allclose(pixels, rois + [14, 0, 14, 0], atol=1e-4)
+    np.testing.assert_allclose(pixels, rois + np.array([14, 0, 14, 0]), atol=1e-4)
     assert trace.run.rois == "given" and trace.proposals.scores.shape == (1, 0)
     # 40 pixels read P2; sqrt(100 * 128) = 113 read P3.
     assert trace.levels.roi_level.tolist() == [[2, 3]]

@@ -1,0 +1,256 @@
+"""The command line: what it writes and prints, and how it says no."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mrcnn_explained import cli
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.report.rois import COLUMNS
+
+TINY = ["--size", "128", "--proposals", "20"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("in") / "a <b>bold & cat.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def explained(picture, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "deep" / "er"
+    result = run("explain", picture, "--out", out, *TINY)
+    assert result.exit_code == 0, result.output
+    return out, result.output
+
+
+# What it writes
+
+
+def test_explain_writes_one_picture_a_stage_and_the_rest(explained):
+    out, text = explained
+    names = {path.name for path in out.iterdir()}
+    main = "image backbone pyramid anchors rpn proposals levels crops reorder box_head detections"
+    for number, stage in enumerate([*main.split(), "mask_head", "instances"], 1):
+        assert f"{number:02}_{stage}.png" in names
+    assert {"rois.csv", "trace.npz", "index.html"} <= names
+    assert not [name for name in names if name.startswith(".")]  # no temporary file left
+    for name in names:
+        assert str(out / name) in text.replace("\n", "")
+    for path in out.glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+
+
+def test_the_table_of_rois_agrees_with_the_trace(explained):
+    from mrcnn_explained import Trace
+
+    out, _ = explained
+    rows = list(csv.DictReader((out / "rois.csv").read_text().splitlines()))
+    trace = Trace.load(out / "trace.npz")
+    assert list(rows[0]) == list(COLUMNS)
+    assert len(rows) == trace.proposals.valid[0].sum()
+    for field, result in (
+        ("level", trace.levels.roi_level),
+        ("side", trace.levels.side),
+        ("class_id", trace.detections.class_ids),
+        ("probability", trace.detections.class_scores),
+    ):
+        np.testing.assert_allclose(
+            [float(r[field]) for r in rows], result[0][: len(rows)], rtol=1e-5
+        )
+    fates = [row["fate"] for row in rows]
+    found = [fate for fate in fates if fate.startswith("detection")]
+    assert len(found) == trace.detections.valid[0].sum()
+    for roi, fate in enumerate(fates):
+        if match := re.match(r"suppressed by ROI (\d+)", fate):
+            assert int(match[1]) == trace.detections.nms.suppressed_by[0, roi]
+
+
+def test_the_page_is_one_file_without_script_or_network_and_escapes_names(explained):
+    out, _ = explained
+    page = (out / "index.html").read_text()
+    assert "a &lt;b&gt;bold &amp; cat.png" in page
+    assert "<b>bold" not in page
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    assert "default-src 'none'" in page
+    assert "random weights" in page
+    for number in range(1, 14):
+        assert f"<h2>{number}. " in page
+
+
+def test_random_weights_are_told(explained):
+    assert "random weights" in explained[1].replace("\n", " ")
+
+
+def test_one_stage_alone(picture, tmp_path):
+    result = run("explain", picture, "--out", tmp_path, "--stage", "levels", *TINY)
+    assert result.exit_code == 0, result.output
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["07_levels.png", "07_levels_picture.png", "07_levels_sizes.png"]
+
+
+def test_levels_prints_every_roi_and_the_histogram(picture):
+    result = run("levels", picture, "--rows", 0, *TINY)
+    assert result.exit_code == 0
+    assert "of 20, best first" in result.output
+    counts = re.findall(r"P(\d)\s+(\d+)\s+[\d.]+%", result.output)
+    assert [int(level) for level, _ in counts] == [2, 3, 4, 5]
+    assert sum(int(count) for _, count in counts) == 20
+
+
+def test_rounding_reaches_the_stage(picture):
+    # 20 ROIs of which some lie between 79 and 112 pixels would be too much luck; the option
+    # must arrive in the config, which the trace records.
+    given = dict.fromkeys(("weights", "size", "proposals", "rpn_nms"))
+    settings = cli._settings(
+        {**given, "backbone": cli.Backbone.auto, "rounding": cli.Rounding.floor}
+    )
+    assert settings == {"level_rounding": "floor"}
+
+
+def test_stages_prints_every_field():
+    from mrcnn_explained.stages.catalog import STAGES
+
+    output = run("stages").output
+    for stage in STAGES:
+        for field in stage.result._fields:
+            assert field in output
+
+
+def test_doctor_tells_versions_and_devices():
+    import tensorflow as tf
+
+    output = run("doctor").output
+    assert tf.__version__ in output
+    assert "computes on" in output
+    assert "mask_rcnn_coco.h5" in output
+
+
+# How it says no: a message, exit code 2, no traceback, nothing written
+
+
+def refused(*arguments):
+    """Run as a user does; the message on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mrcnn_explained", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+BROKEN = {
+    "empty": b"",
+    "text": b"no picture at all",
+    "truncated": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_broken_pictures(tmp_path, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    assert str(path) in refused("explain", path, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_and_nothing(tmp_path):
+    assert "directory" in refused("explain", tmp_path)
+    assert "does not exist" in refused("levels", tmp_path / "nothing.png")
+
+
+def test_bad_options(picture, tmp_path):
+    assert "no stage" in refused("explain", picture, "--stage", "pyramids")
+    assert "multiple of 64" in refused("explain", picture, "--size", 100, "--out", tmp_path)
+    assert "0 to 1" in refused("explain", picture, "--rpn-nms", 7, "--out", tmp_path)
+    assert "backbone" in refused("levels", picture, "--backbone", "vgg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_the_folder(picture, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    assert "in the way" in refused("explain", picture, "--out", tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_weight_file_that_is_html(picture, tmp_path):
+    path = tmp_path / "w.h5"
+    path.write_text("<!DOCTYPE html>")
+    assert "HTML" in refused("weights", path)
+    assert "HTML" in refused("explain", picture, "--weights", path)
+
+
+@pytest.mark.slow
+def test_a_device_that_is_not_there(picture):
+    assert "gpu:7" in refused("levels", picture, "--device", "gpu:7")
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_what_was_there(picture, tmp_path, monkeypatch):
+    from mrcnn_explained import files
+
+    (tmp_path / "rois.csv").write_text("mine")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    result = run("explain", picture, "--out", tmp_path, *TINY)
+    assert isinstance(result.exception, OSError)  # main() turns it into words and code 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rois.csv"]
+    assert (tmp_path / "rois.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("in words"), OSError(28, "No space left on device", "/full/file")]
+)
+def test_main_ends_with_code_2_and_words(monkeypatch, capsys, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert re.search("in words|No space left on device: /full/file", capsys.readouterr().err)
+
+
+# What it must not pay for
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mrcnn_explained",
+        "import mrcnn_explained.cli",
+        "from mrcnn_explained import Config; Config.coco()",
+        "from mrcnn_explained import load_image",
+        "import mrcnn_explained.weights",
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_import_it(code):
+    check = f"{code}; import sys; assert not {{'tensorflow', 'keras'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_the_demo_picture_is_part_of_the_package():
+    from mrcnn_explained.pictures import demo_image
+
+    assert Path(demo_image()).stat().st_size > 10_000
