@@ -114,12 +114,21 @@ def levels(
 
 
 @app.command()
-def weights(file: Annotated[Path, typer.Argument(help="An .h5 weight file.")]) -> None:
+def weights(
+    file: Annotated[Path, typer.Argument(help="An .h5 weight file.")],
+    histograms: Annotated[
+        Path | None, typer.Option(help="Draw the RPN's and the heads' weights too.", metavar="PNG")
+    ] = None,
+) -> None:
     """Every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
     from mrcnn_explained.report.tables import weight_table
-    from mrcnn_explained.weight_files import describe
+    from mrcnn_explained.weight_table import describe
 
     _console().print(weight_table(describe(file), str(file)))
+    if histograms:
+        with _quiet_import():
+            from mrcnn_explained.report.write import write_weight_histograms
+        print(write_weight_histograms(file, histograms))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import BACKBONES, Config
@@ -18,7 +18,7 @@ from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, probe
 from mrcnn_explained.stages.box_head import BoxHead
 from mrcnn_explained.stages.detections import select_detections
-from mrcnn_explained.stages.image import MoldedImage, mold_image
+from mrcnn_explained.stages.image import MoldedImage, mold_image, mold_rois
 from mrcnn_explained.stages.instances import Instances, unmold
 from mrcnn_explained.stages.mask_head import MaskHead
 from mrcnn_explained.stages.proposals import given_rois, propose
@@ -128,7 +128,7 @@ class MaskRCNN:
         """
         molded, inputs = self._prepare(images)
         if rois is not None:
-            inputs = (*inputs, self._normalised_rois(rois, molded))
+            inputs = (*inputs, mold_rois(rois, molded))
         backbone, pyramid, rpn, *second_stage = self._graph(*inputs)
         anchors = self._anchors(inputs[0].shape[1:3])
         results = (molded, backbone, pyramid, anchors, rpn, *second_stage)
@@ -236,23 +236,6 @@ class MaskRCNN:
             molded.window,
         )  # fmt: skip
 
-    def _normalised_rois(self, rois, molded: MoldedImage) -> Float[tf.Tensor, "B N 4"]:
-        """Boxes in pixels of the pictures as given, normalised to the molded ones."""
-        rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
-        if len(rows) != len(molded.original):
-            raise ValueError(
-                f"rois came for {len(rows)} pictures, but there are {len(molded.original)}; "
-                "give one array [n, 4] for each picture"
-            )
-        rows = [check_rois(boxes, image) for image, boxes in enumerate(rows)]
-        padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
-        shift = molded.window[:, :2] - molded.crop
-        for image, boxes in enumerate(rows):
-            boxes = boxes * molded.scale[image] + np.tile(shift[image], 2)
-            shape = tf.constant(molded.molded_shape[image, :2])
-            padded[image, : len(boxes)] = norm_boxes(tf.constant(boxes), shape)
-        return tf.constant(padded, tf.float32)
-
     def _warn_of_random_weights(self) -> None:
         if self.random_layers and not self._warned:
             self._warned = True
@@ -268,21 +251,3 @@ class MaskRCNN:
             f"random weights ({which}): what the model finds has no meaning until trained ones "
             "are loaded: model.load_weights(FILE), --weights FILE"
         )
-
-
-def check_rois(boxes: Any, image: int) -> Float[np.ndarray, "n 4"]:
-    """Boxes of one picture as float64, or ValueError for what is not an ordered box."""
-    boxes = np.asarray(boxes, np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
-        raise ValueError(
-            f"rois of picture {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
-            "n > 0: (y1, x1, y2, x2) in pixels of the picture as given"
-        )
-    ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    if not ordered.all():
-        row = int(np.argmin(ordered))
-        raise ValueError(
-            f"ROI {row} of picture {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
-            "with y2 > y1 and x2 > x1, in pixels"
-        )
-    return boxes

@@ -123,6 +123,27 @@ def test_rounding_reaches_the_stage(picture):
     assert settings == {"level_rounding": "floor"}
 
 
+def test_weights_prints_every_tensor_and_draws_their_histograms(tmp_path):
+    from test_weights import SMALL, numbered
+    from weight_layouts import write
+
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    result = run("weights", path, "--histograms", tmp_path / "h.png")
+    assert result.exit_code == 0, result.output
+    for name in ("conv1/kernel", "rpn_conv_shared/kernel", "bn_conv1/moving_variance"):
+        assert name in result.output
+    assert "7x7x3x4" in result.output
+    with Image.open(tmp_path / "h.png") as image:
+        assert min(image.size) > 100
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (10_000, 10, 3)])
+def test_the_smallest_and_the_longest_picture(tmp_path, shape):
+    Image.fromarray(np.full(shape, 90, np.uint8)).save(tmp_path / "x.png")
+    result = run("explain", tmp_path / "x.png", "--out", tmp_path / "out", *TINY)
+    assert result.exit_code == 0, result.output
+
+
 def test_stages_prints_every_field():
     from mrcnn_explained.stages.catalog import STAGES
 

@@ -9,7 +9,7 @@ from conftest import make_tiny_model, noise_picture
 
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.config import Config
-from mrcnn_explained.model import MaskRCNN, RandomWeightsWarning, check_rois
+from mrcnn_explained.model import MaskRCNN, RandomWeightsWarning
 from mrcnn_explained.stages.backbone import ResNet
 
 RANDOM = pytest.mark.filterwarnings("ignore::mrcnn_explained.model.RandomWeightsWarning")
@@ -178,10 +178,6 @@ def test_rois_for_another_number_of_pictures_are_refused(tiny_model, tiny_pictur
         tiny_model.trace(tiny_pictures, rois=[[[0, 0, 1, 1]]])
     with pytest.raises(ValueError, match="rois came for 2 pictures, but there are 1"):
         tiny_model.trace(tiny_pictures[0], rois=[[[0, 0, 1, 1]]] * 2)
-
-
-def test_check_rois_returns_float64():
-    assert check_rois([[0, 0, 1, 2]], 0).dtype == np.float64
 
 
 # Random weights -------------------------------------------------------------------------------

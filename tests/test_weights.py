@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from weight_layouts import groups_of, listing, write
 
-from mrcnn_explained.weight_files import WeightFileError, describe, infer, read_tensors
+from mrcnn_explained.weight_files import WeightFileError, infer, read_tensors
+from mrcnn_explained.weight_table import describe
 from mrcnn_explained.weights import cached_coco_weights, find_coco_weights, load_into
 
 LAYOUTS = {
@@ -350,7 +351,8 @@ def test_the_table_tells_numbers_and_flags(tmp_path):
 def test_reading_needs_no_tensorflow(tmp_path):
     path = write(tmp_path / "w.h5", SMALL, numbered)
     code = (
-        "import sys; from mrcnn_explained.weight_files import describe, infer; "
+        "import sys; from mrcnn_explained.weight_files import infer; "
+        "from mrcnn_explained.weight_table import describe; "
         "import mrcnn_explained.weights; "
         f"assert infer({str(path)!r})['num_classes'] == 81; list(describe({str(path)!r})); "
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"

@@ -21,9 +21,14 @@ def plot_weight_histograms(weights: Mapping[str, Any], layers: list[str] | None 
         name.removesuffix("/kernel") for name in weights
         if name.endswith("/kernel") and name.startswith(("rpn_", "mrcnn_"))
     ]  # fmt: skip
+    if not layers:
+        raise ValueError(f"no layer to draw: there are {', '.join(weights) or 'no weights'}")
     grid = panels(len(layers), 2, 4.2, 1.5)
     for row, layer in zip(grid, layers, strict=True):
         for ax, part, color in zip(row, ("kernel", "bias"), (GOOD, QUIET), strict=True):
+            if f"{layer}/{part}" not in weights:
+                ax.set_axis_off()
+                continue
             values = np.asarray(weights[f"{layer}/{part}"]).ravel()
             quiet_axes(ax).hist(values, bins=BINS, color=color)
             ax.set_title(

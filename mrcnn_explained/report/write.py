@@ -8,10 +8,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.plots.weights import plot_weight_histograms
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
 from mrcnn_explained.report.rois import roi_rows, write_csv
 from mrcnn_explained.trace import BULKY, Trace
+from mrcnn_explained.weight_files import read_tensors
 
 DPI = 110
 
@@ -54,6 +56,16 @@ def write_report(
         progress("Writing index.html")
         put("index.html", render(trace, name, drawings).encode())
     return written
+
+
+def write_weight_histograms(weights: Path, path: Path) -> Path:
+    """Draw the distribution of the kernels and biases that the RPN and the heads have in a file."""
+    with read_tensors(weights) as file:
+        wanted = [name for name in file.tensors if name.startswith(("rpn_", "mrcnn_"))]
+        values = {name: file.read(name) for name in wanted}
+    with whole_file(path) as handle:
+        handle.write(_png(plot_weight_histograms(values)))
+    return path
 
 
 def _png(figure: Figure) -> bytes:

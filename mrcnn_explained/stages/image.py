@@ -7,13 +7,14 @@ Shapes   B pictures; H, W the molded picture; C classes; a window is (y1, x1, y2
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from jaxtyping import Float32, Float64, Int64, UInt8
 from skimage.transform import resize
 
+from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.pictures import PictureError
 
 ResizeMode = Literal["square", "pad64", "crop", "none"]
@@ -107,6 +108,47 @@ def pack_meta(*, image_id, original_shape, molded_shape, window, scale, active_c
     """
     columns = (image_id[:, None], original_shape, molded_shape, window, scale[:, None])
     return np.concatenate([*columns, active_class_ids], axis=1).astype(np.float64)
+
+
+def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
+    """Boxes in pixels of the pictures as given, normalised to the molded ones.
+
+    rois    [n, 4] for one picture, else one such array for each; (y1, x1, y2, x2)
+
+    Pictures with fewer boxes than others get zero rows. Raises PictureError for what is not
+    a list of ordered boxes.
+    """
+    rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
+    if len(rows) != len(molded.original):
+        raise PictureError(
+            f"rois came for {len(rows)} pictures, but there are {len(molded.original)}; "
+            "give one array [n, 4] for each picture"
+        )
+    rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
+    padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
+    shift = np.tile(molded.window[:, :2] - molded.crop, 2)
+    for image, boxes in enumerate(rows):
+        pixels = tf.constant(boxes * molded.scale[image] + shift[image])
+        padded[image, : len(boxes)] = norm_boxes(pixels, molded.molded_shape[image, :2])
+    return tf.constant(padded, tf.float32)
+
+
+def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
+    """Boxes of one picture, or the refusal of what is not an ordered box."""
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise PictureError(
+            f"rois of picture {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
+            "n > 0: (y1, x1, y2, x2) in pixels of the picture as given"
+        )
+    ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    if not ordered.all():
+        row = int(np.argmin(ordered))
+        raise PictureError(
+            f"ROI {row} of picture {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
+            "with y2 > y1 and x2 > x1, in pixels"
+        )
+    return boxes
 
 
 def _resize(image, min_dim, max_dim, min_scale, mode, rng):

@@ -77,6 +77,7 @@ def original_boxes(
     """Boxes normalised to the molded picture, in whole pixels of the original one."""
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
+    scale[scale == 0] = 1  # a window of one pixel: every box in it lies at its edge
     inside = tf.constant((boxes - shift) / scale, tf.float64)  # normalised to the window
     return np.around(denorm_boxes(inside, tf.constant(original_shape[:2])).numpy()).astype(np.int32)
 
