@@ -119,7 +119,7 @@ def test_a_directory_and_a_missing_file(tmp_path):
     refused(tmp_path / "no.png", "no.png does not exist")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; ends with another user")
 def test_a_file_that_may_not_be_read(tmp_path):
     path = saved(tmp_path, Image.new("L", (4, 4)))
     path.chmod(0)
