@@ -55,6 +55,25 @@ def apply_box_deltas(
     return tf.stack([y1, x1, y1 + height, x1 + width], axis=-1)
 
 
+def box_refinement(
+    boxes: Float[tf.Tensor, "*n 4"], targets: Float[tf.Tensor, "*n 4"]
+) -> Float[tf.Tensor, "*n 4"]:
+    """Deltas `(dy, dx, log dh, log dw)` that turn boxes into targets; undone by `apply_box_deltas`.
+
+    Source: R-CNN (arXiv:1311.2524), appendix C, equations 6-9. Boxes and targets share any
+    coordinate system. A box without area has no deltas: they are not finite.
+    """
+    y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
+    target_y1, target_x1, target_y2, target_x2 = tf.unstack(targets, axis=-1)
+    height, width = y2 - y1, x2 - x1
+    target_height, target_width = target_y2 - target_y1, target_x2 - target_x1
+    dy = (target_y1 + 0.5 * target_height - (y1 + 0.5 * height)) / height
+    dx = (target_x1 + 0.5 * target_width - (x1 + 0.5 * width)) / width
+    dh = tf.math.log(target_height / height)
+    dw = tf.math.log(target_width / width)
+    return tf.stack([dy, dx, dh, dw], axis=-1)
+
+
 def clip_boxes(
     boxes: Float[tf.Tensor, "*n 4"], window: Float[tf.Tensor, "*w 4"]
 ) -> Float[tf.Tensor, "*n 4"]:
@@ -67,14 +86,15 @@ def clip_boxes(
 
 
 def iou(
-    boxes1: Float[tf.Tensor, "n 4"], boxes2: Float[tf.Tensor, "m 4"]
-) -> Float[tf.Tensor, "n m"]:
+    boxes1: Float[tf.Tensor, "*b n 4"], boxes2: Float[tf.Tensor, "*c m 4"]
+) -> Float[tf.Tensor, "*bc n m"]:
     """Intersection over union of every pair, as `tf.image.non_max_suppression` computes it.
 
-    Corners may be given in any order. A pair with a box of no area has IoU 0.
+    Corners may be given in any order. A pair with a box of no area has IoU 0. Leading axes
+    broadcast.
     """
-    top1, left1, bottom1, right1 = _ordered(boxes1[:, tf.newaxis])
-    top2, left2, bottom2, right2 = _ordered(boxes2[tf.newaxis])
+    top1, left1, bottom1, right1 = _ordered(boxes1[..., :, tf.newaxis, :])
+    top2, left2, bottom2, right2 = _ordered(boxes2[..., tf.newaxis, :, :])
     area1 = (bottom1 - top1) * (right1 - left1)
     area2 = (bottom2 - top2) * (right2 - left2)
     height = tf.maximum(tf.minimum(bottom1, bottom2) - tf.maximum(top1, top2), 0.0)
