@@ -27,6 +27,15 @@ LOSSES = (
     *("mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss"),
 )
 
+#: Fields that hold one of a few words.
+SWITCHES = {
+    "level_rounding": ("round", "floor"),
+    "forced_box": ("best", "forcing"),
+    "box_loss_average": ("positives", "sampled"),
+    "clip_by": ("variable", "global"),
+    "weight_decay_per": ("size", "weight"),
+}
+
 RESIZE_MODES = ("square", "pad64", "crop", "none")
 
 
@@ -89,11 +98,13 @@ class Config:
     images_per_gpu: int = 2
     steps_per_epoch: int = 1000
     validation_steps: int = 50
-    rpn_train_anchors_per_image: int = 256  # half of them positive at most (RPN 3.1.3)
+    rpn_train_anchors_per_image: int = 256  # drawn from each picture (RPN 3.1.3)
+    rpn_positive_ratio: float = 0.5  # of them, at most (RPN 3.1.3)
     use_mini_mask: bool = True  # keep masks small, cut to their boxes (M)
     mini_mask_shape: tuple[int, int] = (56, 56)  # pixels (M)
     train_rois_per_image: int = 200  # (M; MRCNN 3.1: 512 with FPN)
     roi_positive_ratio: float = 0.33  # (M; MRCNN 3.1: 1 in 4)
+    train_masks_per_image: int = 0  # masks of so many positive ROIs at most; 0: of all (M)
     max_gt_instances: int = 100  # objects of one picture
     learning_rate: float = 0.001  # (M; MRCNN 3.1: 0.02)
     learning_momentum: float = 0.9  # (MRCNN 3.1)
@@ -102,6 +113,16 @@ class Config:
     loss_weights: tuple[float, ...] = (1, 1, 1, 1, 1)  # in the order of LOSSES
     use_rpn_rois: bool = True  # False: ROIs are given from outside
     train_bn: bool = False  # False: BatchNorm uses its stored statistics
+
+    # Where the explained code surprises: its way is the default, the papers' a switch
+    forced_box: str = "best"  # an object's best anchor learns its own best object; or "forcing"
+    add_objects: bool = False  # objects' own boxes among the ROIs to train on (37)
+    fill_negatives: bool = False  # negative ROIs up to the count, positives or not (35)
+    padding_in_class_loss: bool = True  # zero rows count as background (36)
+    box_loss_average: str = "positives"  # or "sampled" (29, 39)
+    stop_target_gradient: bool = False  # True: the heads' box loss does not reach the RPN
+    clip_by: str = "variable"  # each gradient alone (45), or "global"
+    weight_decay_per: str = "size"  # divided by each tensor's size (43), or "weight"
 
     def __post_init__(self):
         for field in dataclasses.fields(self):  # lists and NumPy arrays of other configs
@@ -228,8 +249,10 @@ def _check(config: Config) -> None:
         need(len(values) == 4 and min(values) > 0, field, "four positive numbers, dy dx dh dw")
     for field in ("rpn_nms_threshold", "detection_nms_threshold", "detection_min_confidence"):
         need(0 <= getattr(config, field) <= 1, field, "a number from 0 to 1")
-    need(config.level_rounding in ("round", "floor"), "level_rounding", "'round' or 'floor'")
-    need(0 < config.roi_positive_ratio <= 1, "roi_positive_ratio", "above 0, at most 1")
+    for field in ("roi_positive_ratio", "rpn_positive_ratio"):
+        need(0 < getattr(config, field) <= 1, field, "above 0, at most 1")
+    for field, choices in SWITCHES.items():
+        need(getattr(config, field) in choices, field, " or ".join(map(repr, choices)))
     mask_side = 2 * config.mask_pool_size
     need(
         config.mask_shape == (mask_side, mask_side),

@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from mrcnn_explained.stages.pyramid import FeaturePyramid
 from mrcnn_explained.stages.roi_align import pyramid_roi_align
 from mrcnn_explained.stages.rpn import RegionProposalNetwork
 from mrcnn_explained.trace import Run, Trace
+from mrcnn_explained.training_path import Batch, TrainingTrace, gradients, training_stages
 from mrcnn_explained.weights import WeightReport, find_coco_weights, load_into
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -157,6 +159,18 @@ class MaskRCNN:
         columns = (getattr(instances, key) for key in keys)
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
+    def training_trace(
+        self, batch: Batch, *, seed: int = 0, with_gradients: bool = False
+    ) -> TrainingTrace:
+        """Run one training step's stages on a batch and return everything; nothing is learnt.
+
+        batch             of data/pipeline.py
+        seed              decides which anchors and ROIs are drawn
+        with_gradients    also say how strongly each part of the model is pulled
+        """
+        run = self._gradients if with_gradients else self._training_graph
+        return run(Batch(*batch), self._anchors(batch.molded.shape[1:3]), tf.constant([seed, 0]))
+
     def with_config(self, **changes: Any) -> Self:
         """A model with other settings and the same weights: thresholds, counts, sizes.
 
@@ -206,6 +220,8 @@ class MaskRCNN:
             return detections.detections, mask_head.class_mask
 
         self._results = tf.function(results, autograph=False)
+        self._training_graph = tf.function(partial(training_stages, self), autograph=False)
+        self._gradients = tf.function(partial(gradients, self), autograph=False)
         self._anchors_of = {}
 
     def _prepare(self, images: Pictures) -> tuple[MoldedImage, tuple[tf.Tensor, ...]]:

@@ -56,7 +56,9 @@ class ResNet(keras.layers.Layer):
         }
         self.built = True
 
-    def walk(self, images: Float32[tf.Tensor, "B H W ch"]) -> Iterator[tuple[str, tf.Tensor]]:
+    def walk(
+        self, images: Float32[tf.Tensor, "B H W ch"], train_bn: bool = False
+    ) -> Iterator[tuple[str, tf.Tensor]]:
         """Yield the name and output of every layer, in the order of the data.
 
         All of them for ResNet-101 at 1024x1024 are 17 GB: keep what you need and let
@@ -64,18 +66,24 @@ class ResNet(keras.layers.Layer):
         """
         x = tf.pad(images, [[0, 0], [3, 3], [3, 3], [0, 0]])
         yield "conv1", (x := self.conv1(x))
-        yield "bn_conv1", (x := self.bn_conv1(x, training=False))
+        yield "bn_conv1", (x := self.bn_conv1(x, training=train_bn))
         yield "relu_conv1", (x := tf.nn.relu(x))
         yield "pool1", (x := tf.nn.max_pool2d(x, ksize=3, strides=2, padding="SAME"))
         for block in self.blocks:
-            for name, output in block.walk(x):
+            for name, output in block.walk(x, train_bn):
                 yield name, output
             x = output
 
-    def call(self, images: Float32[tf.Tensor, "B H W ch"]) -> BackboneFeatures:
-        """Walk through all layers and keep the last of each stage."""
+    def call(
+        self, images: Float32[tf.Tensor, "B H W ch"], train_bn: bool = False
+    ) -> BackboneFeatures:
+        """Walk through all layers and keep the last of each stage.
+
+        train_bn    BatchNorm uses the batch's own statistics and learns them, instead of the
+                    stored ones (the explained code's TRAIN_BN)
+        """
         stage_of = {"pool1": "c1", **self._last_block}
-        kept = {stage_of[name]: x for name, x in self.walk(images) if name in stage_of}
+        kept = {stage_of[name]: x for name, x in self.walk(images, train_bn) if name in stage_of}
         return BackboneFeatures(**kept)
 
 
@@ -98,18 +106,18 @@ class Bottleneck(keras.layers.Layer):
             self.bn_1 = batch_norm(f"{bn}1", 4 * filters)
         self.built = True
 
-    def walk(self, x: tf.Tensor) -> Iterator[tuple[str, tf.Tensor]]:
+    def walk(self, x: tf.Tensor, train_bn: bool = False) -> Iterator[tuple[str, tf.Tensor]]:
         """Yield the name and output of every layer; the last is the block's own."""
         shortcut = x
         main = ((self.conv_a, self.bn_a), (self.conv_b, self.bn_b), (self.conv_c, self.bn_c))
         for step, (convolution, norm) in zip("abc", main, strict=True):
             yield convolution.name, (x := convolution(x))
-            yield norm.name, (x := norm(x, training=False))
+            yield norm.name, (x := norm(x, training=train_bn))
             if step != "c":
                 yield f"{self.label}_relu2{step}", (x := tf.nn.relu(x))
         if self.projection:
             yield self.conv_1.name, (shortcut := self.conv_1(shortcut))
-            yield self.bn_1.name, (shortcut := self.bn_1(shortcut, training=False))
+            yield self.bn_1.name, (shortcut := self.bn_1(shortcut, training=train_bn))
         yield f"{self.label}_sum", (x := x + shortcut)
         yield f"{self.label}_out", tf.nn.relu(x)
 

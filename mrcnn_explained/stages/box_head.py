@@ -46,17 +46,19 @@ class BoxHead(keras.layers.Layer):
         self.bbox_fc = dense("mrcnn_bbox_fc", units, 4 * num_classes)
         self.built = True
 
-    def call(self, pooled: Float32[tf.Tensor, "B N P P F"]) -> BoxHeadOutput:
-        """Score every ROI for every class."""
+    def call(
+        self, pooled: Float32[tf.Tensor, "B N P P F"], train_bn: bool = False
+    ) -> BoxHeadOutput:
+        """Score every ROI for every class; `train_bn` as in backbone.py."""
         batch_shape = tf.shape(pooled)[:2]
         crops = tf.reshape(pooled, tf.concat([[-1], tf.shape(pooled)[2:]], axis=0))  # fold
         crops = tf.ensure_shape(crops, [None, *pooled.shape[2:]])
 
         conv1 = self.conv1(crops)
-        bn1 = self.bn1(conv1, training=False)
+        bn1 = self.bn1(conv1, training=train_bn)
         relu1 = tf.nn.relu(bn1)
         conv2 = self.conv2(relu1)
-        bn2 = self.bn2(conv2, training=False)
+        bn2 = self.bn2(conv2, training=train_bn)
         shared = tf.nn.relu(bn2)[:, 0, 0]
         logits = self.class_logits(shared)
         probabilities = tf.nn.softmax(logits)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float32, Int32
 
 AverageOver = Literal["positives", "sampled"]
 Sum = Callable[[tf.Tensor], tf.Tensor]
-EPSILON = 1e-7  # probabilities keep this far from 0 and 1 before their logarithm (Keras)
+EPSILON = 1e-7  # keeps logarithms of probabilities finite, twice over, as Keras does
 
 
 class ClassLoss(NamedTuple):
@@ -163,7 +163,8 @@ def mrcnn_mask_loss(
     counted       the positive ROIs whose masks were computed
     """
     p = tf.clip_by_value(class_mask, EPSILON, 1 - EPSILON)
-    terms = -(target_mask * tf.math.log(p) + (1 - target_mask) * tf.math.log(1 - p))
+    right, wrong = tf.math.log(p + EPSILON), tf.math.log(1 - p + EPSILON)
+    terms = -(target_mask * right + (1 - target_mask) * wrong)
     pixels = tf.broadcast_to(counted[..., tf.newaxis, tf.newaxis], tf.shape(terms))
     return MaskLoss(*_mean(terms, pixels, summed_over), counted)
 

@@ -49,8 +49,9 @@ class MaskHead(keras.layers.Layer):
         pooled: Float32[tf.Tensor, "B D P P F"],
         class_ids: Int32[tf.Tensor, "B D"],
         valid: Bool[tf.Tensor, "B D"],
+        train_bn: bool = False,
     ) -> MaskHeadOutput:
-        """Compute the masks of the valid rows.
+        """Compute the masks of the valid rows; `train_bn` as in backbone.py.
 
         The explained code computes zero-padded rows too and throws their masks away
         (deviation 6): give it `valid` all True to see them. A row costs as much as ten
@@ -64,7 +65,7 @@ class MaskHead(keras.layers.Layer):
         x = tf.pad(x, [[0, tf.cast(count == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
         outputs = []
         for convolution, norm in zip(self.convs, self.norms, strict=True):
-            x = tf.nn.relu(norm(convolution(x), training=False))
+            x = tf.nn.relu(norm(convolution(x), training=train_bn))
             outputs.append(x)
         up = self.deconv(x)
         masks = self.mask(up)
