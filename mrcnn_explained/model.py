@@ -132,7 +132,7 @@ class MaskRCNN:
         if rois is not None:
             inputs = (*inputs, mold_rois(rois, molded))
         backbone, pyramid, rpn, *second_stage = self._graph(*inputs)
-        anchors = self._anchors(inputs[0].shape[1:3])
+        anchors = self.anchors(inputs[0].shape[1:3])
         results = (molded, backbone, pyramid, anchors, rpn, *second_stage)
         detections, mask_head = second_stage[5], second_stage[9]
         instances = self._unmold(detections.detections, mask_head.class_mask, molded)
@@ -169,7 +169,7 @@ class MaskRCNN:
         with_gradients    also say how strongly each part of the model is pulled
         """
         run = self._gradients if with_gradients else self._training_graph
-        return run(Batch(*batch), self._anchors(batch.molded.shape[1:3]), tf.constant([seed, 0]))
+        return run(Batch(*batch), self.anchors(batch.molded.shape[1:3]), tf.constant([seed, 0]))
 
     def with_config(self, **changes: Any) -> Self:
         """A model with other settings and the same weights: thresholds, counts, sizes.
@@ -234,10 +234,11 @@ class MaskRCNN:
             min_scale=c.image_min_scale, mode=c.image_resize_mode, mean_pixel=c.mean_pixel,
             num_classes=c.num_classes,
         )  # fmt: skip
-        anchors = self._anchors(molded.molded.shape[1:3])
+        anchors = self.anchors(molded.molded.shape[1:3])
         return molded, (molded.molded, tf.constant(molded.image_meta, tf.float32), anchors.boxes)
 
-    def _anchors(self, image_shape) -> Anchors:
+    def anchors(self, image_shape: Sequence[int]) -> Anchors:
+        """Return the anchors of pictures molded to (H, W) pixels."""
         shape, c = tuple(image_shape), self.config
         if shape not in self._anchors_of:
             self._anchors_of[shape] = pyramid_anchors(

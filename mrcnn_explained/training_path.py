@@ -164,8 +164,7 @@ def gradients(
 ) -> TrainingTrace:
     """Run `training_stages` and say how strongly each part of the model is pulled."""
     parts = [
-        [v.value for v in getattr(getattr(model, part), "trainable_weights", ())]
-        for part in PARTS
+        [v.value for v in getattr(getattr(model, part), "trainable_weights", ())] for part in PARTS
     ]
     with tf.GradientTape() as tape:
         trace = training_stages(model, batch, anchors, seed)

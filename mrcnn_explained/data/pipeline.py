@@ -93,11 +93,7 @@ def batches(
         lambda step: tf.data.Dataset.range(share).map(lambda place: (step, place))
     )
     samples = places.map(load, num_parallel_calls=workers, deterministic=True)
-    return (
-        samples.padded_batch(share, shapes, drop_remainder=True)
-        .map(as_batch)
-        .prefetch(4)
-    )
+    return samples.padded_batch(share, shapes, drop_remainder=True).map(as_batch).prefetch(4)
 
 
 def _molded_shape(config: Config) -> tuple[int | None, int | None]:

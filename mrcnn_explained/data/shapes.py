@@ -196,7 +196,9 @@ def _cross(x, y, half, ratio):
     return np.minimum(_box(x, y, half, half / ratio), _box(x, y, half / ratio, half))
 
 
-Distance = Callable[[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"], float, float], np.ndarray]
+Distance = Callable[
+    [Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"], float, float], np.ndarray
+]
 
 #: Name: its distance, the range of its proportion, how far it may be turned (degrees).
 SHAPES: dict[str, tuple[Distance, tuple[float, float], float]] = {
@@ -231,10 +233,9 @@ def _fill(rng, below, mask, side):
         return None
     h, w = mask.shape
     angle = rng.uniform(0, np.pi)
-    along = (
-        np.arange(h, dtype=np.float32)[:, np.newaxis] * np.float32(np.sin(angle))
-        + np.arange(w, dtype=np.float32)[np.newaxis] * np.float32(np.cos(angle))
-    )
+    along = np.arange(h, dtype=np.float32)[:, np.newaxis] * np.float32(np.sin(angle)) + np.arange(
+        w, dtype=np.float32
+    )[np.newaxis] * np.float32(np.cos(angle))
     kind = rng.choice(["plain", "gradient", "stripes", "checks"], p=[0.4, 0.3, 0.2, 0.1])
     shade = np.float32(rng.uniform(-35, 35))
     if kind == "plain" or (kind in ("stripes", "checks") and side < 24):

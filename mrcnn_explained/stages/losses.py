@@ -181,7 +181,9 @@ def weight_decay(
     if per not in ("size", "weight"):
         raise ValueError(f"per must be 'size' or 'weight', not {per!r}")
     size = lambda w: float(w.shape.num_elements()) if per == "size" else 1.0  # noqa: E731
-    terms = [rate * tf.reduce_sum(tf.square(w)) / size(w) for w in map(tf.convert_to_tensor, weights)]
+    terms = [
+        rate * tf.reduce_sum(tf.square(w)) / size(w) for w in map(tf.convert_to_tensor, weights)
+    ]
     return tf.add_n(terms) if terms else tf.constant(0.0)
 
 

@@ -89,9 +89,7 @@ def rpn_targets(
         best = tf.where(forced, tf.argmax(forces, axis=2, output_type=tf.int32), best)
     in_order = tf.sort(tf.where(drawn >= 0, drawn, size), axis=1)  # by anchor, padding last
     positive_anchors = tf.where(in_order < size, in_order, -1)
-    positive_anchors = tf.pad(
-        positive_anchors, [[0, 0], [0, total - places]], constant_values=-1
-    )
+    positive_anchors = tf.pad(positive_anchors, [[0, 0], [0, total - places]], constant_values=-1)
     row = tf.maximum(positive_anchors, 0)
     target = tf.gather(gt_boxes, tf.gather(best, row, batch_dims=1), batch_dims=1)
     deltas = box_refinement(tf.gather(anchors, row), target) / tf.constant(std_dev, tf.float32)

@@ -1,0 +1,331 @@
+"""Training: steps, checkpoints, logs. What one step computes is training_path.py.
+
+A run lives in a folder: `checkpoint.npz` (all it needs to go on, whole at any time),
+`log.csv`, TensorBoard's files, and at the end `weights.h5`.
+"""
+
+import csv
+import dataclasses
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mrcnn_explained.config import Config
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.files import whole_file
+from mrcnn_explained.training_path import Batch, decays, loss_values, training_stages
+
+#: Which layers learn: the explained code's names and patterns.
+LAYER_SETS = {
+    "heads": r"(mrcnn_|rpn_|fpn_).*",
+    "3+": r"(res[345]|bn[345]|mrcnn_|rpn_|fpn_).*",
+    "4+": r"(res[45]|bn[45]|mrcnn_|rpn_|fpn_).*",
+    "5+": r"(res5|bn5|mrcnn_|rpn_|fpn_).*",
+    "all": r".*",
+}
+
+
+class TrainingError(InputError):
+    """A run that cannot start or go on: what came, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how fast to learn. The defaults are the explained code's."""
+
+    steps: int = 1000
+    layers: str = "all"  # one of LAYER_SETS, or a pattern of layer names
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.001  # at its highest
+    momentum: float = 0.9  # of SGD; beta_1 of AdamW
+    beta_2: float = 0.99  # of AdamW
+    decoupled_weight_decay: float = 0.0  # of AdamW, per step and weight (arXiv:1711.05101)
+    warmup_steps: int = 0  # from nothing to the learning rate, in a straight line
+    final_rate: float = 1.0  # share of the learning rate at the end, along a cosine; 1: constant
+    ema: float = 0.0  # momentum of the moving average of the weights; 0: none
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.optimizer not in ("sgd", "adamw"):
+            raise TrainingError(f"optimizer is {self.optimizer!r}: 'sgd' or 'adamw'")
+        if self.steps < 1 or not 0 <= self.warmup_steps < self.steps:
+            raise TrainingError(
+                f"{self.steps} steps with {self.warmup_steps} to warm up: one step at least, and "
+                "more than those to warm up"
+            )
+
+
+class Trainer:
+    """Teaches a model; `run` goes on from wherever the folder's checkpoint stands.
+
+    model         a MaskRCNN, made within `strategy.scope()` where there is a strategy
+    batches_from  step → batches from that step on, without end (`data.pipeline.batches`)
+    validation    → batches to measure the losses on, or None
+    strategy      a tf.distribute strategy; the batches that come are one replica's share each
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        plan: Plan,
+        batches_from: Callable[[int], Iterator[Batch]],
+        out: Path | str | None = None,
+        *,
+        validation: Callable[[], Iterator[Batch]] | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        self.model, self.plan, self.batches_from, self.validation = (
+            model, plan, batches_from, validation,
+        )  # fmt: skip
+        self.out = Path(out) if out else None
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+        self.learning = {
+            name: v for name, v in model.weights.items()
+            if v.trainable and re.fullmatch(layer_pattern(plan.layers), name.split("/")[0])
+        }  # fmt: skip
+        if not self.learning:
+            raise TrainingError(
+                f"layers {plan.layers!r} matches no layer; one of {', '.join(LAYER_SETS)}, or a "
+                "pattern such as 'res5.*|mrcnn_.*'"
+            )
+        with self.strategy.scope():
+            self.optimizer = _optimizer(plan, self.learning)
+        self._step = tf.function(self._one_step, autograph=False)
+        self._measure = tf.function(self._losses_of, autograph=False)
+
+    # One step ------------------------------------------------------------------------------
+
+    def _losses_of(self, batch, seed):
+        trace = training_stages(self.model, batch, self._anchors_of(batch), seed, _over_replicas())
+        return loss_values(trace.losses)
+
+    def _one_step(self, batch, seed):
+        """Losses and gradients of the whole batch, whatever number of replicas shares it."""
+        replicas = self.strategy.num_replicas_in_sync
+        variables = [v.value for v in self.learning.values()]
+
+        def on_replica(batch, seed):
+            context = tf.distribute.get_replica_context()
+            own_seed = tf.stack([seed[0], seed[1] + context.replica_id_in_sync_group])
+            with tf.GradientTape() as tape:
+                trace = training_stages(
+                    self.model, batch, self._anchors_of(batch), own_seed, _over_replicas()
+                )
+                # The decay is the same on every replica, so each carries its share of it.
+                decay = trace.losses.weight_decay
+                loss = trace.losses.total - decay * (1 - 1 / replicas)
+            pulls = tape.gradient(loss, variables, unconnected_gradients="zero")
+            pulls = context.all_reduce(tf.distribute.ReduceOp.SUM, pulls)
+            norm = tf.linalg.global_norm(pulls)
+            pulls = clip(pulls, norm, self.model.config)
+            # Keras adds the gradients of all replicas up; these are added up already.
+            self.optimizer.apply_gradients(
+                [
+                    (pull / replicas, v)
+                    for pull, v in zip(pulls, self.learning.values(), strict=True)
+                ]
+            )
+            values = loss_values(trace.losses)
+            decay_share = {"weight_decay": decay / replicas, "loss": loss}
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, {**values, **decay_share}), norm
+
+        values, norm = self.strategy.run(on_replica, args=(batch, seed))
+        one = lambda x: self.strategy.experimental_local_results(x)[0]  # noqa: E731
+        return {**{name: one(x) for name, x in values.items()}, "gradient_norm": one(norm)}
+
+    def _anchors_of(self, batch):
+        with tf.init_scope():
+            return self.model.anchors(batch.molded.shape[1:3])
+
+    # The run -------------------------------------------------------------------------------
+
+    def run(
+        self,
+        *,
+        until: int | None = None,
+        checkpoint_every: int = 200,
+        validate_every: int = 0,
+        progress: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+    ) -> list[dict[str, float]]:
+        """Learn until the plan's last step (or `until`); return the losses of every step.
+
+        Raises TrainingError when a loss is not a number, with the pictures of that batch in
+        `not-a-number.json`; the checkpoint before it stays.
+        """
+        last = min(until or self.plan.steps, self.plan.steps)
+        source = iter(self.batches_from(self.step)) if self.step < last else iter(())
+        while self.step < last:
+            batch = next(source)
+            values = self._step(batch, tf.constant([self.plan.seed, self.step]))
+            values = {name: float(value) for name, value in values.items()}
+            self._stop_at_nan(batch, values)
+            self.step += 1
+            row = {"step": self.step, **values}
+            if validate_every and self.validation and self.step % validate_every == 0:
+                row |= {f"val_{name}": value for name, value in self.validate().items()}
+            self.history.append(row)
+            progress(self.step, row)
+            if self.out and (self.step % checkpoint_every == 0 or self.step == last):
+                self.save()
+        return self.history
+
+    def validate(self) -> dict[str, float]:
+        """Mean losses over the validation batches; nothing is learnt."""
+        rows = [
+            self._measure(batch, tf.constant([0, i])) for i, batch in enumerate(self.validation())
+        ]
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+    def use_average(self) -> None:
+        """Put the moving average of the weights in their place: the end of a run with `ema`."""
+        if self.plan.ema:
+            self.optimizer.finalize_variable_values(list(self.learning.values()))
+
+    def _stop_at_nan(self, batch, values):
+        if np.isfinite(values["loss"]) and np.isfinite(values["gradient_norm"]):
+            return
+        shares = self.strategy.experimental_local_results(batch)
+        ids = [int(i) for share in shares for i in share.image_meta[:, 0].numpy()]
+        found = {
+            "step": self.step + 1,
+            "image_ids": ids,
+            "values": {k: str(v) for k, v in values.items()},
+        }
+        where = ""
+        if self.out:
+            with whole_file(self.out / "not-a-number.json") as file:
+                file.write(json.dumps(found, indent=1).encode())
+            where = f" (also in {self.out / 'not-a-number.json'})"
+        bad = [name for name, value in values.items() if not np.isfinite(value)]
+        raise TrainingError(
+            f"step {self.step + 1}: {', '.join(bad)} is not a number, on the pictures with image "
+            f"ids {ids}{where}. A lower learning rate, a longer warm-up or a look at those "
+            "pictures may help"
+        )
+
+    # Checkpoints -----------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write checkpoint.npz and log.csv, whole or not at all."""
+        arrays = {f"weights/{name}": v.numpy() for name, v in self.model.weights.items()}
+        for i, v in enumerate(self.optimizer.variables):
+            arrays[f"optimizer/{i}"] = np.asarray(v)
+        about = {
+            "step": self.step, "plan": dataclasses.asdict(self.plan),
+            "config": self.model.config.to_json(), "history": self.history,
+        }  # fmt: skip
+        with whole_file(self.out / "checkpoint.npz") as file:
+            np.savez(file, about=json.dumps(about), **arrays)
+        names = list(dict.fromkeys(name for row in self.history for name in row))
+        with whole_file(self.out / "log.csv") as file:
+            lines = _Lines(file)
+            table = csv.DictWriter(lines, names, lineterminator="\n")
+            table.writeheader()
+            table.writerows(self.history)
+
+    def resume(self) -> bool:
+        """Go on from the folder's checkpoint; False where there is none.
+
+        Raises TrainingError for a checkpoint of another plan or config: it could not go on to
+        the same numbers.
+        """
+        path = self.out / "checkpoint.npz"
+        if not path.exists():
+            return False
+        about, arrays = read_checkpoint(path)
+        ours = {"plan": dataclasses.asdict(self.plan), "config": self.model.config.to_json()}
+        for what, value in ours.items():
+            if about[what] != value:
+                raise TrainingError(
+                    f"{path} was made with another {what}: {_difference(about[what], value)}. Train "
+                    "into another folder, or give the same settings"
+                )
+        for name, v in self.model.weights.items():
+            v.assign(arrays[f"weights/{name}"])
+        for i, v in enumerate(self.optimizer.variables):
+            v.assign(arrays[f"optimizer/{i}"])
+        self.step, self.history = about["step"], about["history"]
+        return True
+
+
+def read_checkpoint(path: Path | str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a checkpoint: what it says of its run, and its arrays. Never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return json.loads(str(arrays.pop("about"))), arrays
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} is not a checkpoint, or is broken: {error}") from error
+
+
+def layer_pattern(layers: str) -> str:
+    """Return the pattern of layer names behind a layer set, or the pattern itself."""
+    pattern = LAYER_SETS.get(layers, layers)
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise TrainingError(f"layers {layers!r} is no pattern: {error}") from error
+    return pattern
+
+
+def clip(pulls: list[tf.Tensor], norm: tf.Tensor, config: Config) -> list[tf.Tensor]:
+    """Shorten gradients: each alone as the explained code does (deviation 45), or together."""
+    if config.clip_by == "variable":
+        return [tf.clip_by_norm(pull, config.gradient_clip_norm) for pull in pulls]
+    return tf.clip_by_global_norm(pulls, config.gradient_clip_norm, use_norm=norm)[0]
+
+
+def _over_replicas() -> Callable[[tf.Tensor], tf.Tensor]:
+    """A sum over the replicas of a distributed run, so that they share one mean."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return lambda count: count
+    return lambda count: context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+
+
+def _optimizer(plan, learning):
+    rate = plan.learning_rate
+    if plan.warmup_steps or plan.final_rate != 1:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if plan.warmup_steps else rate, plan.steps - plan.warmup_steps,
+            alpha=plan.final_rate, warmup_target=rate if plan.warmup_steps else None,
+            warmup_steps=plan.warmup_steps,
+        )  # fmt: skip
+    average = {"use_ema": plan.ema > 0, "ema_momentum": plan.ema or 0.99}
+    if plan.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=plan.momentum, **average)
+    else:
+        optimizer = keras.optimizers.AdamW(
+            rate, weight_decay=plan.decoupled_weight_decay, beta_1=plan.momentum,
+            beta_2=plan.beta_2, **average,
+        )  # fmt: skip
+        without = [v for name, v in learning.items() if not decays(name) or name.endswith("bias")]
+        optimizer.exclude_from_weight_decay(var_list=without)
+    optimizer.build(list(learning.values()))
+    return optimizer
+
+
+def _difference(theirs, ours):
+    theirs, ours = (json.loads(x) if isinstance(x, str) else x for x in (theirs, ours))
+    names = [name for name in ours if theirs.get(name) != json.loads(json.dumps(ours[name]))]
+    return ", ".join(f"{name} {theirs.get(name)!r} there, {ours[name]!r} here" for name in names)
+
+
+class _Lines:
+    """Text for a binary file: what csv writes to."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def write(self, text: str) -> None:
+        self._file.write(text.encode())
