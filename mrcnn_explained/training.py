@@ -247,8 +247,8 @@ class Trainer:
         for what, value in ours.items():
             if about[what] != value:
                 raise TrainingError(
-                    f"{path} was made with another {what}: {_difference(about[what], value)}. Train "
-                    "into another folder, or give the same settings"
+                    f"{path} was made with another {what}: {_difference(about[what], value)}. "
+                    "Train into another folder, or give the same settings"
                 )
         for name, v in self.model.weights.items():
             v.assign(arrays[f"weights/{name}"])

@@ -37,6 +37,12 @@ def roi_goldens():
 
 
 @pytest.fixture(scope="session")
+def training_goldens():
+    """What its training path computes: tests/goldens/training.npz."""
+    return _load("training.npz")
+
+
+@pytest.fixture(scope="session")
 def weight_by_rule():
     """The goldens' weights: (name, shape) -> float32 array."""
     spec = importlib.util.spec_from_file_location(

@@ -133,8 +133,8 @@ def _object(rng, shape, side, size):
 
     cover = np.clip(0.5 - distance(0), 0, 1)
     inside = cover.sum() > 0 and not (
-        cover[0].any() and y1 > 0 or cover[-1].any() and y2 < size
-        or cover[:, 0].any() and x1 > 0 or cover[:, -1].any() and x2 < size
+        (cover[0].any() and y1 > 0) or (cover[-1].any() and y2 < size)
+        or (cover[:, 0].any() and x1 > 0) or (cover[:, -1].any() and x2 < size)
     )  # fmt: skip
     if not inside:
         return None

@@ -97,11 +97,10 @@ def detection_targets(
     negatives = first(take(is_negative, draws, total), (total if fill_negatives else ratio) - n)
     roi_ix = _padding_last(tf.concat([positives, negatives], axis=1))[:, :total]
 
-    row = tf.maximum(roi_ix, 0)
-    chosen = tf.where((roi_ix >= 0)[..., tf.newaxis], tf.gather(rois, row, batch_dims=1), 0.0)
-    positive = tf.range(total) < n[:, tf.newaxis]
     best = tf.argmax(overlaps, axis=2, output_type=tf.int32)
-    assignment = tf.where(positive, tf.gather(best, row, batch_dims=1), -1)
+    positive = tf.range(total) < n[:, tf.newaxis]
+    assignment = tf.where(positive, _rows(best, roi_ix), -1)
+    chosen = tf.where((roi_ix >= 0)[..., tf.newaxis], _rows(rois, roi_ix), 0.0)
 
     gt = tf.maximum(assignment, 0)
     boxes = tf.where(positive[..., tf.newaxis], tf.gather(gt_boxes, gt, batch_dims=1), chosen)
@@ -131,6 +130,12 @@ def _padding_last(rows):
     """Move the padding, -1, behind the rows; their order stays."""
     order = tf.argsort(tf.cast(rows < 0, tf.int32), axis=1, stable=True)
     return tf.gather(rows, order, batch_dims=1)
+
+
+def _rows(values, rows):
+    """Gather along the second axis; where the row is -1, anything: there may be nothing."""
+    one_more = tf.pad(values, [[0, 0], [0, 1], *([[0, 0]] * (values.shape.rank - 2))])
+    return tf.gather(one_more, tf.maximum(rows, 0), batch_dims=1)
 
 
 def _within(boxes, frames):

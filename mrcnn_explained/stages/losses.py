@@ -163,7 +163,8 @@ def mrcnn_mask_loss(
     counted       the positive ROIs whose masks were computed
     """
     p = tf.clip_by_value(class_mask, EPSILON, 1 - EPSILON)
-    right, wrong = tf.math.log(p + EPSILON), tf.math.log(1 - p + EPSILON)
+    # Added to the 1, not to the difference: so graph mode folds it in the explained code.
+    right, wrong = tf.math.log(p + EPSILON), tf.math.log((1 + EPSILON) - p)
     terms = -(target_mask * right + (1 - target_mask) * wrong)
     pixels = tf.broadcast_to(counted[..., tf.newaxis, tf.newaxis], tf.shape(terms))
     return MaskLoss(*_mean(terms, pixels, summed_over), counted)
