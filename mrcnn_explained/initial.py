@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from mrcnn_explained.training_path import PARTS, Batch, training_stages
+from mrcnn_explained.training_path import PARTS, Batch, picture_seeds, training_stages
 
 #: Standard deviations of the layers that make outputs: with Glorot's, the class logits start
 #: at 5, the class loss at 8 and the gradient norm at 130.
@@ -64,7 +63,7 @@ def calibrate_batch_norm(model: Any, batch: Batch) -> None:
     try:
         for norm in norms:
             norm.momentum = 0.0
-        training_stages(learning, batch, anchors, tf.constant([0, 0]))
+        training_stages(learning, batch, anchors, picture_seeds(0, 0, len(batch.molded)))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

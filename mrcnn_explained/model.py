@@ -27,7 +27,13 @@ from mrcnn_explained.stages.pyramid import FeaturePyramid
 from mrcnn_explained.stages.roi_align import pyramid_roi_align
 from mrcnn_explained.stages.rpn import RegionProposalNetwork
 from mrcnn_explained.trace import Run, Trace
-from mrcnn_explained.training_path import Batch, TrainingTrace, gradients, training_stages
+from mrcnn_explained.training_path import (
+    Batch,
+    TrainingTrace,
+    gradients,
+    picture_seeds,
+    training_stages,
+)
 from mrcnn_explained.weights import WeightReport, find_coco_weights, load_into
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -169,7 +175,8 @@ class MaskRCNN:
         with_gradients    also say how strongly each part of the model is pulled
         """
         run = self._gradients if with_gradients else self._training_graph
-        return run(Batch(*batch), self.anchors(batch.molded.shape[1:3]), tf.constant([seed, 0]))
+        seeds = picture_seeds(seed, 0, len(batch.molded))
+        return run(Batch(*batch), self.anchors(batch.molded.shape[1:3]), seeds)
 
     def with_config(self, **changes: Any) -> Self:
         """A model with other settings and the same weights: thresholds, counts, sizes.

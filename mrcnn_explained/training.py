@@ -21,7 +21,13 @@ import tensorflow as tf
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
-from mrcnn_explained.training_path import Batch, decays, loss_values, training_stages
+from mrcnn_explained.training_path import (
+    Batch,
+    decays,
+    loss_values,
+    picture_seeds,
+    training_stages,
+)
 
 #: Which layers learn: the explained code's names and patterns.
 LAYER_SETS = {
@@ -67,16 +73,17 @@ class Trainer:
     """Teaches a model; `run` goes on from wherever the folder's checkpoint stands.
 
     model         a MaskRCNN, made within `strategy.scope()` where there is a strategy
-    batches_from  step → batches from that step on, without end (`data.pipeline.batches`)
+    batches_from  (step, (worker, workers), split) → batches from that step on, without end: a
+                  worker's share of each, split among its replicas (`data.pipeline.batches`)
     validation    → batches to measure the losses on, or None
-    strategy      a tf.distribute strategy; the batches that come are one replica's share each
+    strategy      a tf.distribute strategy: replicas share every batch and its loss
     """
 
     def __init__(
         self,
         model: Any,
         plan: Plan,
-        batches_from: Callable[[int], Iterator[Batch]],
+        batches_from: Callable[[int, tuple[int, int], int], tf.data.Dataset],
         out: Path | str | None = None,
         *,
         validation: Callable[[], Iterator[Batch]] | None = None,
@@ -105,21 +112,28 @@ class Trainer:
 
     # One step ------------------------------------------------------------------------------
 
-    def _losses_of(self, batch, seed):
-        trace = training_stages(self.model, batch, self._anchors_of(batch), seed, _over_replicas())
-        return loss_values(trace.losses)
+    def _losses_of(self, batch):
+        seeds = picture_seeds(0, 0, tf.shape(batch.molded)[0])
+        return loss_values(
+            training_stages(self.model, batch, self._anchors_of(batch), seeds).losses
+        )
 
-    def _one_step(self, batch, seed):
+    def _one_step(self, batch, step):
         """Losses and gradients of the whole batch, whatever number of replicas shares it."""
         replicas = self.strategy.num_replicas_in_sync
         variables = [v.value for v in self.learning.values()]
 
-        def on_replica(batch, seed):
+        def on_replica(batch, step):
             context = tf.distribute.get_replica_context()
-            own_seed = tf.stack([seed[0], seed[1] + context.replica_id_in_sync_group])
+            share = tf.shape(batch.molded)[0]
+            first = share * (step * replicas + context.replica_id_in_sync_group)
             with tf.GradientTape() as tape:
                 trace = training_stages(
-                    self.model, batch, self._anchors_of(batch), own_seed, _over_replicas()
+                    self.model,
+                    batch,
+                    self._anchors_of(batch),
+                    picture_seeds(self.plan.seed, first, share),
+                    _over_replicas(),
                 )
                 # The decay is the same on every replica, so each carries its share of it.
                 decay = trace.losses.weight_decay
@@ -139,7 +153,7 @@ class Trainer:
             decay_share = {"weight_decay": decay / replicas, "loss": loss}
             return context.all_reduce(tf.distribute.ReduceOp.SUM, {**values, **decay_share}), norm
 
-        values, norm = self.strategy.run(on_replica, args=(batch, seed))
+        values, norm = self.strategy.run(on_replica, args=(batch, step))
         one = lambda x: self.strategy.experimental_local_results(x)[0]  # noqa: E731
         return {**{name: one(x) for name, x in values.items()}, "gradient_norm": one(norm)}
 
@@ -163,10 +177,10 @@ class Trainer:
         `not-a-number.json`; the checkpoint before it stays.
         """
         last = min(until or self.plan.steps, self.plan.steps)
-        source = iter(self.batches_from(self.step)) if self.step < last else iter(())
+        source = self._batches() if self.step < last else iter(())
         while self.step < last:
             batch = next(source)
-            values = self._step(batch, tf.constant([self.plan.seed, self.step]))
+            values = self._step(batch, tf.constant(self.step))
             values = {name: float(value) for name, value in values.items()}
             self._stop_at_nan(batch, values)
             self.step += 1
@@ -179,11 +193,22 @@ class Trainer:
                 self.save()
         return self.history
 
+    def _batches(self):
+        """Batches from this step on: as they are, or one for each replica of this worker."""
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas == 1:
+            return iter(self.batches_from(self.step, (0, 1), 1))
+
+        def of_worker(context):
+            workers = context.num_input_pipelines
+            shard = (context.input_pipeline_id, workers)
+            return self.batches_from(self.step, shard, replicas // workers)
+
+        return iter(self.strategy.distribute_datasets_from_function(of_worker))
+
     def validate(self) -> dict[str, float]:
         """Mean losses over the validation batches; nothing is learnt."""
-        rows = [
-            self._measure(batch, tf.constant([0, i])) for i, batch in enumerate(self.validation())
-        ]
+        rows = [self._measure(batch) for batch in self.validation()]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     def use_average(self) -> None:
@@ -194,8 +219,8 @@ class Trainer:
     def _stop_at_nan(self, batch, values):
         if np.isfinite(values["loss"]) and np.isfinite(values["gradient_norm"]):
             return
-        shares = self.strategy.experimental_local_results(batch)
-        ids = [int(i) for share in shares for i in share.image_meta[:, 0].numpy()]
+        shares = self.strategy.experimental_local_results(batch.image_meta)
+        ids = [int(i) for share in shares for i in share[:, 0].numpy()]
         found = {
             "step": self.step + 1,
             "image_ids": ids,

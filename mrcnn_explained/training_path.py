@@ -79,27 +79,31 @@ def training_stages(
     model: Any,
     batch: Batch,
     anchors: Anchors,
-    seed: Int32[tf.Tensor, "2"],
+    seeds: Int32[tf.Tensor, "B 2"],
     summed_over: Callable[[tf.Tensor], tf.Tensor] = lambda count: count,
 ) -> TrainingTrace:
     """Run every stage of one training step, in the order of the data.
 
     model          a MaskRCNN: its config and its layers
-    seed           decides which anchors and ROIs are drawn; the same one draws the same
+    seeds          of each picture: decide which anchors and ROIs are drawn
     summed_over    as in stages/losses.py
     """
     c = model.config
     image_shape = batch.image_meta[0, 4:6]  # of the first picture, for all (deviation 9)
     active_class_ids = batch.image_meta[:, 12:]
     gt_boxes = norm_boxes(batch.gt_boxes, image_shape)
-    seeds = tf.random.split(seed, 2)
+    number = tf.shape(anchors.boxes)[0]
+    candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
+    if c.add_objects:
+        candidates += tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)
+    draws = lots(seeds, number + candidates)
 
     backbone = BackboneFeatures(*_backbone(model, batch.molded))
     pyramid = model.pyramid(backbone[1:])
     rpn = model.rpn(pyramid.rpn_maps)
     anchor_targets = rpn_targets(
         anchors.boxes_px, batch.gt_class_ids, batch.gt_boxes,
-        lots(seeds[0], tf.shape(rpn.rpn_class)[:2]), total=c.rpn_train_anchors_per_image,
+        draws[:, :number], total=c.rpn_train_anchors_per_image,
         positive_share=c.rpn_positive_ratio, std_dev=c.rpn_bbox_std_dev, forced_box=c.forced_box,
     )  # fmt: skip
     proposals = given_rois(batch.rois) if not c.use_rpn_rois else propose(
@@ -107,12 +111,9 @@ def training_stages(
         pre_nms_limit=c.pre_nms_limit, nms_threshold=c.rpn_nms_threshold,
         std_dev=c.rpn_bbox_std_dev,
     )  # fmt: skip
-    candidates = tf.shape(proposals.rpn_rois)[:2]
-    if c.add_objects:
-        candidates += [0, tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)]
     targets = detection_targets(
         proposals.rpn_rois, batch.gt_class_ids, gt_boxes, batch.gt_masks,
-        lots(seeds[1], candidates), total=c.train_rois_per_image,
+        draws[:, number:], total=c.train_rois_per_image,
         positive_ratio=c.roi_positive_ratio, std_dev=c.bbox_std_dev, mask_shape=c.mask_shape,
         mini_masks=c.use_mini_mask, add_objects=c.add_objects, fill_negatives=c.fill_negatives,
         stop_gradient=c.stop_target_gradient,
@@ -159,15 +160,20 @@ def training_stages(
     )
 
 
+def picture_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:
+    """Return the seeds of `count` pictures, the first of which is number `first` of a run."""
+    return tf.stack([tf.fill([count], seed), first + tf.range(count)], axis=1)
+
+
 def gradients(
-    model: Any, batch: Batch, anchors: Anchors, seed: Int32[tf.Tensor, "2"]
+    model: Any, batch: Batch, anchors: Anchors, seeds: Int32[tf.Tensor, "B 2"]
 ) -> TrainingTrace:
     """Run `training_stages` and say how strongly each part of the model is pulled."""
     parts = [
         [v.value for v in getattr(getattr(model, part), "trainable_weights", ())] for part in PARTS
     ]
     with tf.GradientTape() as tape:
-        trace = training_stages(model, batch, anchors, seed)
+        trace = training_stages(model, batch, anchors, seeds)
     pulls = tape.gradient(trace.losses.total, parts, unconnected_gradients="zero")
     norms = [tf.linalg.global_norm(part) if part else tf.constant(0.0) for part in pulls]
     return trace._replace(gradient_norms=tf.stack(norms))

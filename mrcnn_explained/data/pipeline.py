@@ -33,6 +33,7 @@ def batches(
     broken: Broken = "refuse",
     on_problem: Callable[[Problem], None] = lambda problem: None,
     shard: tuple[int, int] = (0, 1),
+    split: int = 1,
     workers: int = 2,
 ) -> tf.data.Dataset:
     """Make batches of `Batch`, without end unless `count` ends it.
@@ -44,14 +45,18 @@ def batches(
                   skipped picture's place is taken by the next one of the epoch that is sound
     on_problem    is told everything that was skipped
     shard         (worker, workers): this one's share of each batch
+    split         this worker's share comes as so many batches, one for each of its replicas
     workers       pictures made at a time
     """
     number = len(dataset.image_ids)
     if not number:
         raise DatasetError("the dataset has no picture: nothing to train on")
-    if batch_size % shard[1]:
-        raise DatasetError(f"a batch of {batch_size} cannot be shared by {shard[1]} workers")
-    share = batch_size // shard[1]
+    if batch_size % (shard[1] * split):
+        raise DatasetError(
+            f"a batch of {batch_size} pictures cannot be shared equally by {shard[1] * split} "
+            "replicas; give a multiple of that"
+        )
+    share, each = batch_size // shard[1], batch_size // shard[1] // split
 
     def sample(step, place):
         """The sample at a place of the endless sequence of epochs."""
@@ -84,16 +89,16 @@ def batches(
 
     def as_batch(resized, meta, class_ids, boxes, masks):
         side = _molded_shape(config)
-        resized = tf.ensure_shape(resized, [share, *side, config.image_channel_count])
+        resized = tf.ensure_shape(resized, [each, *side, config.image_channel_count])
         molded = tf.cast(resized, tf.float32) - tf.constant(config.mean_pixel, tf.float32)
-        return Batch(molded, meta, class_ids, boxes, masks, tf.zeros([share, 0, 4]))
+        return Batch(molded, meta, class_ids, boxes, masks, tf.zeros([each, 0, 4]))
 
     steps = tf.data.Dataset.range(start, start + count if count is not None else 2**62)
     places = steps.flat_map(
         lambda step: tf.data.Dataset.range(share).map(lambda place: (step, place))
     )
     samples = places.map(load, num_parallel_calls=workers, deterministic=True)
-    return samples.padded_batch(share, shapes, drop_remainder=True).map(as_batch).prefetch(4)
+    return samples.padded_batch(each, shapes, drop_remainder=True).map(as_batch).prefetch(4)
 
 
 def _molded_shape(config: Config) -> tuple[int | None, int | None]:

@@ -10,9 +10,17 @@ import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
 
 
-def lots(seed: Int32[tf.Tensor, "2"], shape: Int32[tf.Tensor, "n"]) -> Float32[tf.Tensor, "..."]:
-    """Draw a number from 0 to 1 for every candidate; the same seed draws the same numbers."""
-    return tf.random.stateless_uniform(shape, seed)
+def lots(seeds: Int32[tf.Tensor, "B 2"], size: Int32[tf.Tensor, ""]) -> Float32[tf.Tensor, "B R"]:
+    """Draw a number from 0 to 1 for every candidate of every picture.
+
+    seeds    each picture has its own, so that its numbers do not depend on its neighbours
+    size     R
+    """
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_uniform(tf.reshape(size, [1]), seed),
+        seeds,
+        fn_output_signature=tf.TensorSpec([None], tf.float32),
+    )
 
 
 def take(
