@@ -1,15 +1,14 @@
 """The command line. Arguments are checked before TensorFlow, which takes seconds, is imported."""
 
-import contextlib
 import enum
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mrcnn_explained import cli_training
+from mrcnn_explained.cli_common import console, progress, quiet_import
 from mrcnn_explained.errors import InputError
 
 app = typer.Typer(
@@ -79,7 +78,7 @@ def explain(
     names = [s.module for s in STAGES]
     if stage and stage not in names:
         raise typer.BadParameter(f"{stage!r} is no stage; one of {', '.join(names)}")
-    with _progress() as step:
+    with progress() as step:
         trace, name = _run(step, image, weights, device, _settings(locals()), out)
         from mrcnn_explained.report.write import write_report
 
@@ -102,14 +101,14 @@ def levels(
     device: Device = "auto",
 ) -> None:
     """Which pyramid level does each ROI read? The table, and a histogram."""
-    with _progress() as step:
+    with progress() as step:
         trace, _ = _run(step, image, weights, device, _settings(locals()))
     from mrcnn_explained.report.rois import roi_rows
     from mrcnn_explained.report.tables import level_histogram, roi_table
 
     table = roi_rows(trace)
-    _console().print(roi_table(table[: rows or None], len(table)))
-    _console().print(level_histogram(table))
+    console().print(roi_table(table[: rows or None], len(table)))
+    console().print(level_histogram(table))
     _print_randomness(trace)
 
 
@@ -124,9 +123,9 @@ def weights(
     from mrcnn_explained.report.tables import weight_table
     from mrcnn_explained.weight_table import describe
 
-    _console().print(weight_table(describe(file), str(file)))
+    console().print(weight_table(describe(file), str(file)))
     if histograms:
-        with _quiet_import():
+        with quiet_import():
             from mrcnn_explained.report.write import write_weight_histograms
         print(write_weight_histograms(file, histograms))
 
@@ -134,13 +133,13 @@ def weights(
 @app.command()
 def stages() -> None:
     """The stages in the order of the data, with the fields and shapes of their results."""
-    with _quiet_import():
+    with quiet_import():
         from mrcnn_explained.report.tables import stage_table
         from mrcnn_explained.stages.catalog import STAGES, fields
 
         tables = [stage_table(stage, fields(stage.result)) for stage in STAGES]
     for table in tables:
-        _console().print(table)
+        console().print(table)
 
 
 @app.command()
@@ -149,9 +148,13 @@ def doctor() -> None:
     from mrcnn_explained.report.doctor import findings
     from mrcnn_explained.report.tables import two_columns
 
-    with _quiet_import():
+    with quiet_import():
         rows = findings()
-    _console().print(two_columns(rows))
+    console().print(two_columns(rows))
+
+
+app.command()(cli_training.train)
+app.command()(cli_training.evaluate)
 
 
 def _settings(given: dict) -> dict:
@@ -198,7 +201,7 @@ def _run(step, image, weights, device, settings, out=None):
         check_folder(out)
 
     step("Importing TensorFlow")
-    with _quiet_import():
+    with quiet_import():
         from mrcnn_explained.devices import choose
         from mrcnn_explained.model import MaskRCNN
     choose(device)
@@ -214,46 +217,13 @@ def _run(step, image, weights, device, settings, out=None):
 def _print_summary(trace) -> None:
     from mrcnn_explained.report.tables import summary_table
 
-    _console().print(summary_table(trace))
+    console().print(summary_table(trace))
     _print_randomness(trace)
 
 
 def _print_randomness(trace) -> None:
     if words := trace.randomness():
-        _console().print(f"[bold]Note:[/bold] {words}")
-
-
-def _console():
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator:
-    """Show on stderr what is being done; yields a function that takes the next step's name."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("Starting") as status:
-        yield status.update
-
-
-@contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Keep what TensorFlow says while it starts, in C++ to file descriptor 2, off the screen."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow as tf
-
-        tf.config.list_physical_devices("GPU")  # without a driver this complains, once
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        console().print(f"[bold]Note:[/bold] {words}")
 
 
 def main() -> None:

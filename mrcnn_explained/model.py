@@ -15,6 +15,7 @@ from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import BACKBONES, Config
 from mrcnn_explained.devices import let_memory_grow
 from mrcnn_explained.pictures import as_picture
+from mrcnn_explained.presets import read_preset
 from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, probe
 from mrcnn_explained.stages.box_head import BoxHead
@@ -88,6 +89,23 @@ class MaskRCNN:
         self.random_layers = dict.fromkeys(name.split("/")[0] for name in self.weights)
         self._warned = False
         self._compile()
+
+    @classmethod
+    def from_preset(cls, name: str | PathLike[str] = "shapes", **changes: Any) -> Self:
+        """A trained model that comes with the package.
+
+        name       of the preset, or a file that `presets.save_preset` wrote
+        changes    of its config: thresholds, counts, sizes
+
+        Raises WeightFileError where there is none, ValueError for a change that needs other
+        weights.
+        """
+        config, weights = read_preset(name)
+        model = cls(config)
+        for key, variable in model.weights.items():
+            variable.assign(weights[key])
+        model.weights_from, model.random_layers = f"preset {name}", {}
+        return model.with_config(**changes) if changes else model
 
     def _stages(self, molded, image_meta, anchors, rois=None):
         """Run every stage behind the molding, in the order of the data."""

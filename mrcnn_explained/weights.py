@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from platformdirs import user_cache_dir
 
@@ -113,6 +114,25 @@ def load_into(
     for name, array in values.items():
         variables[name].assign(array)
     return report
+
+
+def save_weights(path: str | PathLike[str], weights: Mapping[str, Any]) -> None:
+    """Write `layer/weight` → array as Matterport's code does, whole or not at all.
+
+    Its own `load_weights(by_name=True)`, Keras and `load_into` read such a file.
+    """
+    layers: dict[str, list[str]] = {}
+    for name in weights:
+        layer = _layer(name)
+        layers.setdefault("rpn_model" if layer.startswith("rpn_") else layer, []).append(name)
+    with whole_file(path) as raw, h5py.File(raw, "w") as file:
+        file.attrs["layer_names"] = list(layers)
+        file.attrs["backend"] = "tensorflow"
+        for layer, names in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [f"{name}:0" for name in names]
+            for name in names:
+                group.create_dataset(f"{name}:0", data=np.asarray(weights[name], np.float32))
 
 
 def _layer(name: str) -> str:

@@ -97,6 +97,20 @@ def summary_rows(trace: Trace, image: int = 0) -> list[tuple[str, str]]:
     ]
 
 
+def evaluation_table(found: Any) -> Table:
+    """An Evaluation: precision of boxes and masks, then recall along the pyramid."""
+    rows = [("pictures", str(found.pictures)), ("objects", str(found.objects))]
+    for what, figures in (("boxes", found.bbox), ("masks", found.segm)):
+        rows.append((what, ", ".join(f"{name} {value:.3f}" for name, value in figures.items())))
+    rows.append(("proposals find", f"{found.rpn_recall:.1%} of the objects (IoU 0.5)"))
+    for level, share in found.recall_by_level.items():
+        objects, rois = found.objects_by_level[level], found.rois_by_level[level]
+        rows.append(
+            (f"P{level}", f"{share:.1%} of {objects} objects found; {rois:.1%} of the ROIs")
+        )
+    return two_columns(rows)
+
+
 def weight_table(tensors: Iterable[Any], name: str) -> Table:
     """Every tensor of a weight file."""
     table = Table(title=name)

@@ -63,8 +63,13 @@ def write_weight_histograms(weights: Path, path: Path) -> Path:
     with read_tensors(weights) as file:
         wanted = [name for name in file.tensors if name.startswith(("rpn_", "mrcnn_"))]
         values = {name: file.read(name) for name in wanted}
+    return save_figure(plot_weight_histograms(values), path)
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write one figure as PNG."""
     with whole_file(path) as handle:
-        handle.write(_png(plot_weight_histograms(values)))
+        handle.write(_png(figure))
     return path
 
 
