@@ -135,9 +135,9 @@ def stages() -> None:
     """The stages in the order of the data, with the fields and shapes of their results."""
     with quiet_import():
         from mrcnn_explained.report.tables import stage_table
-        from mrcnn_explained.stages.catalog import STAGES, fields
+        from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, fields
 
-        tables = [stage_table(stage, fields(stage.result)) for stage in STAGES]
+        tables = [stage_table(stage, fields(stage.result)) for stage in (*STAGES, *TRAINING_STAGES)]
     for table in tables:
         console().print(table)
 

@@ -20,9 +20,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(settings, dict):
-        raise ConfigError(
-            f"{path} holds {type(settings).__name__}; give an object of config fields"
-        )
+        raise ConfigError(f"{path} holds a {type(settings).__name__}, not config fields by name")
     unknown = set(settings) - set(Config.__dataclass_fields__)
     if unknown:
         raise ConfigError(f"{path}: {sorted(unknown)} are no fields of the config")

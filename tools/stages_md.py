@@ -9,7 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from mrcnn_explained.stages.catalog import STAGES, Stage, fields
+from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, Stage, fields
 
 TARGET = Path(__file__).parent.parent / "docs" / "stages.md"
 HEAD = """<!-- Made by tools/stages_md.py from the code; do not edit. -->
@@ -17,7 +17,8 @@ HEAD = """<!-- Made by tools/stages_md.py from the code; do not edit. -->
 
 Every stage returns a NamedTuple of everything it computed. The letters of the shapes are
 those of [notation.md](notation.md); `_` is a side that differs from entry to entry. A type in
-`tuple[…]` holds one tensor a pyramid level or a picture.
+`tuple[…]` holds one tensor a pyramid level or a picture. Stages 1 to 13 detect; T1 to T3 stand
+between them when the detector learns, and their trace is that of `model.training_trace`.
 """
 
 
@@ -46,7 +47,7 @@ def section(stage: Stage) -> str:
 
 
 def main() -> None:
-    text = HEAD + "\n" + "\n".join(section(stage) for stage in STAGES)
+    text = HEAD + "\n" + "\n".join(section(stage) for stage in (*STAGES, *TRAINING_STAGES))
     if "--check" not in sys.argv:
         TARGET.write_text(text)
     elif not TARGET.exists() or TARGET.read_text() != text:

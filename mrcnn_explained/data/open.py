@@ -32,9 +32,7 @@ def open_dataset(
 
         return ShapesDataset(count, seed, size)
     if source is None:
-        what = (
-            "the folder with annotations/ and the pictures" if kind == "coco" else "its JSON file"
-        )
+        what = "the folder of annotations/ and pictures" if kind == "coco" else "its JSON file"
         raise DatasetError(f"dataset {kind} needs {what}: --dataset {kind} PATH")
     if kind == "coco":
         from mrcnn_explained.data.coco import coco_folder

@@ -59,6 +59,14 @@ STAGES = (
     Stage("13", "instances", "unmold", "Instances", ("instances",)),
 )
 
+#: The stages of the training path; the trace meant is a training trace.
+TRAINING_STAGES = (
+    Stage("T1", "rpn_targets", "rpn_targets", "RpnTargets", ("rpn_targets",)),
+    Stage("T2", "detection_targets", "detection_targets", "DetectionTargets",
+          ("detection_targets",)),
+    Stage("T3", "losses", "rpn_class_loss", "Losses", ("losses",)),
+)  # fmt: skip
+
 _LINE = re.compile(r"^    (?P<name>\w+): (?P<type>.+?)  # (?P<meaning>.+)$", re.MULTILINE)
 _TENSOR = re.compile(r'(?P<dtype>\w+)\[\w+(?:\.\w+)?, "(?P<shape>[^"]*)"\]')
 

@@ -1,0 +1,110 @@
+"""Plots of an evaluation: the precision-recall curves, predictions against the truth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from mrcnn_explained.boxes import iou
+from mrcnn_explained.evaluation import Evaluation, match
+from mrcnn_explained.plots.style import (
+    BAD,
+    GOOD,
+    INK,
+    QUIET,
+    axes,
+    draw_boxes,
+    label_boxes,
+    note,
+    quiet_axes,
+    show_picture,
+)
+
+
+def plot_precision_recall(found: Evaluation, ax: Axes | None = None) -> Axes:
+    """Precision over recall at IoU 0.5, 0.75 and 0.95; the area under a curve is its AP."""
+    ax = quiet_axes(axes(ax, 6, 4.5))
+    for row, threshold, width in ((0, 0.5, 2.2), (5, 0.75, 1.6), (9, 0.95, 1.0)):
+        curve = found.precision[row]
+        ax.plot(found.recall, curve, color=GOOD, lw=width, alpha=0.4 + 0.25 * width)
+        place = int(np.argmin(np.abs(found.recall - 0.55 - 0.03 * row)))
+        ax.annotate(
+            f"IoU {threshold:.2f}: AP {curve.mean():.2f}", (found.recall[place], curve[place]),
+            xytext=(-6, -12), textcoords="offset points", ha="right", color=INK, fontsize=9,
+        )  # fmt: skip
+    ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision, mean over classes")
+    ax.set_title(
+        f"boxes of {found.objects} objects on {found.pictures} pictures: AP {found.bbox['AP']:.3f}",
+        fontsize=10, color=INK, loc="left",
+    )  # fmt: skip
+    return ax
+
+
+def plot_overlaps(
+    gt_boxes: Any, gt_class_ids: Any, boxes: Any, class_ids: Any, scores: Any,
+    names: Sequence[str] = (), ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Predictions (rows) against objects (columns): IoU, and which pairs match."""
+    gt_class_ids, class_ids = np.asarray(gt_class_ids), np.asarray(class_ids)
+    rows, columns = len(class_ids), len(gt_class_ids)
+    ax = axes(ax, 2.5 + 0.7 * max(columns, 3), 1.5 + 0.34 * max(rows, 3))
+    if not rows or not columns:
+        note(ax, "no detection" if not rows else "no object")
+        return ax
+    overlaps = iou(tf.constant(boxes, tf.float32), tf.constant(gt_boxes, tf.float32)).numpy()
+    _, of_detection = match(gt_boxes, gt_class_ids, boxes, class_ids)
+    ax.imshow(overlaps, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+    for row, column in zip(*np.nonzero(overlaps > 0), strict=True):
+        hit = of_detection[row] == column
+        word = "match" if hit else "wrong" if class_ids[row] != gt_class_ids[column] else ""
+        ax.text(
+            column, row, f"{overlaps[row, column]:.2f}\n{word}".strip(), ha="center", va="center",
+            fontsize=7, color=INK, weight="bold" if hit else "normal",
+        )  # fmt: skip
+    name = lambda c: names[c] if names else f"class {c}"  # noqa: E731
+    ax.set_yticks(
+        range(rows), [f"{name(c)} {s:.2f}" for c, s in zip(class_ids, scores, strict=True)],
+        fontsize=8,
+    )  # fmt: skip
+    ax.set_xticks(range(columns), [name(c) for c in gt_class_ids], rotation=60, fontsize=8)
+    ax.set(xlabel="objects", ylabel="predictions, best first")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_differences(
+    picture: Any, gt_boxes: Any, gt_class_ids: Any, boxes: Any, class_ids: Any, scores: Any,
+    names: Sequence[str] = (), ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Found, missed and invented: objects and predictions on the picture, in three styles.
+
+    gt_boxes, boxes    (y1, x1, y2, x2), pixels of the picture
+    """
+    gt_class_ids, class_ids = np.asarray(gt_class_ids), np.asarray(class_ids)
+    ax = show_picture(axes(ax, 8, 7), picture) or ax
+    of_object, of_detection = match(gt_boxes, gt_class_ids, boxes, class_ids)
+    found, missed, invented = of_object >= 0, of_object < 0, of_detection < 0
+    name = lambda c: names[c] if names else f"class {c}"  # noqa: E731
+    for rows, whose, ids, color, style, word in (
+        (found, gt_boxes, gt_class_ids, GOOD, "-", ""),
+        (missed, gt_boxes, gt_class_ids, BAD, "--", "missed: "),
+        (invented, boxes, class_ids, INK, ":", "invented: "),
+    ):
+        chosen = np.asarray(whose, np.float64).reshape(-1, 4)[rows]
+        draw_boxes(ax, chosen, [color] * len(chosen), linewidth=1.8, linestyle=style)
+        texts = [f"{word}{name(c)}" for c in ids[rows]]
+        label_boxes(ax, chosen, texts, [color] * len(chosen))
+    handles = [
+        Line2D([], [], color=color, ls=style, label=f"{int(rows.sum())} {word}")
+        for rows, color, style, word in (
+            (found, GOOD, "-", "found"), (missed, BAD, "--", "missed"),
+            (invented, INK, ":", "invented"),
+        )
+    ]  # fmt: skip
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3,
+              frameon=False, labelcolor=QUIET)  # fmt: skip
+    return ax
