@@ -163,7 +163,8 @@ def _assign_all_but(model, weights, exclude):
         if tuple(variable.shape) != weights[name].shape:
             raise InputError(
                 f"{name} is {list(weights[name].shape)} in the preset, "
-                f"{list(variable.shape)} in the model; for other classes leave out {','.join(CLASS_LAYERS)} (--exclude)"
+                f"{list(variable.shape)} in the model; "
+                f"for other classes leave out {','.join(CLASS_LAYERS)} (--exclude)"
             )
         variable.assign(weights[name])
 
