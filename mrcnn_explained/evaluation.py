@@ -79,13 +79,14 @@ def evaluate(
         detection_min_confidence=min(MIN_CONFIDENCE, model.config.detection_min_confidence)
     )
     ids = list(dataset.image_ids if image_ids is None else image_ids)
-    truth, found, rois = [], [], []
+    truth, found, rois, shapes = [], [], [], []
     levels_of, proposed = [], []
     for done, image_id in enumerate(ids):
         progress(done, len(ids))
         image = dataset.load_image(image_id)
         masks, class_ids = dataset.load_mask(image_id)
         trace = model.trace(image)
+        shapes.append(image.shape[:2])
         boxes = extract_boxes(masks)
         truth += _annotations(image_id, class_ids, boxes, masks, start=len(truth) + 1)
         found += _results(image_id, trace.instances)
@@ -97,13 +98,14 @@ def evaluate(
     if not any(not a["iscrowd"] for a in truth):
         raise ValueError("there is no object in these pictures: nothing to compare with")
 
-    coco = _coco(dataset, ids, truth)
+    coco = _coco(dataset, ids, shapes, truth)
     bbox, was_found = _judge(coco, found, "bbox")
     segm, _ = _judge(coco, found, "segm")
     objects = [not a["iscrowd"] for a in truth]
     levels = np.array(levels_of)[objects]
     was_found = np.array([a["id"] in was_found for a in truth])[objects]
     of_rois = np.concatenate(rois)
+    share = lambda k: float((of_rois == k).sum() / max(1, len(of_rois)))  # noqa: E731
     precision = bbox.eval["precision"][:, :, :, 0, 2]  # all areas, 100 detections
     return Evaluation(
         pictures=len(ids),
@@ -114,7 +116,7 @@ def evaluate(
             str(k): float(was_found[levels == k].mean()) for k in LEVELS if (levels == k).any()
         },
         objects_by_level={str(k): int((levels == k).sum()) for k in LEVELS},
-        rois_by_level={str(k): float((of_rois == k).mean()) for k in LEVELS},
+        rois_by_level={str(k): share(k) for k in LEVELS},
         rpn_recall=float(np.mean(np.array(proposed)[objects])),
         recall=np.linspace(0, 1, 101),
         precision=_mean_of_known(precision),
@@ -202,11 +204,14 @@ def _xywh(box: Iterable[float]) -> list[float]:
     return [x1, y1, x2 - x1, y2 - y1]
 
 
-def _coco(dataset, image_ids, truth):
+def _coco(dataset, image_ids, shapes, truth):
     coco = COCO()
     coco.dataset = {
         "info": {},
-        "images": [{"id": int(i)} for i in image_ids],
+        "images": [
+            {"id": int(i), "height": h, "width": w}
+            for i, (h, w) in zip(image_ids, shapes, strict=True)
+        ],
         "categories": [{"id": i, "name": n} for i, n in enumerate(dataset.class_names) if i],
         "annotations": truth,
     }

@@ -245,8 +245,9 @@ class MaskRCNN:
             return detections.detections, mask_head.class_mask
 
         self._results = tf.function(results, autograph=False)
-        self._training_graph = tf.function(partial(training_stages, self), autograph=False)
-        self._gradients = tf.function(partial(gradients, self), autograph=False)
+        graph = partial(tf.function, autograph=False, reduce_retracing=True)
+        self._training_graph = graph(partial(training_stages, self))
+        self._gradients = graph(partial(gradients, self))
         self._anchors_of = {}
 
     def _prepare(self, images: Pictures) -> tuple[MoldedImage, tuple[tf.Tensor, ...]]:

@@ -107,8 +107,9 @@ class Trainer:
             )
         with self.strategy.scope():
             self.optimizer = _optimizer(plan, self.learning)
-        self._step = tf.function(self._one_step, autograph=False)
-        self._measure = tf.function(self._losses_of, autograph=False)
+        # Batches differ in the number of objects: that is no reason to trace the step again.
+        self._step = tf.function(self._one_step, autograph=False, reduce_retracing=True)
+        self._measure = tf.function(self._losses_of, autograph=False, reduce_retracing=True)
 
     # One step ------------------------------------------------------------------------------
 

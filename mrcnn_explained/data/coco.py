@@ -30,14 +30,15 @@ class CocoDataset(Dataset):
                 self.coco = COCO(str(annotations))
             categories = self.coco.loadCats(sorted(self.coco.getCatIds()))
             images = self.coco.loadImgs(sorted(self.coco.getImgIds()))
+            self._shapes = {image["id"]: (image["height"], image["width"]) for image in images}
+            files = [pictures / image["file_name"] for image in images]
         except (ValueError, KeyError, AssertionError, TypeError, json.JSONDecodeError) as error:
             raise DatasetError(f"{annotations} is not in COCO's format: {error!r}") from error
         for category in categories:
             self.add_class("coco", category["id"], category["name"])
-        for image in images:
-            self.add_image("coco", image["id"], pictures / image["file_name"])
+        for image, file in zip(images, files, strict=True):
+            self.add_image("coco", image["id"], file)
         self.prepare()
-        self._shapes = {image["id"]: (image["height"], image["width"]) for image in images}
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
         """Return every annotated object, a crowd's class negative."""
