@@ -1,0 +1,39 @@
+"""Throughput of the data pipeline beside the training step, at 512x512.
+
+    .venv/bin/python benchmarks/pipeline.py
+
+The pipeline alone, then steps on batches that are already there: what a step would wait for.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from common import median, seconds
+
+from mrcnn_explained.config import Config
+from mrcnn_explained.data.pipeline import batches
+from mrcnn_explained.data.shapes import ShapesDataset
+from mrcnn_explained.model import MaskRCNN
+from mrcnn_explained.presets import read_preset
+from mrcnn_explained.training import Plan, Trainer
+
+BATCH, RUNS = 4, 12
+
+config: Config = read_preset("shapes")[0]
+dataset = ShapesDataset(1000, seed=3)
+source = iter(batches(dataset, config, batch_size=BATCH))
+ready = [next(source) for _ in range(RUNS)]
+# The pipeline works ahead: what it had ready is used up before the clock starts.
+for _ in range(8):
+    next(source)
+load = [seconds(lambda: next(source)) for _ in range(RUNS)]
+trainer = Trainer(MaskRCNN.from_preset("shapes"), Plan(steps=10**6), lambda *_: iter(ready))
+for _ in range(2):
+    trainer.run(until=trainer.step + len(ready))
+step = [seconds(lambda: trainer.run(until=trainer.step + 1)) for _ in range(RUNS)]
+scenes = BATCH / (sum(load) / RUNS)
+learnt = BATCH / median(step)
+print(f"pipeline    {scenes:.1f} scenes/s")
+print(f"step        {learnt:.1f} scenes/s (batch of {BATCH}, median of {RUNS})")
+print(f"ratio       {scenes / learnt:.2f} (figure: at least 3)")
