@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mrcnn_explained.boxes import iou
-from mrcnn_explained.evaluation import Evaluation, match
+from mrcnn_explained.evaluation import FOUND_IOU, Evaluation, match
 from mrcnn_explained.plots.style import (
     BAD,
     GOOD,
@@ -27,14 +27,11 @@ from mrcnn_explained.plots.style import (
 def plot_precision_recall(found: Evaluation, ax: Axes | None = None) -> Axes:
     """Precision over recall at IoU 0.5, 0.75 and 0.95; the area under a curve is its AP."""
     ax = quiet_axes(axes(ax, 6, 4.5))
-    for row, threshold, width in ((0, 0.5, 2.2), (5, 0.75, 1.6), (9, 0.95, 1.0)):
+    for row, threshold, width in ((0, 0.5, 2.2), (5, 0.75, 1.5), (9, 0.95, 0.8)):
         curve = found.precision[row]
-        ax.plot(found.recall, curve, color=GOOD, lw=width, alpha=0.4 + 0.25 * width)
-        place = int(np.argmin(np.abs(found.recall - 0.55 - 0.03 * row)))
-        ax.annotate(
-            f"IoU {threshold:.2f}: AP {curve.mean():.2f}", (found.recall[place], curve[place]),
-            xytext=(-6, -12), textcoords="offset points", ha="right", color=INK, fontsize=9,
-        )  # fmt: skip
+        label = f"IoU {threshold:.2f}: AP {curve.mean():.3f}"
+        ax.plot(found.recall, curve, color=GOOD, lw=width, alpha=0.2 + 0.35 * width, label=label)
+    ax.legend(loc="lower left", frameon=False, labelcolor=INK)
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision, mean over classes")
     ax.set_title(
         f"boxes of {found.objects} objects on {found.pictures} pictures: AP {found.bbox['AP']:.3f}",
@@ -59,7 +56,8 @@ def plot_overlaps(
     ax.imshow(overlaps, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
     for row, column in zip(*np.nonzero(overlaps > 0), strict=True):
         hit = of_detection[row] == column
-        word = "match" if hit else "wrong" if class_ids[row] != gt_class_ids[column] else ""
+        wrong = overlaps[row, column] >= FOUND_IOU and class_ids[row] != gt_class_ids[column]
+        word = "match" if hit else "wrong" if wrong else ""
         ax.text(
             column, row, f"{overlaps[row, column]:.2f}\n{word}".strip(), ha="center", va="center",
             fontsize=7, color=INK, weight="bold" if hit else "normal",

@@ -70,7 +70,7 @@ def plot_anchor_overlaps(
     ax.plot(weak, np.full(len(weak), 0.7), "v", color=INK, markersize=6, clip_on=False)
     ax.set(xlabel="IoU with the best object", ylabel="anchors", xlim=(0, 1), ylim=(0.6, None))
     ax.set_title(
-        f"negative below {NEGATIVE_IOU}, positive from {POSITIVE_IOU}; "
+        f"negative below {NEGATIVE_IOU}, positive from {POSITIVE_IOU}\n"
         f"triangles: {len(weak)} best anchors of an object, positive all the same",
         fontsize=9, color=INK, loc="left",
     )  # fmt: skip
