@@ -38,10 +38,12 @@ Image = Annotated[
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="An .h5 file of Matterport's code or a port, or 'coco'.", metavar="FILE|coco"
+        help="A preset (shapes, the default), an .h5 file of Matterport's code or a port, 'coco', "
+        "or 'random'.",
+        metavar="PRESET|FILE|coco|random",
     ),
 ]
-BackboneOption = Annotated[Backbone, typer.Option(help="auto: what the weight file holds.")]
+BackboneOption = Annotated[Backbone, typer.Option(help="auto: what the weights are for.")]
 Size = Annotated[
     int | None, typer.Option(help="Side of the molded picture, a multiple of 64.", metavar="PIXELS")
 ]
@@ -178,23 +180,39 @@ def _settings(given: dict) -> dict:
     }  # fmt: skip
 
 
+def _config(weights, settings):
+    """The weights by the name or path that the model takes, and the config that fits them."""
+    from mrcnn_explained.config import Config, ConfigError
+    from mrcnn_explained.presets import is_preset, read_preset
+    from mrcnn_explained.weight_files import infer
+    from mrcnn_explained.weights import find_coco_weights
+
+    weights = weights or "shapes"
+    if weights == "random":
+        return weights, Config.slim(**{"detection_min_confidence": 0.0, **settings})
+    if is_preset(weights):
+        config = read_preset(weights)[0]
+        backbone = settings.get("backbone", config.backbone)
+        if backbone != config.backbone:
+            raise ConfigError(
+                f"preset {weights} has the backbone {config.backbone}, not {backbone}; give a file "
+                "of such weights (--weights FILE), or --weights random"
+            )
+        return weights, config.replace(**settings)
+    if weights == "coco":
+        weights = find_coco_weights()
+    return weights, Config.coco(**{**infer(weights), **settings})
+
+
 def _run(step, image, weights, device, settings, out=None):
     """Check everything that can be wrong, then import TensorFlow and run. (trace, name)"""
-    from mrcnn_explained.config import Config
     from mrcnn_explained.pictures import demo_image, load_image
+    from mrcnn_explained.presets import is_preset
 
     step("Reading the picture")
     picture = load_image(image) if image else load_image(demo_image())
-    if weights:
-        from mrcnn_explained.weight_files import infer
-        from mrcnn_explained.weights import find_coco_weights
-
-        if weights == "coco":
-            step("Looking for mask_rcnn_coco.h5")
-            weights = find_coco_weights()
-        config = Config.coco(**{**infer(weights), **settings})
-    else:
-        config = Config.slim(**{"detection_min_confidence": 0.0, **settings})
+    step("Looking at the weights")
+    weights, config = _config(weights, settings)
     if out is not None:
         from mrcnn_explained.report.folder import check_folder
 
@@ -206,9 +224,12 @@ def _run(step, image, weights, device, settings, out=None):
         from mrcnn_explained.model import MaskRCNN
     choose(device)
     step("Building the model")
-    model = MaskRCNN(config)
-    if weights:
-        step("Loading the weights")
+    if weights == "random":
+        model = MaskRCNN(config)
+    elif is_preset(weights):
+        model = MaskRCNN.from_preset(weights, **settings)
+    else:
+        model = MaskRCNN(config)
         model.load_weights(weights)
     step("Running the detector")
     return model.trace(picture), Path(image).name if image else "the picture that comes along"

@@ -58,7 +58,7 @@ def load_image(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w 3"]:
 
 def demo_image() -> Path:
     """The path of the picture that comes with the package."""
-    return Path(__file__).parent / "assets" / "demo.jpg"
+    return Path(__file__).parent / "assets" / "demo.png"
 
 
 def as_picture(

@@ -23,6 +23,11 @@ def presets() -> list[str]:
     return sorted(path.stem for path in ASSETS.glob("*.npz"))
 
 
+def is_preset(weights: str | PathLike[str] | None) -> bool:
+    """Tell a preset, or a file of one, from a weight file."""
+    return weights is not None and (str(weights) in presets() or str(weights).endswith(".npz"))
+
+
 def read_preset(
     name: str | PathLike[str] = "shapes",
 ) -> tuple[Config, dict[str, np.ndarray]]:

@@ -17,7 +17,7 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
 from mrcnn_explained.initial import calibrate_batch_norm, initialise
 from mrcnn_explained.model import MaskRCNN
-from mrcnn_explained.presets import presets, read_preset
+from mrcnn_explained.presets import is_preset, read_preset
 from mrcnn_explained.run_folder import read_settings
 from mrcnn_explained.training import Plan, Trainer
 from mrcnn_explained.weight_files import infer
@@ -104,7 +104,7 @@ def start(
 
 def model_of(weights: str | None, config: Path | None, dataset: AnyDataset) -> MaskRCNN:
     """Return the model to evaluate: a preset's, or that of an .h5 file and its config.json."""
-    if weights in presets() or str(weights).endswith(".npz"):
+    if is_preset(weights):
         return MaskRCNN.from_preset(weights)
     if weights is None:
         raise InputError("evaluate needs weights: a preset, an .h5 file, or 'coco'")
@@ -120,7 +120,7 @@ def model_of(weights: str | None, config: Path | None, dataset: AnyDataset) -> M
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
     """Return the config of a run: that of its weights, its dataset's classes, its settings."""
     classes = {"num_classes": len(dataset.class_names), "class_names": tuple(dataset.class_names)}
-    if run.weights in presets() or str(run.weights).endswith(".npz"):
+    if is_preset(run.weights):
         return read_preset(run.weights)[0].replace(**classes, **run.settings)
     if run.weights in (None, "imagenet"):
         backbone = {"backbone": "resnet50", "backbone_width": 64} if run.weights else {}
@@ -149,7 +149,7 @@ def _fill(model: MaskRCNN, run: RunPlan, large_batch: Callable[[], Any]) -> None
         calibrate_batch_norm(model, large_batch())
     elif run.weights == "imagenet":
         load_imagenet(model)
-    elif run.weights in presets() or str(run.weights).endswith(".npz"):
+    elif is_preset(run.weights):
         _, weights = read_preset(run.weights)
         _assign_all_but(model, weights, run.exclude)
     else:

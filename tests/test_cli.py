@@ -15,7 +15,7 @@ from mrcnn_explained import cli
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.report.rois import COLUMNS
 
-TINY = ["--size", "128", "--proposals", "20"]
+TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 
 
 def run(*arguments):
@@ -95,6 +95,28 @@ def test_the_page_is_one_file_without_script_or_network_and_escapes_names(explai
 
 def test_random_weights_are_told(explained):
     assert "random weights" in explained[1].replace("\n", " ")
+
+
+def test_by_default_the_trained_preset_finds_what_is_on_the_picture_that_comes_along(tmp_path):
+    from mrcnn_explained import Trace
+    from mrcnn_explained.data.annotations import extract_boxes
+    from mrcnn_explained.data.shapes import ShapesDataset
+    from mrcnn_explained.evaluation import match
+
+    result = run("explain", "--out", tmp_path)
+    assert result.exit_code == 0 and "random weights" not in result.output
+    found = Trace.load(tmp_path / "trace.npz")
+    masks, class_ids = ShapesDataset(272, seed=1000).load_mask(271)  # tools/demo_scene.py
+    hits, _ = match(
+        extract_boxes(masks), class_ids, found.instances.rois[0], found.instances.class_ids[0]
+    )
+    assert (hits >= 0).sum() >= len(class_ids) - 1
+    assert set(np.unique(found.mask_levels.roi_level[0][found.detections.valid[0]])) == {2, 3, 4, 5}
+
+
+def test_a_preset_has_the_backbone_that_it_has(tmp_path):
+    result = run("explain", "--out", tmp_path, "--backbone", "resnet50")
+    assert "preset shapes has the backbone resnet26, not resnet50" in str(result.exception)
 
 
 def test_one_stage_alone(picture, tmp_path):

@@ -32,6 +32,7 @@ CONFIG = {
     "num_classes": 10,
     "class_names": tuple(ShapesDataset(0).class_names),
     "pre_nms_limit": 1000,
+    "post_nms_rois_inference": 100,
     "post_nms_rois_training": 150,
     "rpn_train_anchors_per_image": 192,
     "rpn_positive_ratio": 1 / 3,
