@@ -107,9 +107,7 @@ class Trainer:
             )
         with self.strategy.scope():
             self.optimizer = _optimizer(plan, self.learning)
-        # Batches differ in the number of objects: that is no reason to trace the step again.
-        self._step = tf.function(self._one_step, autograph=False, reduce_retracing=True)
-        self._measure = tf.function(self._losses_of, autograph=False, reduce_retracing=True)
+        self._step = self._measure = None  # graphs, traced at their first batch
 
     # One step ------------------------------------------------------------------------------
 
@@ -181,6 +179,7 @@ class Trainer:
         source = self._batches() if self.step < last else iter(())
         while self.step < last:
             batch = next(source)
+            self._step = self._step or _traced_once(self._one_step, source, tf.int32)
             values = self._step(batch, tf.constant(self.step))
             values = {name: float(value) for name, value in values.items()}
             self._stop_at_nan(batch, values)
@@ -209,7 +208,9 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """Mean losses over the validation batches; nothing is learnt."""
-        rows = [self._measure(batch) for batch in self.validation()]
+        source = iter(self.validation())
+        self._measure = self._measure or _traced_once(self._losses_of, source)
+        rows = [self._measure(batch) for batch in source]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     def use_average(self) -> None:
@@ -309,6 +310,15 @@ def clip(pulls: list[tf.Tensor], norm: tf.Tensor, config: Config) -> list[tf.Ten
     if config.clip_by == "variable":
         return [tf.clip_by_norm(pull, config.gradient_clip_norm) for pull in pulls]
     return tf.clip_by_global_norm(pulls, config.gradient_clip_norm, use_norm=norm)[0]
+
+
+def _traced_once(function, source, *more):
+    """A graph that batches of `source` share, though they differ in the number of objects."""
+    spec = getattr(source, "element_spec", None)
+    if spec is None:  # no tf.data: batches in a list, perhaps
+        return tf.function(function, autograph=False, reduce_retracing=True)
+    signature = [spec, *(tf.TensorSpec([], kind) for kind in more)]
+    return tf.function(function, autograph=False, input_signature=signature)
 
 
 def _over_replicas() -> Callable[[tf.Tensor], tf.Tensor]:
