@@ -78,6 +78,7 @@ def test_eight_scenes_are_learnt(tmp_path):
     assert end["mrcnn_bbox_loss"] < of_zero / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_stop_and_resume_equals_no_stop(tmp_path, optimizer):
     plan = Plan(steps=5, optimizer=optimizer, learning_rate=0.01, warmup_steps=1, final_rate=0.1,
@@ -100,6 +101,7 @@ def test_stop_and_resume_equals_no_stop(tmp_path, optimizer):
     assert len(lines) == 6 and lines[0].startswith("step,rpn_class_loss")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     model = small_model()
     Trainer(model, Plan(steps=1), source(model), tmp_path).run()
@@ -128,6 +130,7 @@ def test_layer_sets_learn_what_they_say():
     assert set(LAYER_SETS) == {"heads", "3+", "4+", "5+", "all"}
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_as_they_are():
     model = small_model()
     before = arrays(model)
@@ -137,6 +140,7 @@ def test_frozen_layers_stay_as_they_are():
     assert not any("moving" in name for name in changed)
 
 
+@pytest.mark.slow
 def test_batch_norm_learns_its_statistics_where_asked():
     model = small_model(train_bn=True)
     before = arrays(model)
@@ -154,6 +158,7 @@ def test_clipping_by_hand():
     close(clip(pulls, tf.constant(13.0), config)[1], [0, 6])
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     model = small_model()
     model.weights["mrcnn_bbox_fc/bias"].assign(np.full(40, np.nan))
@@ -170,6 +175,7 @@ def test_wrong_plans():
         Plan(steps=5, warmup_steps=5)
 
 
+@pytest.mark.slow
 def test_validation_measures_and_learns_nothing():
     model = small_model()
     trainer = Trainer(
