@@ -50,7 +50,7 @@ CONFIG = {
 LEARN = {"optimizer": "adamw", "warmup_steps": 60, "decoupled_weight_decay": 1e-4, "ema": 0.99}
 STAGES = (
     (256, 8, 11, Plan(steps=2800, learning_rate=3e-3, final_rate=0.05, **LEARN)),
-    (512, 4, 12, Plan(steps=1500, learning_rate=1.5e-3, final_rate=0.02, **LEARN)),
+    (512, 4, 12, Plan(steps=2400, learning_rate=1.5e-3, final_rate=0.02, **LEARN)),
 )
 
 
@@ -101,7 +101,7 @@ def main() -> None:
 
 def write_card(found, minutes: float) -> None:
     """Say what the preset is, how it came to be and what it is worth."""
-    figures = found.to_json()
+    figures = found.to_json().strip()
     text = f"""# Model card: shapes
 
 A slim Mask R-CNN (ResNet-26 of width 16, pyramid of 64 channels) at 512x512, nine shapes.
