@@ -1,5 +1,6 @@
 """A training run from the command line: model, data, logs and pictures put together."""
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -186,31 +187,27 @@ def load_imagenet(model: MaskRCNN) -> None:
         theirs = keras.applications.ResNet50(weights="imagenet", include_top=False)
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise InputError(f"Keras' ImageNet weights cannot be had: {error}") from error
-    backbone = {n: v for n, v in model.weights.items() if n.startswith(("conv1", "bn", "res"))}
-    values = [v.numpy() for layer in theirs.layers for v in layer.weights]
-    ours = iter(_in_kerass_order(backbone))
-    for value in values:
-        name = next(ours)
-        if tuple(backbone[name].shape) != value.shape:
-            raise InputError(f"Keras' weights do not fit: {name} came as {list(value.shape)}")
-        backbone[name].assign(value[:, :, ::-1] if name == "conv1/kernel" else value)
+    for name, variable in model.weights.items():
+        if not name.startswith(("conv1/", "bn", "res")):
+            continue
+        layer, kind = name.split("/")
+        values = {v.name: v.numpy() for v in theirs.get_layer(keras_name(layer)).weights}
+        variable.assign(values[kind][:, :, ::-1] if name == "conv1/kernel" else values[kind])
     warnings.warn(
         "ImageNet weights were learnt on BGR: the first convolution was turned round for RGB",
         stacklevel=2,
     )
 
 
-def _in_kerass_order(backbone):
-    """Our names in the order of Keras' layers: in a first block it lists the shortcut first."""
-    blocks = {}
-    for name in backbone:
-        layer = name.split("/")[0]
-        block = "".join(c for c in layer.split("_branch")[0] if not c.isalpha() or c in "abcdef")
-        blocks.setdefault("stem" if "conv1" in layer else block[-2:], []).append(name)
-    for names in blocks.values():
-        step = lambda n: n.split("_branch")[-1].split("/")[0] if "_branch" in n else ""  # noqa: E731
-        order = ["", "2a", "2b", "1", "2c"]
-        yield from sorted(names, key=lambda n: (order.index(step(n)), n.startswith("bn")))
+def keras_name(layer: str) -> str:
+    """Return what Keras calls a layer of the backbone: res4b_branch2a is conv4_block2_1_conv."""
+    if layer in ("conv1", "bn_conv1"):
+        return "conv1_conv" if layer == "conv1" else "conv1_bn"
+    parts = re.fullmatch(r"(res|bn)(\d)([a-z])_branch(1|2[abc])", layer)
+    kind, stage, block, branch = parts.groups()
+    step = ["1", "2a", "2b", "2c"].index(branch)  # branch 1, the shortcut, is Keras' number 0
+    number = ord(block) - ord("a") + 1
+    return f"conv{stage}_block{number}_{step}_{'conv' if kind == 'res' else 'bn'}"
 
 
 def _tell(problem: Problem) -> None:
