@@ -70,7 +70,8 @@ def plot_suppression(
     more = f"\n… and {len(losers) - count} more" if len(losers) > count else ""
     title = f"Candidate {kept} (score {scores[kept]:.3f}) stays and suppresses {len(losers)}"
     ax.set_title(title, fontsize=11, color=GOOD)
-    note(ax, "\n".join(lines) + more, color=BAD, fontsize=8)
+    # Beside the picture: on it, the list would hide boxes.
+    note(ax, "\n".join(lines) + more, x=1.02, color=BAD, fontsize=8)
     return ax
 
 
