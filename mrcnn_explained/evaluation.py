@@ -105,7 +105,7 @@ def evaluate(
     levels = np.array(levels_of)[objects]
     was_found = np.array([a["id"] in was_found for a in truth])[objects]
     of_rois = np.concatenate(rois)
-    share = lambda k: float((of_rois == k).sum() / max(1, len(of_rois)))  # noqa: E731
+    shares = {str(k): float((of_rois == k).sum() / max(1, len(of_rois))) for k in LEVELS}
     precision = bbox.eval["precision"][:, :, :, 0, 2]  # all areas, 100 detections
     return Evaluation(
         pictures=len(ids),
@@ -116,7 +116,7 @@ def evaluate(
             str(k): float(was_found[levels == k].mean()) for k in LEVELS if (levels == k).any()
         },
         objects_by_level={str(k): int((levels == k).sum()) for k in LEVELS},
-        rois_by_level={str(k): share(k) for k in LEVELS},
+        rois_by_level=shares,
         rpn_recall=float(np.mean(np.array(proposed)[objects])),
         recall=np.linspace(0, 1, 101),
         precision=_mean_of_known(precision),

@@ -21,6 +21,7 @@ import tensorflow as tf
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.stages.losses import Sum, nothing_to_add
 from mrcnn_explained.training_path import (
     Batch,
     decays,
@@ -153,8 +154,8 @@ class Trainer:
             return context.all_reduce(tf.distribute.ReduceOp.SUM, {**values, **decay_share}), norm
 
         values, norm = self.strategy.run(on_replica, args=(batch, step))
-        one = lambda x: self.strategy.experimental_local_results(x)[0]  # noqa: E731
-        return {**{name: one(x) for name, x in values.items()}, "gradient_norm": one(norm)}
+        found = {**values, "gradient_norm": norm}
+        return {n: self.strategy.experimental_local_results(x)[0] for n, x in found.items()}
 
     def _anchors_of(self, batch):
         with tf.init_scope():
@@ -321,11 +322,11 @@ def _traced_once(function, source, *more):
     return tf.function(function, autograph=False, input_signature=signature)
 
 
-def _over_replicas() -> Callable[[tf.Tensor], tf.Tensor]:
+def _over_replicas() -> Sum:
     """A sum over the replicas of a distributed run, so that they share one mean."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
-        return lambda count: count
+        return nothing_to_add
     return lambda count: context.all_reduce(tf.distribute.ReduceOp.SUM, count)
 
 

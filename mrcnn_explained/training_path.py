@@ -4,7 +4,6 @@ The inference path's stages, with targets in between: what model.py is for detec
 proposals are the RPN's own, the heads see ROIs that stage T2 chose from them.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -20,9 +19,11 @@ from mrcnn_explained.stages.detection_targets import DetectionTargets, detection
 from mrcnn_explained.stages.levels import LevelAssignment
 from mrcnn_explained.stages.losses import (
     Losses,
+    Sum,
     mrcnn_bbox_loss,
     mrcnn_class_loss,
     mrcnn_mask_loss,
+    nothing_to_add,
     rpn_bbox_loss,
     rpn_class_loss,
     weight_decay,
@@ -80,7 +81,7 @@ def training_stages(
     batch: Batch,
     anchors: Anchors,
     seeds: Int32[tf.Tensor, "B 2"],
-    summed_over: Callable[[tf.Tensor], tf.Tensor] = lambda count: count,
+    summed_over: Sum = nothing_to_add,
 ) -> TrainingTrace:
     """Run every stage of one training step, in the order of the data.
 
@@ -90,7 +91,6 @@ def training_stages(
     """
     c = model.config
     image_shape = batch.image_meta[0, 4:6]  # of the first picture, for all (deviation 9)
-    active_class_ids = batch.image_meta[:, 12:]
     gt_boxes = norm_boxes(batch.gt_boxes, image_shape)
     number = tf.shape(anchors.boxes)[0]
     candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
@@ -131,6 +131,22 @@ def training_stages(
         mask_reordered.pooled, targets.target_class_ids, with_mask, train_bn=c.train_bn
     )
 
+    losses = _losses(
+        model, batch, rpn, anchor_targets, targets, box_head, mask_head, with_mask, summed_over
+    )
+    return TrainingTrace(
+        *(batch, backbone, pyramid, anchors, rpn, anchor_targets, proposals, targets),
+        *(levels, crops, reordered, box_head, mask_levels, mask_crops, mask_reordered, mask_head),
+        losses=losses,
+        gradient_norms=tf.fill([len(PARTS)], float("nan")),
+    )
+
+
+def _losses(
+    model, batch, rpn, anchor_targets, targets, box_head, mask_head, with_mask, summed_over
+):
+    """The five losses, the weight decay and their weighted sum."""
+    c, active_class_ids = model.config, batch.image_meta[:, 12:]
     class_ids, shared = targets.target_class_ids, {"summed_over": summed_over}
     real = targets.positive | targets.negative
     rows = real | c.padding_in_class_loss
@@ -152,12 +168,7 @@ def training_stages(
         per=c.weight_decay_per,
     )  # fmt: skip
     weighted = [w * part.loss for w, part in zip(c.loss_weights, losses, strict=True)]
-    return TrainingTrace(
-        *(batch, backbone, pyramid, anchors, rpn, anchor_targets, proposals, targets),
-        *(levels, crops, reordered, box_head, mask_levels, mask_crops, mask_reordered, mask_head),
-        losses=Losses(*losses, weight_decay=decay, total=tf.add_n([*weighted, decay])),
-        gradient_norms=tf.fill([len(PARTS)], float("nan")),
-    )
+    return Losses(*losses, weight_decay=decay, total=tf.add_n([*weighted, decay]))
 
 
 def picture_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:

@@ -102,7 +102,10 @@ def draw_scene(
 def _sides(rng, size):
     """Longer sides of the scene's objects, pixels, largest first."""
     smallest, largest = SMALLEST, LARGEST * size / 512
-    between = lambda low, high, n: np.exp(rng.uniform(np.log(low), np.log(high), n))  # noqa: E731
+
+    def between(low, high, n):
+        return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
     if rng.random() < 0.35:
         crowd = between(smallest, min(6 * smallest, largest / 3), rng.integers(5, 15))
         sides = [*between(0.55 * largest, largest, 1), *crowd]

@@ -1,6 +1,7 @@
 """Plots of an evaluation: the precision-recall curves, predictions against the truth."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def plot_overlaps(
             column, row, f"{overlaps[row, column]:.2f}\n{word}".strip(), ha="center", va="center",
             fontsize=7, color=INK, weight="bold" if hit else "normal",
         )  # fmt: skip
-    name = lambda c: names[c] if names else f"class {c}"  # noqa: E731
+    name = partial(_name, names)
     ax.set_yticks(
         range(rows), [f"{name(c)} {s:.2f}" for c, s in zip(class_ids, scores, strict=True)],
         fontsize=8,
@@ -86,7 +87,7 @@ def plot_differences(
     ax = show_picture(axes(ax, 8, 7), picture) or ax
     of_object, of_detection = match(gt_boxes, gt_class_ids, boxes, class_ids)
     found, missed, invented = of_object >= 0, of_object < 0, of_detection < 0
-    name = lambda c: names[c] if names else f"class {c}"  # noqa: E731
+    name = partial(_name, names)
     for rows, whose, ids, color, style, word in (
         (found, gt_boxes, gt_class_ids, GOOD, "-", ""),
         (missed, gt_boxes, gt_class_ids, BAD, "--", "missed: "),
@@ -106,3 +107,7 @@ def plot_differences(
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3,
               frameon=False, labelcolor=QUIET)  # fmt: skip
     return ax
+
+
+def _name(names, class_id):
+    return names[class_id] if names else f"class {class_id}"

@@ -91,14 +91,8 @@ def detection_targets(
     is_positive = roi_iou_max >= POSITIVE_IOU
     is_negative = exists & ~is_positive & (crowd_iou_max < CROWD_IOU)
 
-    positives = take(is_positive, draws, int(total * positive_ratio))
-    n = count(positives)
-    ratio = tf.cast((1.0 / positive_ratio) * tf.cast(n, tf.float32), tf.int32)
-    negatives = first(take(is_negative, draws, total), (total if fill_negatives else ratio) - n)
-    roi_ix = _padding_last(tf.concat([positives, negatives], axis=1))[:, :total]
-
+    roi_ix, positive = _draw(is_positive, is_negative, draws, total, positive_ratio, fill_negatives)
     best = tf.argmax(overlaps, axis=2, output_type=tf.int32)
-    positive = tf.range(total) < n[:, tf.newaxis]
     assignment = tf.where(positive, _rows(best, roi_ix), -1)
     chosen = tf.where((roi_ix >= 0)[..., tf.newaxis], _rows(rois, roi_ix), 0.0)
 
@@ -124,6 +118,16 @@ def detection_targets(
         mask_boxes=tf.where(positive[..., tf.newaxis], mask_boxes, 0.0),
         target_mask=tf.where(positive[..., tf.newaxis, tf.newaxis], masks, 0.0),
     )
+
+
+def _draw(is_positive, is_negative, draws, total, positive_ratio, fill_negatives):
+    """Draw rows of the candidates, [B, T], positives first; and say which are positive."""
+    positives = take(is_positive, draws, int(total * positive_ratio))
+    n = count(positives)
+    ratio = tf.cast((1.0 / positive_ratio) * tf.cast(n, tf.float32), tf.int32)
+    negatives = first(take(is_negative, draws, total), (total if fill_negatives else ratio) - n)
+    rows = _padding_last(tf.concat([positives, negatives], axis=1))[:, :total]
+    return rows, tf.range(total) < n[:, tf.newaxis]
 
 
 def _padding_last(rows):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
 
 AverageOver = Literal["positives", "sampled"]
+#: Adds a count up over replicas.
 Sum = Callable[[tf.Tensor], tf.Tensor]
 EPSILON = 1e-7  # keeps logarithms of probabilities finite, twice over, as Keras does
 
@@ -58,7 +59,8 @@ class Losses(NamedTuple):
     total: Float32[tf.Tensor, ""]  # the five, times their weights, and the weight decay
 
 
-def _nothing_to_add(count):
+def nothing_to_add(count: tf.Tensor) -> tf.Tensor:
+    """Return the count of one device as it is."""
     return count
 
 
@@ -66,7 +68,7 @@ def rpn_class_loss(
     rpn_match: Int32[tf.Tensor, "B A"],
     rpn_class_logits: Float32[tf.Tensor, "B A 2"],
     *,
-    summed_over: Sum = _nothing_to_add,
+    summed_over: Sum = nothing_to_add,
 ) -> ClassLoss:
     """Object or not: cross-entropy of the anchors that were drawn, 0 without any.
 
@@ -87,7 +89,7 @@ def rpn_bbox_loss(
     rpn_bbox: Float32[tf.Tensor, "B A 4"],
     *,
     average_over: AverageOver = "positives",
-    summed_over: Sum = _nothing_to_add,
+    summed_over: Sum = nothing_to_add,
 ) -> BoxLoss:
     """How far the drawn positive anchors' deltas are from their targets; 0 without any.
 
@@ -110,7 +112,7 @@ def mrcnn_class_loss(
     active_class_ids: Float32[tf.Tensor, "B C"],
     rows: Bool[tf.Tensor, "B N"],
     *,
-    summed_over: Sum = _nothing_to_add,
+    summed_over: Sum = nothing_to_add,
 ) -> ClassLoss:
     """Which class: cross-entropy of the ROIs.
 
@@ -136,7 +138,7 @@ def mrcnn_bbox_loss(
     rows: Bool[tf.Tensor, "B N"],
     *,
     average_over: AverageOver = "positives",
-    summed_over: Sum = _nothing_to_add,
+    summed_over: Sum = nothing_to_add,
 ) -> BoxLoss:
     """How far positive ROIs' deltas, those of the right class, are from their targets.
 
@@ -154,7 +156,7 @@ def mrcnn_mask_loss(
     class_mask: Float32[tf.Tensor, "B N M M"],
     counted: Bool[tf.Tensor, "B N"],
     *,
-    summed_over: Sum = _nothing_to_add,
+    summed_over: Sum = nothing_to_add,
 ) -> MaskLoss:
     """Which pixels: binary cross-entropy of the mask of the right class; 0 without positives.
 
@@ -181,10 +183,10 @@ def weight_decay(
     """
     if per not in ("size", "weight"):
         raise ValueError(f"per must be 'size' or 'weight', not {per!r}")
-    size = lambda w: float(w.shape.num_elements()) if per == "size" else 1.0  # noqa: E731
-    terms = [
-        rate * tf.reduce_sum(tf.square(w)) / size(w) for w in map(tf.convert_to_tensor, weights)
-    ]
+    terms = []
+    for w in map(tf.convert_to_tensor, weights):
+        size = float(w.shape.num_elements()) if per == "size" else 1.0
+        terms.append(rate * tf.reduce_sum(tf.square(w)) / size)
     return tf.add_n(terms) if terms else tf.constant(0.0)
 
 
@@ -204,9 +206,12 @@ def _box_loss(target, predicted, counted, among, summed_over):
     terms = smooth_l1(target - predicted)
     number = summed_over(tf.reduce_sum(tf.cast(among, tf.float32)))
     ours = counted[..., tf.newaxis]
-    mean = lambda x: tf.math.divide_no_nan(tf.reduce_sum(x), 4 * number)  # noqa: E731
     terms = tf.where(ours, terms, 0.0)
-    return BoxLoss(mean(terms), mean(tf.where(ours, smooth_l1(target), 0.0)), terms, counted)
+    of_zero = tf.where(ours, smooth_l1(target), 0.0)
+    loss, loss_of_zero = (
+        tf.math.divide_no_nan(tf.reduce_sum(x), 4 * number) for x in (terms, of_zero)
+    )
+    return BoxLoss(loss, loss_of_zero, terms, counted)
 
 
 def _mean(terms, counted, summed_over):
