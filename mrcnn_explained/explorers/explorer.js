@@ -1,0 +1,375 @@
+// The one view of all explorers: panels of pictures, boxes, points and lines on a canvas.
+//
+// A scene is plain data (explorers/scene.py makes it): this file draws and selects, and
+// computes nothing of the detector. Hover tells, a click selects, arrow keys go on, and a
+// panel that says so lets its reader draw a box. No dependency and no request.
+
+const VIRIDIS = [
+  [68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142],
+  [31, 158, 137], [53, 183, 121], [110, 206, 88], [181, 222, 43], [253, 231, 37],
+];
+
+
+const STYLE = `
+.mx { font: 13px/1.45 system-ui, sans-serif; color: var(--jp-ui-font-color1, inherit); }
+.mx-panels { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
+.mx-panel { position: relative; max-width: 100%; }
+.mx-title { font-weight: 600; margin: 0 0 3px; }
+.mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
+.mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
+  background: #1B1F24; color: #fff; border-radius: 3px; white-space: pre; font-size: 12px; }
+.mx-text { margin: 8px 0 0; white-space: pre-wrap; font-variant-numeric: tabular-nums; }
+.mx-line { padding-left: 9px; border-left: 4px solid transparent; }
+`;
+
+const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+const floats = (view) =>
+  view === undefined ? new Float32Array(0)
+    : new Float32Array(bytes(view).slice().buffer);
+
+/** A picture of bytes as a canvas that can be drawn at any size. */
+function paint(picture) {
+  const { width, height, channels } = picture;
+  const source = bytes(picture.data);
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    const rgb = channels === 3
+      ? [source[3 * i], source[3 * i + 1], source[3 * i + 2]] : viridis(source[i] / 255);
+    image.data.set(rgb, 4 * i);
+    image.data[4 * i + 3] = 255;
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function viridis(x) {
+  const place = Math.min(Math.max(x, 0), 1) * (VIRIDIS.length - 1);
+  const low = Math.floor(place), high = Math.min(low + 1, VIRIDIS.length - 1);
+  return VIRIDIS[low].map((v, i) => v + (VIRIDIS[high][i] - v) * (place - low));
+}
+
+class Panel {
+  constructor(view, element) {
+    this.view = view;
+    this.element = element;
+    this.title = add(element, "div", "mx-title");
+    this.canvas = add(element, "canvas");
+    this.canvas.tabIndex = 0;
+    this.tip = add(element, "div", "mx-tip");
+    this.canvas.addEventListener("pointermove", (event) => this.move(event));
+    this.canvas.addEventListener("pointerleave", () => { this.tip.style.display = "none"; });
+    this.canvas.addEventListener("pointerdown", (event) => this.press(event));
+    this.canvas.addEventListener("pointerup", (event) => this.release(event));
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  show(panel) {
+    this.panel = panel;
+    this.groups = (panel.boxes || []).map((group) => ({
+      ...group, boxes: floats(group.data), rows: group.rows || [],
+    }));
+    this.title.textContent = panel.title || "";
+    this.title.style.color = panel.color || "";
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", panel.title || "figure");
+    this.draw();
+  }
+
+  /** Pixels of the canvas for a place in the panel's own units. */
+  at(x, y) {
+    const [x0, y0, x1, y1] = this.panel.extent;
+    return [((x - x0) / (x1 - x0)) * this.width, ((y - y0) / (y1 - y0)) * this.height];
+  }
+
+  place(event) {
+    const [x0, y0, x1, y1] = this.panel.extent;
+    const frame = this.canvas.getBoundingClientRect();
+    return [
+      x0 + ((event.clientX - frame.left) / frame.width) * (x1 - x0),
+      y0 + ((event.clientY - frame.top) / frame.height) * (y1 - y0),
+    ];
+  }
+
+  draw() {
+    const { panel, canvas } = this;
+    const ratio = window.devicePixelRatio || 1;
+    [this.width, this.height] = panel.size;
+    if (canvas.width !== Math.round(this.width * ratio)
+        || canvas.height !== Math.round(this.height * ratio)) {
+      canvas.width = Math.round(this.width * ratio);
+      canvas.height = Math.round(this.height * ratio);
+      canvas.style.width = `${this.width}px`;
+      canvas.style.aspectRatio = `${this.width} / ${this.height}`;
+    }
+    const pen = this.pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, this.width, this.height);
+    this.ink = getComputedStyle(this.element).color || "#1B1F24";  // "": not on the page yet
+    for (const layer of panel.pictures || []) this.drawPicture(layer);
+    for (const group of panel.lines || []) this.drawLines(group);
+    for (const group of this.groups) this.drawBoxes(group);
+    for (const group of panel.points || []) this.drawPoints(group);
+    for (const label of panel.labels || []) this.drawLabel(label);
+    if (this.drawn) this.frame(this.drawn, this.ink, 2, [5, 3]);
+  }
+
+  drawPicture(layer) {
+    const image = this.view.picture(layer);
+    if (!image) return;
+    const [x0, y0] = this.at(layer.extent[0], layer.extent[1]);
+    const [x1, y1] = this.at(layer.extent[2], layer.extent[3]);
+    this.pen.globalAlpha = layer.alpha ?? 1;
+    this.pen.imageSmoothingEnabled = layer.smooth ?? false;
+    this.pen.drawImage(image, x0, y0, x1 - x0, y1 - y0);
+    this.pen.globalAlpha = 1;
+  }
+
+  drawBoxes(group) {
+    const chosen = this.view.selected;
+    for (let i = 0; i < group.boxes.length / 4; i++) {
+      const here = group.rows.length && group.rows[i] === chosen;
+      if (!here) this.frame(group.boxes.subarray(4 * i, 4 * i + 4), this.color(group, i), group.width ?? 1.2, group.dash);
+    }
+    const i = group.rows.indexOf(chosen);
+    if (i >= 0) {
+      const box = group.boxes.subarray(4 * i, 4 * i + 4);
+      this.frame(box, "#ffffff", 5);
+      this.frame(box, this.color(group, i), 3, group.dash);
+    }
+  }
+
+  color(group, i) {
+    const name = Array.isArray(group.color) ? group.color[i] : group.color;
+    return name === "ink" ? this.ink : name;
+  }
+
+  frame([top, left, bottom, right], color, width, dash) {
+    const [x0, y0] = this.at(left, top), [x1, y1] = this.at(right, bottom);
+    this.pen.setLineDash(dash || []);
+    this.pen.strokeStyle = color;
+    this.pen.lineWidth = width;
+    this.pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    this.pen.setLineDash([]);
+  }
+
+  drawPoints(group) {
+    const xy = floats(group.data);
+    for (let i = 0; i < xy.length / 2; i++) {
+      const [x, y] = this.at(xy[2 * i], xy[2 * i + 1]);
+      const here = group.rows && group.rows[i] === this.view.selected;
+      this.pen.beginPath();
+      this.pen.arc(x, y, here ? 6 : group.radius ?? 2.5, 0, 7);
+      this.pen.fillStyle = this.color(group, i);
+      this.pen.fill();
+      if (here || group.halo) {
+        this.pen.strokeStyle = here ? this.ink : "#ffffff";
+        this.pen.lineWidth = here ? 2 : 1;
+        this.pen.stroke();
+      }
+    }
+  }
+
+  drawLines(group) {
+    const ends = floats(group.data);
+    this.pen.strokeStyle = this.pen.fillStyle = group.color === "ink" ? this.ink : group.color;
+    this.pen.lineWidth = group.width ?? 1;
+    this.pen.globalAlpha = group.alpha ?? 1;
+    this.pen.setLineDash(group.dash || []);
+    for (let i = 0; i < ends.length; i += 4) {
+      const [x0, y0] = this.at(ends[i], ends[i + 1]), [x1, y1] = this.at(ends[i + 2], ends[i + 3]);
+      this.pen.beginPath();
+      this.pen.moveTo(x0, y0);
+      this.pen.lineTo(x1, y1);
+      this.pen.stroke();
+      if (group.arrow && Math.hypot(x1 - x0, y1 - y0) > 3) {
+        const angle = Math.atan2(y1 - y0, x1 - x0);
+        this.pen.beginPath();
+        this.pen.moveTo(x1, y1);
+        for (const turn of [2.6, -2.6]) {
+          this.pen.lineTo(x1 + 6 * Math.cos(angle + turn), y1 + 6 * Math.sin(angle + turn));
+        }
+        this.pen.fill();
+      }
+    }
+    this.pen.setLineDash([]);
+    this.pen.globalAlpha = 1;
+  }
+
+  drawLabel(label) {
+    const [px, py] = this.at(label.x, label.y);
+    this.pen.font = `${label.bold ? "600 " : ""}${label.size ?? 12}px system-ui, sans-serif`;
+    const width = this.pen.measureText(label.text).width, height = (label.size ?? 12) + 3;
+    const shift = { left: 0, center: width / 2, right: width }[label.align || "left"];
+    // Kept inside the panel: a label that is cut off tells nothing.
+    const x = Math.min(Math.max(px - shift, 2), Math.max(this.width - width - 2, 2));
+    const y = Math.min(Math.max(py, height / 2), this.height - height / 2);
+    if (label.background) {
+      this.pen.fillStyle = label.background;
+      this.pen.globalAlpha = 0.9;
+      this.pen.fillRect(x - 2, y - height / 2, width + 4, height);
+      this.pen.globalAlpha = 1;
+    }
+    this.pen.fillStyle = label.color === "ink" || !label.color ? this.ink : label.color;
+    this.pen.textBaseline = "middle";
+    this.pen.fillText(label.text, x, y);
+  }
+
+  /** The smallest box, or the nearest point, under a place. */
+  under([x, y]) {
+    let best = null, least = Infinity;
+    for (const group of this.groups) {
+      for (let i = 0; i < group.rows.length; i++) {
+        const [top, left, bottom, right] = group.boxes.subarray(4 * i, 4 * i + 4);
+        const area = (bottom - top) * (right - left);
+        if (x >= left && x <= right && y >= top && y <= bottom && area < least) {
+          [best, least] = [group.rows[i], area];
+        }
+      }
+    }
+    if (best !== null) return best;
+    const [px, py] = this.at(x, y);
+    least = 12;
+    for (const group of this.panel.points || []) {
+      const xy = floats(group.data);
+      (group.rows || []).forEach((row, i) => {
+        const [qx, qy] = this.at(xy[2 * i], xy[2 * i + 1]);
+        const far = Math.hypot(px - qx, py - qy);
+        if (far < least) [best, least] = [row, far];
+      });
+    }
+    return best;
+  }
+
+  move(event) {
+    if (this.start) {
+      const [x, y] = this.place(event);
+      const [a, b] = this.start;
+      this.drawn = [Math.min(y, b), Math.min(x, a), Math.max(y, b), Math.max(x, a)];
+      this.view.drawnBox(this.drawn);
+      this.draw();
+      return;
+    }
+    const row = this.under(this.place(event));
+    const text = row === null ? undefined : (this.view.scene.tips || {})[row];
+    this.tip.style.display = text ? "block" : "none";
+    if (!text) return;
+    this.tip.textContent = text;
+    const frame = this.element.getBoundingClientRect();
+    const right = event.clientX - frame.left + 14;
+    this.tip.style.left = `${Math.min(right, Math.max(0, frame.width - this.tip.offsetWidth))}px`;
+    this.tip.style.top = `${event.clientY - frame.top + 14}px`;
+  }
+
+  press(event) {
+    if (!this.panel.draws) return;
+    this.start = this.place(event);
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  release(event) {
+    const [start, end] = [this.start, this.place(event)];
+    this.start = null;
+    if (start && Math.hypot(...this.at(...start).map((v, i) => v - this.at(...end)[i])) > 4) return;
+    const row = this.under(end);
+    this.view.select(row === null ? -1 : row);
+  }
+
+  key(event) {
+    const rows = [...new Set([...this.groups, ...(this.panel.points || [])]
+      .flatMap((group) => group.rows || []))].sort((a, b) => a - b);
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") this.view.select(-1);
+    else if (step && rows.length) {
+      const now = rows.indexOf(this.view.selected);
+      const next = now < 0 ? (step > 0 ? 0 : rows.length - 1) : (now + step + rows.length) % rows.length;
+      this.view.select(rows[next]);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
+function add(parent, tag, name = "") {
+  const element = document.createElement(tag);
+  element.className = name;
+  parent.appendChild(element);
+  return element;
+}
+
+class View {
+  constructor(model, element) {
+    this.model = model;
+    this.element = element;
+    this.painted = new Map();
+    this.panels = [];
+    element.classList.add("mx");
+    add(element, "style").textContent = STYLE;
+    this.row = add(element, "div", "mx-panels");
+    this.text = add(element, "div", "mx-text");
+    this.text.setAttribute("aria-live", "polite");
+  }
+
+  get scene() { return this.model.get("scene"); }
+  get selected() { return this.model.get("selected"); }
+
+  picture(layer) {
+    if (layer.data) return paint(layer);
+    if (!this.painted.has(layer.name)) {
+      const picture = this.model.get("pictures")[layer.name];
+      if (!picture) return null;
+      this.painted.set(layer.name, paint(picture));
+    }
+    return this.painted.get(layer.name);
+  }
+
+  select(row) {
+    this.model.set("selected", row);
+    this.model.save_changes();
+  }
+
+  drawnBox(box) {
+    this.model.set("drawn", box.map((v) => Math.round(v * 10) / 10));
+    this.model.save_changes();
+  }
+
+  show() {
+    const { scene } = this;
+    if (!scene || !scene.panels) return;
+    while (this.panels.length > scene.panels.length) this.panels.pop().element.remove();
+    while (this.panels.length < scene.panels.length) {
+      this.panels.push(new Panel(this, add(this.row, "div", "mx-panel")));
+    }
+    scene.panels.forEach((panel, i) => this.panels[i].show(panel));
+    this.text.replaceChildren();
+    for (const { text, color } of scene.text || []) {
+      const line = add(this.text, "div", "mx-line");
+      line.textContent = text;
+      line.style.borderLeftColor = color || "transparent";
+    }
+    this.element.dataset.stamp = scene.stamp;
+  }
+
+  selectAgain() {
+    for (const panel of this.panels) panel.draw();
+    this.element.dataset.selected = this.selected;
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const view = new View(model, el);
+    const show = () => view.show();
+    const again = () => view.selectAgain();
+    model.on("change:scene", show);
+    model.on("change:selected", again);
+    view.show();
+    requestAnimationFrame(again);  // on the page now: the colour of its text is known
+    return () => {
+      model.off("change:scene", show);
+      model.off("change:selected", again);
+    };
+  },
+};

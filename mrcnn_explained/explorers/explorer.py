@@ -1,0 +1,108 @@
+"""What all explorers share: controls, a view, and one selection for several of them."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.explorers.scene import line, pixels_of
+from mrcnn_explained.plots.style import BAD
+from mrcnn_explained.trace import Trace
+
+STAMPS = itertools.count(1)
+
+
+class View(anywidget.AnyWidget):
+    """The canvas. `scene` is drawn; `selected` and `drawn` come back from the reader."""
+
+    _esm = Path(__file__).with_name("explorer.js")
+    pictures = traitlets.Dict().tag(sync=True)
+    scene = traitlets.Dict().tag(sync=True)
+    selected = traitlets.Int(-1).tag(sync=True)
+    drawn = traitlets.List(traitlets.Float()).tag(sync=True)
+
+
+class Selection(traitlets.HasTraits):
+    """One chosen ROI for several explorers: `selection=` of each; -1 is none."""
+
+    roi = traitlets.Int(-1)
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls above a view. What a reader changes runs the stage function again.
+
+    trace        of a model, or loaded from a file: no explorer needs the model itself
+    image        which picture of the trace
+    selection    shared with other explorers of ROIs
+
+    `result` is what the stage function returned last; what is drawn comes from it. Raises
+    InputError for a picture that the trace does not hold.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        controls: dict[str, ipywidgets.Widget],
+        *,
+        image: int = 0,
+        selection: Selection | None = None,
+    ):
+        number = len(trace.image.resized)
+        if not 0 <= image < number:
+            raise InputError(
+                f"image is {image}; the trace holds {number}: give 0 to {number - 1}"
+            )
+        self.trace, self.image, self.config, self.settings = trace, image, trace.config, controls
+        self.picture = np.asarray(trace.image.resized[image])
+        self.result: Any = None
+        self.view = View(pictures={"picture": pixels_of(self.picture)})
+        self.selection = selection or Selection()
+        traitlets.link((self.selection, "roi"), (self.view, "selected"))
+        for control in controls.values():
+            control.observe(lambda _: self.refresh(), "value")
+        self.view.observe(lambda _: self.refresh(), ["drawn", "selected"])
+        row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.view])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Compute and draw anew; what cannot be computed is said in its place."""
+        values = {name: control.value for name, control in self.settings.items()}
+        try:
+            scene = self.draw(**values)
+        except InputError as error:
+            scene = {"panels": [], "text": [line(str(error), BAD)]}
+        self.view.scene = {**scene, "stamp": next(STAMPS)}
+
+    def draw(self, **settings: Any) -> dict[str, Any]:
+        """Run the stage with these settings, keep its result, and return the scene."""
+        raise NotImplementedError(f"{type(self).__name__} must say what it draws")
+
+    @property
+    def text(self) -> list[str]:
+        """The lines below the panels, as they are shown."""
+        return [entry["text"] for entry in self.view.scene.get("text", [])]
+
+
+def slider(
+    text: str, value: float, low: float, high: float, step: float = 0.01
+) -> ipywidgets.Widget:
+    """A slider that tells its value while it is moved."""
+    kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
+    return kind(value=value, min=low, max=high, step=step, description=text, **LOOK)
+
+
+def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:
+    """A list to choose from."""
+    return ipywidgets.Dropdown(options=options, value=value, description=text, **LOOK)
+
+
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "initial"},
+    "layout": {"width": "auto", "min_width": "260px"},
+}

@@ -1,0 +1,97 @@
+"""Explore proposals: top-k and NMS again, and who suppressed whom."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mrcnn_explained.explorers.explorer import Explorer, slider
+from mrcnn_explained.explorers.scene import boxes, line, panel, picture_panel, points
+from mrcnn_explained.plots.style import BAD, GOOD, QUIET, pixels
+from mrcnn_explained.stages.proposals import propose
+from mrcnn_explained.trace import Trace
+
+DRAWN = 40  # boxes that no reader loses sight of
+
+
+class ProposalsExplorer(Explorer):
+    """Move the NMS threshold and the top-k; click a box to see who suppressed it, or whom it did.
+
+    Rows are candidates, by score. `result` is a Proposals of this picture alone.
+    """
+
+    def __init__(self, trace: Trace, *, image: int = 0):
+        c, anchors = trace.config, len(trace.anchors.boxes)
+        limit = min(c.pre_nms_limit, anchors)
+        controls = {
+            "nms_threshold": slider("NMS: IoU at most", float(c.rpn_nms_threshold), 0.05, 0.99),
+            "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, min(6000, anchors)), 1),
+            "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
+        }
+        super().__init__(trace, controls, image=image)
+
+    def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> dict[str, Any]:
+        one = slice(self.image, self.image + 1)
+        rpn, anchors = self.trace.rpn, self.trace.anchors
+        p = self.result = propose(
+            tf.constant(np.asarray(rpn.rpn_class[one])), tf.constant(np.asarray(rpn.rpn_bbox[one])),
+            tf.constant(np.asarray(anchors.boxes)), count=count, pre_nms_limit=pre_nms_limit,
+            nms_threshold=nms_threshold, std_dev=self.config.rpn_bbox_std_dev,
+        )  # fmt: skip
+        rank, by, overlap = (
+            x[0].numpy() for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
+        )
+        scores = p.scores[0].numpy()
+        place = pixels(p.refined_anchors_clipped[0], self.picture)
+        kept, lost = np.flatnonzero(rank >= 0), np.flatnonzero(by >= 0)
+        chosen = self.view.selected if self.view.selected < len(rank) else -1
+        if chosen >= 0:
+            head = by[chosen] if by[chosen] >= 0 else chosen
+            losers = np.flatnonzero(by == head)[:DRAWN]
+            drawn = [
+                boxes(place[losers], BAD, losers, dash=[3, 3]),
+                boxes(place[[head]], GOOD, [head], width=3),
+            ]
+        else:
+            first = lost[:DRAWN]
+            drawn = [
+                boxes(place[first], BAD, first, dash=[3, 3], width=0.8),
+                boxes(place[kept[:DRAWN]], GOOD, kept[:DRAWN]),
+            ]
+        unreached = np.flatnonzero((rank < 0) & (by < 0))
+        lanes = [(kept, GOOD, 0), (lost, BAD, 1), (unreached, QUIET, 2)]
+        fates = panel(
+            "Every candidate, best score left: kept, suppressed, never reached",
+            (-0.02 * len(rank), -0.5, 1.02 * len(rank), 2.5), width=WIDE, height=120,
+            points=[
+                points(np.stack([rows, np.full(len(rows), lane)], 1), color, rows, radius=2.5)
+                for rows, color, lane in lanes
+            ],
+        )  # fmt: skip
+        told = "Click a box, or a dot, to see who suppressed whom."
+        if chosen >= 0 and by[chosen] >= 0:
+            told = (
+                f"Candidate {chosen} (score {scores[chosen]:.3f}) was suppressed by candidate "
+                f"{by[chosen]} (score {scores[by[chosen]]:.3f}) at IoU {overlap[chosen]:.3f}"
+            )
+        elif chosen >= 0 and rank[chosen] >= 0:
+            told = (
+                f"Candidate {chosen} (score {scores[chosen]:.3f}) is ROI {rank[chosen]} and "
+                f"suppressed {np.sum(by == chosen)}"
+            )
+        elif chosen >= 0:
+            told = f"Candidate {chosen} was never reached: {count} were kept before it"
+        text = [
+            line(f"{len(kept)} of {len(rank)} candidates kept", GOOD),
+            line(f"{len(lost)} suppressed", BAD),
+            line(f"{len(unreached)} never reached", QUIET),
+            line(told),
+        ]
+        title = f"The first {DRAWN} kept and suppressed" if chosen < 0 else "One and its victims"
+        near = dict.fromkeys([*kept[:DRAWN], *lost[:DRAWN], *np.flatnonzero(by == chosen)])
+        tips = {int(i): f"candidate {i}, score {scores[i]:.3f}" for i in near}
+        on_picture = picture_panel(title, self.picture, boxes=drawn)
+        return {"panels": [on_picture, fates], "text": text, "tips": tips}
+
+
+WIDE = 520

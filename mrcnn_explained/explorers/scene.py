@@ -1,0 +1,100 @@
+"""Scenes: what explorer.js draws, as plain data. Everything of the detector happened before.
+
+A scene is a dict of `panels` (each with pictures, lines, boxes, points and labels in its own
+units), `text` (lines below them) and `tips` (row → what hovering tells). Numbers travel as
+float32 bytes. Boxes are (y1, x1, y2, x2), points (x, y), lines (x1, y1, x2, y2).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+WIDTH = 400  # CSS pixels of a panel that holds a picture
+
+
+def panel(
+    title: str,
+    extent: Sequence[float],
+    *,
+    width: float = WIDTH,
+    height: float | None = None,
+    color: str = "",
+    draws: bool = False,
+    **layers: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """One canvas.
+
+    extent    (x1, y1, x2, y2) that it shows, in the units of its layers
+    width     CSS pixels; the height follows from the extent unless given
+    draws     whether its reader may draw a box
+    layers    pictures, lines, boxes, points, labels; drawn in this order
+    """
+    x1, y1, x2, y2 = (float(v) for v in extent)
+    height = width * abs(y2 - y1) / abs(x2 - x1) if height is None else height
+    return {
+        "title": title, "extent": [x1, y1, x2, y2], "size": [round(width), round(height)],
+        "color": color, "draws": draws, **layers,
+    }  # fmt: skip
+
+
+def picture_panel(title: str, picture: Any, **options: Any) -> dict[str, Any]:
+    """A panel over the molded picture, in its pixels; the picture itself is sent once."""
+    height, width = np.asarray(picture).shape[:2]
+    extent = [0, 0, width, height]
+    fade = options.pop("fade", 0.55)
+    background = {"name": "picture", "extent": extent, "alpha": fade, "smooth": True}
+    pictures = [background, *options.pop("pictures", [])]
+    return panel(title, extent, pictures=pictures, **options)
+
+
+def heat(values: Any, extent: Sequence[float], **options: Any) -> dict[str, Any]:
+    """A map [h, w] of values 0…1 in the palette viridis."""
+    shown = np.clip(np.nan_to_num(np.asarray(values, np.float32)), 0, 1) * 255
+    return {**pixels_of(shown.astype(np.uint8)), "extent": [float(v) for v in extent], **options}
+
+
+def pixels_of(image: Any) -> dict[str, Any]:
+    """The bytes of a picture, uint8 [h, w] or [h, w, 3]."""
+    image = np.ascontiguousarray(image, np.uint8)
+    channels = image.shape[2] if image.ndim == 3 else 1
+    return {"data": image.tobytes(), "height": image.shape[0], "width": image.shape[1],
+            "channels": channels}  # fmt: skip
+
+
+def boxes(
+    values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
+) -> dict[str, Any]:
+    """Boxes [n, 4]; those with rows can be hovered, clicked and reached by keys."""
+    return {**_group(values, color, rows), **options}
+
+
+def points(
+    values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
+) -> dict[str, Any]:
+    """Dots [n, 2] as (x, y)."""
+    return {**_group(values, color, rows), **options}
+
+
+def lines(values: Any, color: str, **options: Any) -> dict[str, Any]:
+    """Straight lines [n, 4] as (x1, y1, x2, y2); `arrow=True` gives them heads."""
+    return {**_group(values, color, ()), **options}
+
+
+def label(text: str, x: float, y: float, **options: Any) -> dict[str, Any]:
+    """A text; it is moved into the panel where it would stick out."""
+    return {"text": text, "x": float(x), "y": float(y), **options}
+
+
+def line(text: str, color: str = "") -> dict[str, str]:
+    """A line of text below the panels."""
+    return {"text": text, "color": color}
+
+
+def _group(values, color, rows):
+    data = np.ascontiguousarray(values, np.float32)
+    return {
+        "data": data.tobytes(),
+        "color": color if isinstance(color, str) else [str(c) for c in color],
+        "rows": [int(r) for r in rows],
+    }
