@@ -97,6 +97,7 @@ def test_random_weights_are_told(explained):
     assert "random weights" in explained[1].replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_by_default_the_trained_preset_finds_what_is_on_the_picture_that_comes_along(tmp_path):
     from mrcnn_explained import Trace
     from mrcnn_explained.data.annotations import extract_boxes
@@ -159,6 +160,7 @@ def test_weights_prints_every_tensor_and_draws_their_histograms(tmp_path):
         assert min(image.size) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1, 3), (10_000, 10, 3)])
 def test_the_smallest_and_the_longest_picture(tmp_path, shape):
     Image.fromarray(np.full(shape, 90, np.uint8)).save(tmp_path / "x.png")
@@ -233,6 +235,7 @@ def test_a_file_in_the_way_of_the_folder(picture, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_weight_file_that_is_html(picture, tmp_path):
     path = tmp_path / "w.h5"
     path.write_text("<!DOCTYPE html>")

@@ -91,6 +91,7 @@ def test_the_mask_head_computes_real_detections_only(tiny_trace, tiny_model, tin
     assert len(few.mask_head.conv1) == few.detections.valid.sum()
 
 
+@pytest.mark.slow
 @RANDOM
 @pytest.mark.parametrize("channels", [8, 6])
 def test_a_picture_without_any_object(tiny_pictures, channels):
@@ -254,6 +255,7 @@ def test_a_setting_that_needs_other_weights_is_refused(tiny_model):
         tiny_model.with_config(detection_min_confidence=2)
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_not_square(tiny_model):
     # Rows and columns have another number everywhere: what mixes them up, breaks.
     wide = tiny_model.with_config(image_resize_mode="pad64", image_min_dim=64)

@@ -158,6 +158,7 @@ def test_each_loss_pulls_its_own_head(model, batch):
         assert gradient(model, batch, what, other) is None
 
 
+@pytest.mark.slow
 def test_the_switches(model, batch):
     def run(**changes):
         return model.with_config(**{"train_rois_per_image": 30, **changes}).training_trace(

@@ -91,6 +91,7 @@ def test_every_layout_gives_every_tensor(tmp_path, layout):
         np.testing.assert_array_equal(variable.value, numbered(key, variable.shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "count"),
     [("resnet50", 384), pytest.param("resnet101", 690, marks=pytest.mark.slow)],

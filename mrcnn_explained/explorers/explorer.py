@@ -8,6 +8,7 @@ import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
+from jaxtyping import UInt8
 
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.scene import line, pixels_of
@@ -36,31 +37,22 @@ class Selection(traitlets.HasTraits):
 class Explorer(ipywidgets.VBox):
     """Controls above a view. What a reader changes runs the stage function again.
 
-    trace        of a model, or loaded from a file: no explorer needs the model itself
-    image        which picture of the trace
+    picture      uint8 [H, W, 3], behind the boxes
+    controls     by the names of `draw`'s arguments
     selection    shared with other explorers of ROIs
 
-    `result` is what the stage function returned last; what is drawn comes from it. Raises
-    InputError for a picture that the trace does not hold.
+    `result` is what the stage function returned last; what is drawn comes from it.
     """
 
     def __init__(
         self,
-        trace: Trace,
+        picture: UInt8[np.ndarray, "H W 3"],
         controls: dict[str, ipywidgets.Widget],
-        *,
-        image: int = 0,
         selection: Selection | None = None,
     ):
-        number = len(trace.image.resized)
-        if not 0 <= image < number:
-            raise InputError(
-                f"image is {image}; the trace holds {number}: give 0 to {number - 1}"
-            )
-        self.trace, self.image, self.config, self.settings = trace, image, trace.config, controls
-        self.picture = np.asarray(trace.image.resized[image])
+        self.picture, self.settings = picture, controls
         self.result: Any = None
-        self.view = View(pictures={"picture": pixels_of(self.picture)})
+        self.view = View(pictures={"picture": pixels_of(picture)})
         self.selection = selection or Selection()
         traitlets.link((self.selection, "roi"), (self.view, "selected"))
         for control in controls.values():
@@ -87,6 +79,36 @@ class Explorer(ipywidgets.VBox):
     def text(self) -> list[str]:
         """The lines below the panels, as they are shown."""
         return [entry["text"] for entry in self.view.scene.get("text", [])]
+
+
+class TraceExplorer(Explorer):
+    """An explorer of one picture of a run.
+
+    trace        of a model, or loaded from a file: no explorer needs the model itself
+    image        which picture of the trace
+    selection    shared with other explorers of ROIs
+
+    Raises InputError for a picture that the trace does not hold.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        controls: dict[str, ipywidgets.Widget],
+        *,
+        image: int = 0,
+        selection: Selection | None = None,
+    ):
+        self.trace, self.image, self.config = trace, image, trace.config
+        super().__init__(picture_of(trace, image), controls, selection)
+
+
+def picture_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
+    """The molded picture before the mean was taken off; InputError where there is none."""
+    number = len(trace.image.resized)
+    if not 0 <= image < number:
+        raise InputError(f"image is {image}; the trace holds {number}: give 0 to {number - 1}")
+    return np.asarray(trace.image.resized[image])
 
 
 def slider(

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.explorers.explorer import Explorer, Selection, choice, slider
+from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import (
     boxes,
     label,
@@ -25,7 +25,7 @@ FOOT = 0.8  # below level 0, for the numbers of the axis
 LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
 
 
-class LevelsExplorer(Explorer):
+class LevelsExplorer(TraceExplorer):
     """Draw a box on the picture and watch its numbers fall onto a level.
 
     All ROIs of the run in the colours of their levels, on the picture and on the equation; a
@@ -82,7 +82,7 @@ class LevelsExplorer(Explorer):
                            [LEVEL_COLORS[k] for k in level[real]], real, radius=3, halo=True)],
             labels=[
                 *(label(f"P{k}", LEFT - 0.5, -k, color=LEVEL_COLORS[k], bold=True) for k in LEVELS),
-                *(label(f"{edge:.0f}", np.log2(edge), FOOT - 0.2, align="center") for edge in edges),
+                *(label(f"{e:.0f}", np.log2(e), FOOT - 0.2, align="center") for e in edges),
                 label("side of the ROI, px", LEFT - 0.5, FOOT - 0.2, size=11),
             ],
         )  # fmt: skip
@@ -96,9 +96,7 @@ class LevelsExplorer(Explorer):
         )
 
     def _text(self, level, r):
-        counts = [
-            line(f"P{k}: {np.sum(level == k)} ROIs", LEVEL_COLORS[k]) for k in LEVELS
-        ]
+        counts = [line(f"P{k}: {np.sum(level == k)} ROIs", LEVEL_COLORS[k]) for k in LEVELS]
         row = self.view.selected if not self.view.drawn else len(r.side[0]) - 1
         if not 0 <= row < len(r.side[0]):
             return [*counts, line("Click a ROI, or draw a box, for its numbers.")]

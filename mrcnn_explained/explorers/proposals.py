@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Explorer, slider
+from mrcnn_explained.explorers.explorer import TraceExplorer, slider
 from mrcnn_explained.explorers.scene import boxes, line, panel, picture_panel, points
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET, pixels
 from mrcnn_explained.stages.proposals import propose
@@ -14,7 +14,7 @@ from mrcnn_explained.trace import Trace
 DRAWN = 40  # boxes that no reader loses sight of
 
 
-class ProposalsExplorer(Explorer):
+class ProposalsExplorer(TraceExplorer):
     """Move the NMS threshold and the top-k; click a box to see who suppressed it, or whom it did.
 
     Rows are candidates, by score. `result` is a Proposals of this picture alone.
@@ -22,10 +22,10 @@ class ProposalsExplorer(Explorer):
 
     def __init__(self, trace: Trace, *, image: int = 0):
         c, anchors = trace.config, len(trace.anchors.boxes)
-        limit = min(c.pre_nms_limit, anchors)
+        limit, most = min(c.pre_nms_limit, anchors), min(6000, anchors)
         controls = {
             "nms_threshold": slider("NMS: IoU at most", float(c.rpn_nms_threshold), 0.05, 0.99),
-            "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, min(6000, anchors)), 1),
+            "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, most), 1),
             "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
         }
         super().__init__(trace, controls, image=image)

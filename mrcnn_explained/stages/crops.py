@@ -78,3 +78,37 @@ def sample_points(
         ]
 
     return spread(y1, y2, last[0]), spread(x1, x2, last[1])
+
+
+def roi_align(
+    features: Float32[tf.Tensor, "B Hk Wk F"],
+    boxes: Float32[tf.Tensor, "n 4"],
+    box_indices: Int32[tf.Tensor, "n"],
+    image_shape: Sequence[int],
+    *,
+    pool_size: int = 7,
+    samples: int = 2,
+) -> Float32[tf.Tensor, "n P P F"]:
+    """Pool as the paper does: samples at the centres of parts of each bin, averaged.
+
+    image_shape    (H, W) of the molded picture, pixels: a cell covers H / H' of them, and its
+                   centre lies in its middle
+    samples        S: a bin is cut into S x S parts, each sampled at its centre
+
+    Mask R-CNN, section 3, ROIAlign. The model does not run it: it is here to be compared with
+    `crop_levels`, whose samples reach from edge to edge (deviations 2 to 4). A sample outside
+    the centres of the map's cells is 0, where the papers' code repeats the border.
+    """
+    if samples < 1:
+        raise ValueError(f"samples is {samples}: at least 1 a bin and side")
+    last = tf.cast(tf.shape(features)[1:3], tf.float32) - 1.0
+    stride = tf.cast(image_shape, tf.float32) / (last + 1.0)
+    size = tf.cast(image_shape, tf.float32) - 1.0
+    first = boxes[:, :2] * size / stride - 0.5  # a pixel edge, in cells from the first centre
+    end = (boxes[:, 2:] * size + 1.0) / stride - 0.5
+    part = (end - first) / (pool_size * samples)
+    centres = tf.concat([(first + part / 2) / last, (end - part / 2) / last], axis=1)
+    fine = tf.image.crop_and_resize(
+        features, centres, box_indices, [pool_size * samples, pool_size * samples]
+    )
+    return tf.nn.avg_pool2d(fine, samples, samples, "VALID")

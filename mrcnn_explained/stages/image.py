@@ -100,6 +100,14 @@ def mold_image(
     )
 
 
+def unmold_picture(
+    molded: Float32[tf.Tensor, "H W ch"], mean_pixel: Sequence[float]
+) -> UInt8[np.ndarray, "H W ch"]:
+    """Put the mean back: the resized and padded picture, 0 to 255, that the network saw."""
+    values = np.asarray(molded, np.float64) + np.asarray(mean_pixel, np.float64)
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
 def pack_meta(*, image_id, original_shape, molded_shape, window, scale, active_class_ids):
     """Pack what is known of each picture into rows of floats: Float64 [B, 12 + C].
 

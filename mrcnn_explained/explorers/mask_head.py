@@ -1,0 +1,76 @@
+"""Explore masks: from 28x28 probabilities to pixels of the picture, for any class."""
+
+from typing import Any
+
+import numpy as np
+
+from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, choice, slider
+from mrcnn_explained.explorers.scene import boxes, heat, line, panel, pixels_of
+from mrcnn_explained.plots.style import BAD, class_color
+from mrcnn_explained.stages.instances import full_mask, original_boxes
+from mrcnn_explained.trace import Trace
+
+
+class MaskExplorer(TraceExplorer):
+    """Choose a detection, a class, a threshold; see the soft mask grow to its box.
+
+    Rows are detections. `result` is the full-size mask, bool [h, w] of the original picture.
+    """
+
+    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+        number = int(np.sum(np.asarray(trace.detections.valid[image])))
+        names = [(trace.config.class_name(k), k) for k in range(1, trace.config.num_classes)]
+        controls = {
+            "detection": slider("detection", 0, 0, max(number - 1, 0), 1),
+            "class_id": choice("mask of", [("its own class", 0), *names], 0),
+            "threshold": slider("pixel from", 0.5, 0.01, 0.99),
+        }
+        super().__init__(trace, controls, image=image, selection=selection)
+        self.view.observe(self._follow, "selected")
+
+    def _follow(self, _):
+        if 0 <= self.view.selected <= self.settings["detection"].max:
+            self.settings["detection"].value = self.view.selected
+
+    def draw(self, detection: int, class_id: int, threshold: float) -> dict[str, Any]:
+        t, one = self.trace, self.image
+        rows = np.asarray(t.mask_head.rows)
+        mine = np.flatnonzero((rows == [one, detection]).all(axis=1))
+        if not len(mine):
+            text = "This picture has no detection, so no mask was computed."
+            return {"panels": [], "text": [line(text, BAD)]}
+        found = np.asarray(t.detections.detections[one])[detection]
+        own = int(found[4])
+        shown = class_id or own
+        soft = np.asarray(t.mask_head.mrcnn_mask)[mine[0], :, :, shown]
+        picture = np.asarray(t.image.original[one])
+        every = original_boxes(
+            np.asarray(t.detections.detections[one])[np.asarray(t.detections.valid[one]), :4],
+            t.image.original_shape[one], t.image.molded_shape[one], t.image.window[one],
+        )  # fmt: skip
+        box = every[detection]
+        self.result = full_mask(soft, box, picture.shape[:2], threshold)
+        painted = picture.copy()
+        tint = np.array([int(class_color(shown)[i : i + 2], 16) for i in (1, 3, 5)])
+        painted[self.result] = (0.35 * painted[self.result] + 0.65 * tint).astype(np.uint8)
+        height, width = picture.shape[:2]
+        on_picture = panel(
+            f"Detection {detection}: {int(self.result.sum()):,} pixels", (0, 0, width, height),
+            pictures=[{**pixels_of(painted), "extent": [0, 0, width, height], "smooth": True}],
+            boxes=[boxes(every, "#ffffff", range(len(every)), width=1),
+                   boxes([box], class_color(shown), width=2)],
+        )  # fmt: skip
+        name = self.config.class_name
+        masks = [
+            panel(f"{soft.shape[0]} x {soft.shape[1]}, {name(shown)}", (0, 0, 1, 1), width=190,
+                  pictures=[heat(soft, [0, 0, 1, 1])]),
+            panel(f"at least {threshold:.2f}", (0, 0, 1, 1), width=190,
+                  pictures=[heat(soft >= threshold, [0, 0, 1, 1])]),
+        ]  # fmt: skip
+        text = [
+            line(f"{name(own)} {found[5]:.3f}; the mask that is shown: {name(shown)}",
+                 class_color(shown)),
+            line(f"Its box is {box[2] - box[0]} x {box[3] - box[1]} px: one mask pixel covers "
+                 "{:.1f} x {:.1f} of them.".format(*(box[2:] - box[:2]) / soft.shape)),
+        ]  # fmt: skip
+        return {"panels": [on_picture, *masks], "text": text, "tips": {}}

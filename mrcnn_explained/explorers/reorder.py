@@ -1,0 +1,77 @@
+"""Explore the reorder: the way of every crop from the stack of levels back to its ROI."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, slider
+from mrcnn_explained.explorers.scene import label, line, lines, panel, points
+from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, QUIET
+from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
+from mrcnn_explained.trace import Trace
+
+
+class ReorderExplorer(TraceExplorer):
+    """Left the ROIs as they came, in the middle the stack level by level, right as they leave.
+
+    Rows are ROIs. Number the ROIs from another start, or as another picture, and watch the keys;
+    beyond 100,000 ROIs a picture two of them share a key. `result` is a Reordered.
+    """
+
+    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+        most = len(trace.levels.roi_level[image])
+        controls = {
+            "shown": slider("ROIs", min(24, most), 1, min(most, 60), 1),
+            "pictures": slider("pictures in the batch", 1, 1, 3, 1),
+            "extra": slider("ROI numbers start at", 0, 0, IMAGE_STEP, 1000),
+        }
+        super().__init__(trace, controls, image=image, selection=selection)
+
+    def draw(self, shown: int, pictures: int, extra: int) -> dict[str, Any]:
+        level = np.tile(np.asarray(self.trace.levels.roi_level[self.image])[:shown], [pictures, 1])
+        # What crop_levels makes of these levels: (picture, ROI) of each level's rows. A number
+        # stands in for each crop, so that it can be followed.
+        ix = [np.argwhere(level == k) for k in range(2, 6)]
+        crops = [tf.constant(i[:, 0] * shown + i[:, 1], tf.float32)[:, None, None, None]
+                 for i in ix]  # fmt: skip
+        moved = [tf.constant(i + np.array([0, extra]), tf.int64) for i in ix]
+        r = self.result = reorder(moved, crops, tf.constant([pictures, shown]))
+        got = r.pooled.numpy().reshape(-1).astype(int)
+        stack, total = np.concatenate(ix), pictures * shown
+        came = stack[:, 0] * shown + stack[:, 1]
+        colors = np.array([LEVEL_COLORS[k] for k in level.reshape(-1)])
+        at = np.arange(total)
+        wrong = np.flatnonzero(got != at)
+        leave = r.final_order.numpy()
+        ends = np.stack([np.ones(total), at, np.full(total, 2.0), at], 1)
+        ends[:, 1], ends[:, 3] = leave, at
+        view = panel(
+            "ROIs as they came, the stack of all levels, crops as they leave",
+            (-0.35, -1.8, 2.35, total), width=640, height=min(max(220, 11 * total), 900),
+            lines=[
+                *(lines([[0, came[i], 1, i]], colors[came[i]], alpha=0.6) for i in range(total)),
+                *(lines([ends[i]], colors[got[i]], alpha=0.6) for i in range(total)),
+            ],
+            points=[
+                points(np.stack([np.full(total, x), at], 1), c, rows % shown, radius=4)
+                for x, c, rows in ((0, colors, at), (1, colors[came], came), (2, colors[got], got))
+            ],
+            labels=[
+                *(label(text, x, -1.2, align="center", bold=True)
+                  for x, text in ((0, "ROI"), (1, "stack: row, key"), (2, "crop"))),
+                *(label(f"{i}: {key}", 1.05, i, size=10, color=QUIET)
+                  for i, key in enumerate(r.sorting_tensor.numpy().tolist())
+                  if total <= 60),
+            ],
+        )  # fmt: skip
+        naive = int(np.sum(came != at))
+        text = [
+            line(f"key = picture x {IMAGE_STEP:,} + ROI; the stack is sorted by it"),
+            line(f"Without the reorder {naive} of {total} ROIs would get another ROI's crop."),
+            line("Every crop is home." if not len(wrong) else
+                 f"{len(wrong)} crops came to a wrong ROI: with numbers of {IMAGE_STEP:,} and more "
+                 "the key of one picture runs into the next picture's.", BAD if len(wrong) else ""),
+        ]  # fmt: skip
+        tips = {int(i): f"ROI {i}, P{level[0, i]}" for i in range(shown)}
+        return {"panels": [view], "text": text, "tips": tips}

@@ -1,0 +1,67 @@
+"""Explore the RPN: scores as maps over the picture, and deltas as arrows."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mrcnn_explained.boxes import apply_box_deltas
+from mrcnn_explained.explorers.explorer import TraceExplorer, choice, slider
+from mrcnn_explained.explorers.scene import boxes, heat, line, lines, picture_panel
+from mrcnn_explained.plots.style import GOOD, LEVEL_COLORS, QUIET, pixels
+from mrcnn_explained.trace import Trace
+
+MOST = 60  # anchors drawn with their arrows
+
+
+class RpnExplorer(TraceExplorer):
+    """Choose a level and a score; see where the RPN says object, and how it moves its anchors.
+
+    Rows are anchors. `result` holds the rows above the score, best first.
+    """
+
+    def __init__(self, trace: Trace, *, image: int = 0):
+        controls = {
+            "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
+            "score": slider("score at least", 0.5, 0.0, 1.0),
+            "strength": slider("map over picture", 0.6, 0.0, 1.0),
+        }
+        super().__init__(trace, controls, image=image)
+
+    def draw(self, level: int, score: float, strength: float) -> dict[str, Any]:
+        rpn, anchors, one = self.trace.rpn, self.trace.anchors, self.image
+        score_map = np.asarray(rpn.level_class[level - 2][one])[..., 1].max(axis=-1)
+        scores = np.asarray(rpn.rpn_class[one])[:, 1]
+        rows = np.flatnonzero((np.asarray(anchors.level) == level) & (scores >= score))
+        self.result = rows = rows[np.argsort(-scores[rows], kind="stable")]
+        shown = rows[:MOST]
+        before = np.asarray(anchors.boxes)[shown]
+        deltas = np.asarray(rpn.rpn_bbox[one])[shown] * self.config.rpn_bbox_std_dev
+        after = apply_box_deltas(
+            tf.constant(before, tf.float32), tf.constant(deltas, tf.float32)
+        ).numpy()
+        before, after = pixels(before, self.picture), pixels(after, self.picture)
+        middle = [np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1)
+                  for b in (before, after)]  # fmt: skip
+        height, width = self.picture.shape[:2]
+        over = heat(score_map, [0, 0, width, height], alpha=strength)
+        maps = picture_panel(
+            f"P{level}: the best score of each cell, dark 0, bright 1",
+            self.picture,
+            pictures=[over],
+        )
+        moves = picture_panel(
+            "Anchors (grey), and where their deltas take them", self.picture,
+            boxes=[boxes(before, QUIET, width=0.7, dash=[2, 2]),
+                   boxes(after, LEVEL_COLORS[level], shown)],
+            lines=[lines(np.concatenate(middle, 1), GOOD, arrow=True)],
+        )  # fmt: skip
+        every = np.asarray(anchors.level)
+        text = [
+            line(f"P{k}: {np.sum((every == k) & (scores >= score)):,} of {np.sum(every == k):,} "
+                 f"anchors score {score:.2f} or more", LEVEL_COLORS[k]) for k in LEVEL_COLORS
+        ]  # fmt: skip
+        if len(rows) > MOST:
+            text.append(line(f"The best {MOST} of them are drawn."))
+        tips = {int(i): f"anchor {i}: score {scores[i]:.3f}" for i in shown}
+        return {"panels": [maps, moves], "text": text, "tips": tips}
