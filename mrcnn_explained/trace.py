@@ -160,6 +160,12 @@ def _within(name: str, paths: Iterable[str]) -> bool:
     return any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
+def named_tensors(result: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (`nms.rank`, tensor) for every tensor of one stage's result."""
+    for name in result._fields:
+        yield from _leaves(getattr(result, name), name)
+
+
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, tuple) and not isinstance(value, Omitted):
         names = getattr(value, "_fields", range(len(value)))
