@@ -7,7 +7,7 @@ BIN = .venv/bin
 READY = .venv/.ready
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-fast lint format lab docs lock clean
+.PHONY: help demo test test-fast notebooks browser lint format lab docs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,11 +16,17 @@ demo: $(READY)  ## Explain the picture that comes along; writes demo/index.html
 	$(BIN)/mrcnn-explained explain --out demo
 	@echo "Open $(CURDIR)/demo/index.html in a browser."
 
-test: $(READY)  ## Run all tests
+test: $(READY) notebooks  ## Run all tests, those in a browser where Chromium is there
 	$(BIN)/python -m pytest
 
 test-fast: $(READY)  ## Run the tests that take under five seconds each
 	$(BIN)/python -m pytest -m "not slow"
+
+notebooks: $(READY)  ## Run every notebook from top to bottom
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=60 -p no:cacheprovider notebooks
+
+browser: $(READY)  ## Drive every explorer in JupyterLab and Chromium
+	$(BIN)/python -m pytest tests/test_browser.py
 
 lint: $(READY)  ## Check style and generated files
 	$(BIN)/ruff check .

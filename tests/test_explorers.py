@@ -1,0 +1,206 @@
+"""Explorers: what they draw is what the stage function returns for the settings chosen."""
+
+import importlib
+import importlib.resources
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import noise_picture
+
+from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.explorers.explorer import Selection
+from mrcnn_explained.explorers.training import TrainingExplorer
+from mrcnn_explained.stages.anchors import pyramid_anchors
+from mrcnn_explained.stages.detections import select_detections
+from mrcnn_explained.stages.instances import full_mask
+from mrcnn_explained.stages.levels import assign_levels
+from mrcnn_explained.stages.proposals import propose
+from mrcnn_explained.trace import Trace
+
+EXPLORERS = {
+    "anchors": "AnchorsExplorer", "rpn": "RpnExplorer", "proposals": "ProposalsExplorer",
+    "levels": "LevelsExplorer", "crops": "CropsExplorer", "reorder": "ReorderExplorer",
+    "box_head": "TimeDistributedExplorer", "detections": "DetectionsExplorer",
+    "mask_head": "MaskExplorer",
+}  # fmt: skip
+
+
+def make(name, trace, **options):
+    module = importlib.import_module(f"mrcnn_explained.explorers.{name}")
+    return getattr(module, EXPLORERS[name])(trace, **options)
+
+
+@pytest.fixture(scope="module")
+def trace(tiny_model):
+    """A run that finds something: noise finds what no threshold holds back."""
+    model = tiny_model.with_config(detection_min_confidence=0.0)
+    return model.trace([noise_picture(100, 128, seed=1), noise_picture(90, 60, seed=2)])
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.parametrize("image", [0, 1])
+def test_every_control_draws_anew(trace, name, image):
+    explorer = make(name, trace, image=image)
+    for control in explorer.settings.values():
+        stamp = explorer.view.scene["stamp"]
+        if hasattr(control, "options"):
+            choices = [o[1] if isinstance(o, tuple) else o for o in control.options]
+            control.value = next(c for c in choices if c != control.value)
+        elif control.min < control.max:
+            control.value = control.min if control.value != control.min else control.max
+        else:
+            continue
+        assert explorer.view.scene["stamp"] > stamp, control.description
+    assert explorer.view.scene["panels"] and explorer.text
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
+    trace.save(tmp_path / "run.npz")
+    assert make(name, Trace.load(tmp_path / "run.npz")).text == make(name, trace).text or (
+        name == "box_head"  # tells times
+    )
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_picture_without_anything(tiny_model, name):
+    model = tiny_model.with_config(detection_min_confidence=1.0)
+    trace = model.trace(noise_picture(64, 64), rois=np.zeros([0, 4]))
+    explorer = make(name, trace)
+    assert explorer.text or explorer.view.scene["panels"]
+
+
+def test_a_picture_that_is_not_there(trace):
+    with pytest.raises(InputError, match="image is 2; the trace holds 2: give 0 to 1"):
+        make("levels", trace, image=2)
+
+
+def test_levels_are_the_stage_functions(trace):
+    explorer = make("levels", trace, image=1)
+    explorer.settings["rounding"].value = "floor"
+    explorer.settings["canonical_side"].value = 112
+    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    shape = explorer.picture.shape[:2]
+    own = norm_boxes(tf.constant([[10.0, 20.0, 60.0, 100.0]]), shape)
+    rois = tf.concat([trace.proposals.rpn_rois[1], own], 0)[None]
+    expected = assign_levels(
+        rois, tf.constant(shape, tf.float32), rounding="floor", canonical_side=112.0
+    )
+    np.testing.assert_array_equal(explorer.result.roi_level, expected.roi_level)
+    k = int(expected.roi_level[0, -1])
+    assert f": P{k}." in explorer.text[-1] and explorer.text[-1].startswith("Your box")
+
+
+def test_proposals_are_the_stage_functions(trace):
+    explorer = make("proposals", trace, image=1)
+    explorer.settings["nms_threshold"].value = 0.3
+    c = trace.config
+    expected = propose(
+        trace.rpn.rpn_class[1:], trace.rpn.rpn_bbox[1:], trace.anchors.boxes, nms_threshold=0.3,
+        count=c.post_nms_rois_inference, pre_nms_limit=c.pre_nms_limit, std_dev=c.rpn_bbox_std_dev,
+    )  # fmt: skip
+    by = expected.nms.suppressed_by[0].numpy()
+    np.testing.assert_array_equal(explorer.result.nms.suppressed_by[0], by)
+    assert explorer.text[1] == f"{(by >= 0).sum()} suppressed"
+    loser = int(np.flatnonzero(by >= 0)[0])
+    explorer.view.selected = loser
+    assert f"was suppressed by candidate {by[loser]} " in explorer.text[-1]
+
+
+def test_detections_are_the_stage_functions(trace):
+    explorer = make("detections", trace)
+    explorer.settings["nms_threshold"].value = 0.9
+    c, shape = trace.config, explorer.picture.shape[:2]
+    window = norm_boxes(tf.constant(trace.image.window[:1], tf.float32), shape)
+    expected = select_detections(
+        trace.proposals.rpn_rois[:1], trace.box_head.mrcnn_class[:1],
+        trace.box_head.mrcnn_bbox[:1], window, min_confidence=0.0, nms_threshold=0.9,
+        max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
+    )  # fmt: skip
+    np.testing.assert_array_equal(explorer.result.detections, expected.detections)
+
+
+def test_anchors_are_the_stage_functions(trace):
+    explorer = make("anchors", trace)
+    explorer.settings["factor"].value = 2.0
+    c = trace.config
+    expected = pyramid_anchors(
+        explorer.picture.shape[:2], scales=[2 * s for s in c.rpn_anchor_scales],
+        ratios=c.rpn_anchor_ratios, strides=c.backbone_strides,
+    )  # fmt: skip
+    np.testing.assert_array_equal(explorer.result.boxes_px, expected.boxes_px)
+
+
+def test_masks_are_the_stage_functions(trace):
+    explorer = make("mask_head", trace)
+    explorer.settings["threshold"].value = 0.4
+    detection = trace.instances.detection[0].tolist().index(0)
+    box = trace.instances.rois[0][detection]
+    soft = trace.mask_head.class_mask[0, 0].numpy()
+    expected = full_mask(soft, box, trace.image.original[0].shape[:2], 0.4)
+    np.testing.assert_array_equal(explorer.result, expected)
+
+
+def test_a_crop_is_that_of_the_model_on_its_own_level(trace):
+    explorer = make("crops", trace)
+    level = int(trace.levels.roi_level[0, 3])
+    explorer.view.selected = 3
+    assert explorer.settings["roi"].value == 3
+    got = explorer.result[level].pooled[level - 2][0]
+    np.testing.assert_allclose(got, trace.reordered.pooled[0, 3], rtol=1e-5, atol=1e-6)
+
+
+def test_the_reorder_breaks_where_the_keys_run_out(trace):
+    explorer = make("reorder", trace)
+    explorer.settings["pictures"].value = 2
+    assert explorer.result.home.numpy().all() and "Every crop is home." in explorer.text
+    explorer.settings["extra"].value = 100_000
+    assert "Every crop is home." in explorer.text  # all keys moved alike: still in order
+
+
+def test_one_selection_for_several(trace):
+    selection = Selection()
+    first, second = (make(n, trace, selection=selection) for n in ("levels", "detections"))
+    first.view.selected = 2
+    assert second.view.selected == 2 and second.text[-1].startswith("ROI 2: ")
+
+
+def test_a_name_that_holds_html_stays_text(tiny_model):
+    names = ("BG", "<b>x</b>", *(f"c{k}" for k in range(2, tiny_model.config.num_classes)))
+    model = tiny_model.with_config(class_names=names, detection_min_confidence=0.0)
+    explorer = make("mask_head", model.trace(noise_picture(100, 128, seed=1)))
+    options = explorer.settings["class_id"].options
+    assert ("<b>x</b>", 1) in options  # the view writes with textContent alone
+    source = (importlib.resources.files("mrcnn_explained.explorers") / "explorer.js").read_text()
+    assert "innerHTML" not in source and "http" not in source
+
+
+class TestTraining:
+    @pytest.fixture(scope="class")
+    def step(self, tiny_model):
+        from mrcnn_explained.data.pipeline import batches
+        from mrcnn_explained.data.shapes import ShapesDataset
+        from mrcnn_explained.model import MaskRCNN
+
+        config = tiny_model.config.replace(
+            num_classes=10, class_names=tuple(ShapesDataset(0).class_names)
+        )
+        model = MaskRCNN(config)
+        batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
+        return model.training_trace(batch), config
+
+    @pytest.mark.parametrize("what", ["anchors", "ROIs"])
+    @pytest.mark.parametrize("loss", ["class", "box"])
+    def test_terms_are_the_losses(self, step, what, loss):
+        explorer = TrainingExplorer(*step, image=1)
+        explorer.settings["what"].value, explorer.settings["loss"].value = what, loss
+        name = ("rpn" if what == "anchors" else "mrcnn") + (
+            "_class_loss" if loss == "class" else "_bbox_loss"
+        )
+        found = getattr(step[0].losses, name)
+        terms = found.terms[1].numpy().reshape(len(found.counted[1]), -1).sum(axis=1)
+        for row, term in explorer.result.items():
+            assert term == pytest.approx(terms[row], abs=1e-6)
+        assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"
