@@ -195,3 +195,12 @@ def close(actual, expected, relative=1e-5, spread=None):
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     floor = (spread or relative) * max(expected.std(), 1e-30) if expected.size > 1 else relative
     np.testing.assert_allclose(actual, expected, rtol=0 if spread else relative, atol=floor)
+
+
+def free_port():
+    """A port of this machine that nobody listens at."""
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]

@@ -67,7 +67,7 @@ def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_a_picture_without_anything(tiny_model, name):
     model = tiny_model.with_config(detection_min_confidence=1.0)
-    trace = model.trace(noise_picture(64, 64), rois=np.zeros([0, 4]))
+    trace = model.trace(noise_picture(64, 64), rois=[[5, 5, 40, 50]])
     explorer = make(name, trace)
     assert explorer.text or explorer.view.scene["panels"]
 
@@ -167,6 +167,18 @@ def test_one_selection_for_several(trace):
     assert second.view.selected == 2 and second.text[-1].startswith("ROI 2: ")
 
 
+def test_a_roi_that_is_selected_is_followed_to_its_mask(trace):
+    selection = Selection()
+    explorer = make("mask_head", trace, selection=selection)
+    selection.roi = int(trace.detections.detection_roi[0, 1])
+    assert explorer.settings["detection"].value == 1
+    outside = set(range(len(trace.proposals.rpn_rois[0]))) - set(
+        trace.detections.detection_roi[0].numpy().tolist()
+    )
+    selection.roi = outside.pop()  # no detection: the mask stays
+    assert explorer.settings["detection"].value == 1
+
+
 def test_a_name_that_holds_html_stays_text(tiny_model):
     names = ("BG", "<b>x</b>", *(f"c{k}" for k in range(2, tiny_model.config.num_classes)))
     model = tiny_model.with_config(class_names=names, detection_min_confidence=0.0)
@@ -177,30 +189,30 @@ def test_a_name_that_holds_html_stays_text(tiny_model):
     assert "innerHTML" not in source and "http" not in source
 
 
-class TestTraining:
-    @pytest.fixture(scope="class")
-    def step(self, tiny_model):
-        from mrcnn_explained.data.pipeline import batches
-        from mrcnn_explained.data.shapes import ShapesDataset
-        from mrcnn_explained.model import MaskRCNN
+@pytest.fixture(scope="module")
+def step(tiny_model):
+    from mrcnn_explained.data.pipeline import batches
+    from mrcnn_explained.data.shapes import ShapesDataset
+    from mrcnn_explained.model import MaskRCNN
 
-        config = tiny_model.config.replace(
-            num_classes=10, class_names=tuple(ShapesDataset(0).class_names)
-        )
-        model = MaskRCNN(config)
-        batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
-        return model.training_trace(batch), config
+    config = tiny_model.config.replace(
+        num_classes=10, class_names=tuple(ShapesDataset(0).class_names)
+    )
+    model = MaskRCNN(config)
+    batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
+    return model.training_trace(batch), config
 
-    @pytest.mark.parametrize("what", ["anchors", "ROIs"])
-    @pytest.mark.parametrize("loss", ["class", "box"])
-    def test_terms_are_the_losses(self, step, what, loss):
-        explorer = TrainingExplorer(*step, image=1)
-        explorer.settings["what"].value, explorer.settings["loss"].value = what, loss
-        name = ("rpn" if what == "anchors" else "mrcnn") + (
-            "_class_loss" if loss == "class" else "_bbox_loss"
-        )
-        found = getattr(step[0].losses, name)
-        terms = found.terms[1].numpy().reshape(len(found.counted[1]), -1).sum(axis=1)
-        for row, term in explorer.result.items():
-            assert term == pytest.approx(terms[row], abs=1e-6)
-        assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"
+
+@pytest.mark.parametrize("what", ["anchors", "ROIs"])
+@pytest.mark.parametrize("loss", ["class", "box"])
+def test_terms_are_the_losses(step, what, loss):
+    explorer = TrainingExplorer(*step, image=1)
+    explorer.settings["what"].value, explorer.settings["loss"].value = what, loss
+    name = ("rpn" if what == "anchors" else "mrcnn") + (
+        "_class_loss" if loss == "class" else "_bbox_loss"
+    )
+    found = getattr(step[0].losses, name)
+    terms = found.terms[1].numpy().reshape(len(found.counted[1]), -1).sum(axis=1)
+    for row, term in explorer.result.items():
+        assert term == pytest.approx(terms[row], abs=1e-6)
+    assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"

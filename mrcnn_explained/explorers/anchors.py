@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn_explained.explorers.explorer import TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import boxes, label, line, lines, picture_panel
 from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET
 from mrcnn_explained.stages.anchors import pyramid_anchors
-from mrcnn_explained.trace import Trace
 
 
 class AnchorsExplorer(TraceExplorer):
@@ -17,9 +16,10 @@ class AnchorsExplorer(TraceExplorer):
     Rows are anchors. `result` is an Anchors of the scales chosen.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0):
+    def controls(self) -> Controls:
+        trace = self.trace
         c = trace.config
-        controls = {
+        return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
             "row": slider("row of the cell", 0.5, 0.0, 1.0),
             "column": slider("column of the cell", 0.5, 0.0, 1.0),
@@ -28,7 +28,6 @@ class AnchorsExplorer(TraceExplorer):
                 "ratio of the outer ones", float(max(c.rpn_anchor_ratios)), 1.0, 4.0, 0.1
             ),
         }
-        super().__init__(trace, controls, image=image)
 
     def draw(
         self, level: int, row: float, column: float, factor: float, ratio: float

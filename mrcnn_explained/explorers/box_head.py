@@ -7,11 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
 from mrcnn_explained.explorers.scene import label, line, panel
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET
 from mrcnn_explained.stages.layers import dense
-from mrcnn_explained.trace import Trace
 
 
 class TimeDistributedExplorer(TraceExplorer):
@@ -21,10 +20,10 @@ class TimeDistributedExplorer(TraceExplorer):
     ROIs. `result` is a dict: way → (output, milliseconds, median of five).
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+    def controls(self) -> Controls:
+        trace, image = self.trace, self.image
         most = len(trace.box_head.shared[image])
-        controls = {"count": slider("ROIs", min(32, most), 1, min(most, 100), 1)}
-        super().__init__(trace, controls, image=image, selection=selection)
+        return {"count": slider("ROIs", min(32, most), 1, min(most, 100), 1)}
 
     def draw(self, count: int) -> dict[str, Any]:
         x = tf.constant(np.asarray(self.trace.box_head.shared)[[self.image], :count])

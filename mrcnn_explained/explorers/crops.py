@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel, points
 from mrcnn_explained.plots.style import INK, LEVEL_COLORS, pixels
 from mrcnn_explained.stages.crops import crop_levels, roi_align
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST
-from mrcnn_explained.trace import Trace
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
@@ -23,24 +22,18 @@ class CropsExplorer(TraceExplorer):
     this one ROI, as `crop_levels` returns it; `other` holds the crops of the other ways.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+    follows = "roi"
+
+    def controls(self) -> Controls:
+        trace, image = self.trace, self.image
         number = int(np.sum(np.asarray(trace.proposals.valid[image])))
-        controls = {
+        return {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
             "channel": choice("channel", [("mean of all", -1), *((f"{k}", k) for k in range(
                 int(trace.pyramid.roi_maps[0].shape[-1])))], -1),
             "way": choice("pooled by", list(WAYS), WAYS[0]),
             "pool_size": slider("side of the crop", trace.config.pool_size, 1, 28, 1),
         }  # fmt: skip
-        super().__init__(trace, controls, image=image, selection=selection)
-        self.view.observe(self._follow, "selected")
-        if self.selection.roi >= 0:
-            self._follow(None)
-
-    def _follow(self, _):
-        """The ROI that was clicked, here or in another explorer of the same selection."""
-        if 0 <= self.view.selected <= self.settings["roi"].max:
-            self.settings["roi"].value = self.view.selected
 
     def draw(self, roi: int, channel: int, way: str, pool_size: int) -> dict[str, Any]:
         t, one = self.trace, self.image

@@ -6,11 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
 from mrcnn_explained.explorers.scene import boxes, label, line, lines, panel, picture_panel
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET, class_color, pixels
 from mrcnn_explained.stages.detections import fates, select_detections
-from mrcnn_explained.trace import Trace
 
 
 class DetectionsExplorer(TraceExplorer):
@@ -19,14 +18,14 @@ class DetectionsExplorer(TraceExplorer):
     Rows are ROIs. `result` is a Detections of this picture alone.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+    def controls(self) -> Controls:
+        trace = self.trace
         c = trace.config
-        controls = {
+        return {
             "min_confidence": slider("confidence at least", c.detection_min_confidence, 0.0, 1.0),
             "nms_threshold": slider("NMS: IoU at most", c.detection_nms_threshold, 0.01, 0.99),
             "max_instances": slider("detections at most", c.detection_max_instances, 1, 200, 1),
         }
-        super().__init__(trace, controls, image=image, selection=selection)
 
     def draw(
         self, min_confidence: float, nms_threshold: float, max_instances: int

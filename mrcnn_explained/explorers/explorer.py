@@ -9,12 +9,14 @@ import ipywidgets
 import numpy as np
 import traitlets
 from jaxtyping import UInt8
+from traitlets import Bunch
 
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.scene import line, pixels_of
 from mrcnn_explained.plots.style import BAD
 from mrcnn_explained.trace import Trace
 
+Controls = dict[str, ipywidgets.Widget]
 STAMPS = itertools.count(1)
 
 
@@ -38,16 +40,18 @@ class Explorer(ipywidgets.VBox):
     """Controls above a view. What a reader changes runs the stage function again.
 
     picture      uint8 [H, W, 3], behind the boxes
-    controls     by the names of `draw`'s arguments
+    controls     as TraceExplorer.controls
     selection    shared with other explorers of ROIs
 
     `result` is what the stage function returned last; what is drawn comes from it.
     """
 
+    follows = ""  # the control that takes the number of the row that is selected
+
     def __init__(
         self,
         picture: UInt8[np.ndarray, "H W 3"],
-        controls: dict[str, ipywidgets.Widget],
+        controls: Controls,
         selection: Selection | None = None,
     ):
         self.picture, self.settings = picture, controls
@@ -57,10 +61,22 @@ class Explorer(ipywidgets.VBox):
         traitlets.link((self.selection, "roi"), (self.view, "selected"))
         for control in controls.values():
             control.observe(lambda _: self.refresh(), "value")
-        self.view.observe(lambda _: self.refresh(), ["drawn", "selected"])
+        self.view.observe(lambda _: self.refresh(), "drawn")
+        self.view.observe(self._select, "selected")
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
         super().__init__([row, self.view])
         self.refresh()
+
+    def _select(self, change):
+        control, value = self.settings.get(self.follows), self.setting_of(change.new)
+        if control and control.value != value and 0 <= value <= control.max:
+            control.value = value  # draws anew
+        else:
+            self.refresh()
+
+    def setting_of(self, row: int) -> int:
+        """The value of the control that `follows` a selected row; -1: none."""
+        return row
 
     def refresh(self) -> None:
         """Compute and draw anew; what cannot be computed is said in its place."""
@@ -91,16 +107,16 @@ class TraceExplorer(Explorer):
     Raises InputError for a picture that the trace does not hold.
     """
 
-    def __init__(
-        self,
-        trace: Trace,
-        controls: dict[str, ipywidgets.Widget],
-        *,
-        image: int = 0,
-        selection: Selection | None = None,
-    ):
+    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+        picture = picture_of(trace, image)
         self.trace, self.image, self.config = trace, image, trace.config
-        super().__init__(picture_of(trace, image), controls, selection)
+        super().__init__(picture, self.controls(), selection)
+        if self.follows and self.selection.roi >= 0:
+            self._select(Bunch(new=self.selection.roi))
+
+    def controls(self) -> Controls:
+        """The controls for this picture, by the names of `draw`'s arguments."""
+        raise NotImplementedError(f"{type(self).__name__} must say what can be changed")
 
 
 def picture_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:

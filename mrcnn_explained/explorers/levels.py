@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import (
     boxes,
     label,
@@ -18,7 +18,6 @@ from mrcnn_explained.explorers.scene import (
 )
 from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET, pixels
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST, assign_levels, level_boundaries
-from mrcnn_explained.trace import Trace
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 FOOT = 0.8  # below level 0, for the numbers of the axis
@@ -33,13 +32,13 @@ class LevelsExplorer(TraceExplorer):
     and of the drawn box as its last row.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
-        controls = {
+    def controls(self) -> Controls:
+        trace, image = self.trace, self.image
+        return {
             "rounding": choice("rounding", ["round", "floor"], trace.config.level_rounding),
             "canonical_side": slider("canonical side, px", 224, 56, 896, 8),
             "shown": slider("ROIs drawn", 60, 0, len(trace.proposals.rpn_rois[image]), 1),
         }
-        super().__init__(trace, controls, image=image, selection=selection)
 
     def draw(self, rounding: str, canonical_side: int, shown: int) -> dict[str, Any]:
         height, width = self.picture.shape[:2]

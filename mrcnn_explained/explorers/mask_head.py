@@ -4,33 +4,35 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import boxes, heat, line, panel, pixels_of
 from mrcnn_explained.plots.style import BAD, class_color
 from mrcnn_explained.stages.instances import full_mask, original_boxes
-from mrcnn_explained.trace import Trace
 
 
 class MaskExplorer(TraceExplorer):
     """Choose a detection, a class, a threshold; see the soft mask grow to its box.
 
-    Rows are detections. `result` is the full-size mask, bool [h, w] of the original picture.
+    Rows are ROIs: those that became detections. `result` is the full-size mask, bool [h, w] of
+    the original picture.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+    follows = "detection"
+
+    def setting_of(self, row: int) -> int:
+        """The detection of a ROI; -1: it became none."""
+        rows = np.asarray(self.trace.detections.detection_roi[self.image])
+        return int(np.argmax(rows == row)) if row >= 0 and (rows == row).any() else -1
+
+    def controls(self) -> Controls:
+        trace, image = self.trace, self.image
         number = int(np.sum(np.asarray(trace.detections.valid[image])))
         names = [(trace.config.class_name(k), k) for k in range(1, trace.config.num_classes)]
-        controls = {
+        return {
             "detection": slider("detection", 0, 0, max(number - 1, 0), 1),
             "class_id": choice("mask of", [("its own class", 0), *names], 0),
             "threshold": slider("pixel from", 0.5, 0.01, 0.99),
         }
-        super().__init__(trace, controls, image=image, selection=selection)
-        self.view.observe(self._follow, "selected")
-
-    def _follow(self, _):
-        if 0 <= self.view.selected <= self.settings["detection"].max:
-            self.settings["detection"].value = self.view.selected
 
     def draw(self, detection: int, class_id: int, threshold: float) -> dict[str, Any]:
         t, one = self.trace, self.image
@@ -49,6 +51,7 @@ class MaskExplorer(TraceExplorer):
             t.image.original_shape[one], t.image.molded_shape[one], t.image.window[one],
         )  # fmt: skip
         box = every[detection]
+        rois = np.asarray(t.detections.detection_roi[one])[np.asarray(t.detections.valid[one])]
         self.result = full_mask(soft, box, picture.shape[:2], threshold)
         painted = picture.copy()
         tint = np.array([int(class_color(shown)[i : i + 2], 16) for i in (1, 3, 5)])
@@ -57,7 +60,7 @@ class MaskExplorer(TraceExplorer):
         on_picture = panel(
             f"Detection {detection}: {int(self.result.sum()):,} pixels", (0, 0, width, height),
             pictures=[{**pixels_of(painted), "extent": [0, 0, width, height], "smooth": True}],
-            boxes=[boxes(every, "#ffffff", range(len(every)), width=1),
+            boxes=[boxes(every, "#ffffff", rois, width=1),
                    boxes([box], class_color(shown), width=2)],
         )  # fmt: skip
         name = self.config.class_name

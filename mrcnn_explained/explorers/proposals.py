@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
 from mrcnn_explained.explorers.scene import boxes, line, panel, picture_panel, points
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET, pixels
 from mrcnn_explained.stages.proposals import propose
-from mrcnn_explained.trace import Trace
 
 DRAWN = 40  # boxes that no reader loses sight of
 
@@ -20,15 +19,15 @@ class ProposalsExplorer(TraceExplorer):
     Rows are candidates, by score. `result` is a Proposals of this picture alone.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0):
+    def controls(self) -> Controls:
+        trace = self.trace
         c, anchors = trace.config, len(trace.anchors.boxes)
         limit, most = min(c.pre_nms_limit, anchors), min(6000, anchors)
-        controls = {
+        return {
             "nms_threshold": slider("NMS: IoU at most", float(c.rpn_nms_threshold), 0.05, 0.99),
             "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, most), 1),
             "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
         }
-        super().__init__(trace, controls, image=image)
 
     def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> dict[str, Any]:
         one = slice(self.image, self.image + 1)

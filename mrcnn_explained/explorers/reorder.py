@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Selection, TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
 from mrcnn_explained.explorers.scene import label, line, lines, panel, points
 from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, QUIET
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
-from mrcnn_explained.trace import Trace
 
 
 class ReorderExplorer(TraceExplorer):
@@ -19,14 +18,14 @@ class ReorderExplorer(TraceExplorer):
     beyond 100,000 ROIs a picture two of them share a key. `result` is a Reordered.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
+    def controls(self) -> Controls:
+        trace, image = self.trace, self.image
         most = len(trace.levels.roi_level[image])
-        controls = {
+        return {
             "shown": slider("ROIs", min(24, most), 1, min(most, 60), 1),
             "pictures": slider("pictures in the batch", 1, 1, 3, 1),
             "extra": slider("ROI numbers start at", 0, 0, IMAGE_STEP, 1000),
         }
-        super().__init__(trace, controls, image=image, selection=selection)
 
     def draw(self, shown: int, pictures: int, extra: int) -> dict[str, Any]:
         level = np.tile(np.asarray(self.trace.levels.roi_level[self.image])[:shown], [pictures, 1])

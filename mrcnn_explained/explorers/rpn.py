@@ -6,10 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import apply_box_deltas
-from mrcnn_explained.explorers.explorer import TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import boxes, heat, line, lines, picture_panel
 from mrcnn_explained.plots.style import GOOD, LEVEL_COLORS, QUIET, pixels
-from mrcnn_explained.trace import Trace
 
 MOST = 60  # anchors drawn with their arrows
 
@@ -20,13 +19,12 @@ class RpnExplorer(TraceExplorer):
     Rows are anchors. `result` holds the rows above the score, best first.
     """
 
-    def __init__(self, trace: Trace, *, image: int = 0):
-        controls = {
+    def controls(self) -> Controls:
+        return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
             "score": slider("score at least", 0.5, 0.0, 1.0),
             "strength": slider("map over picture", 0.6, 0.0, 1.0),
         }
-        super().__init__(trace, controls, image=image)
 
     def draw(self, level: int, score: float, strength: float) -> dict[str, Any]:
         rpn, anchors, one = self.trace.rpn, self.trace.anchors, self.image

@@ -104,7 +104,7 @@ def unmold_picture(
     molded: Float32[tf.Tensor, "H W ch"], mean_pixel: Sequence[float]
 ) -> UInt8[np.ndarray, "H W ch"]:
     """Put the mean back: the resized and padded picture, 0 to 255, that the network saw."""
-    values = np.asarray(molded, np.float64) + np.asarray(mean_pixel, np.float64)
+    values = np.asarray(molded, np.float64) + np.asarray(mean_pixel)
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
