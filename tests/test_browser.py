@@ -1,4 +1,4 @@
-"""Explorers in JupyterLab and a real Chromium: controls, click, keys; nothing leaves the machine."""
+"""Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
 
 import pytest
 from jupyter import CHROMIUM, Lab, Page
@@ -94,13 +94,14 @@ def test_keys_and_clicks_select(page, name):
 
 def test_a_box_is_drawn_with_the_mouse(page):
     view = view_of(page, "levels")
+    view.locator("canvas").first.scroll_into_view_if_needed()
     frame = view.locator("canvas").first.bounding_box()
     mouse = page.page.mouse
 
     def drag():
-        mouse.move(frame["x"] + 40, frame["y"] + 40)
+        mouse.move(frame["x"] + 150, frame["y"] + 150)
         mouse.down()
-        mouse.move(frame["x"] + 240, frame["y"] + 240, steps=4)
+        mouse.move(frame["x"] + 350, frame["y"] + 350, steps=4)
         mouse.up()
 
     page.changed(view, drag)

@@ -264,14 +264,16 @@ class Panel {
   }
 
   press(event) {
+    this.pressed = true;
     if (!this.panel.draws) return;
     this.start = this.place(event);
     this.canvas.setPointerCapture(event.pointerId);
   }
 
   release(event) {
+    if (!this.pressed) return;  // pressed elsewhere, let go here
     const [start, end] = [this.start, this.place(event)];
-    this.start = null;
+    [this.start, this.pressed] = [null, false];
     if (start && Math.hypot(...this.at(...start).map((v, i) => v - this.at(...end)[i])) > 4) return;
     const row = this.under(end);
     this.view.select(row === null ? -1 : row);
