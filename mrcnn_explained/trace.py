@@ -62,6 +62,9 @@ class Omitted(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
 
+    def __getitem__(self, index: Any) -> Any:
+        return self.__array__()[index]
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise TraceFileError(
             f"{self.path} {list(self.shape)} was left out when this trace was saved; "

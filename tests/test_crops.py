@@ -8,7 +8,12 @@ from conftest import close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.crops import crop_levels, sample_points
+from mrcnn_explained.stages.crops import (
+    bilinear_weights,
+    crop_levels,
+    roi_align,
+    sample_points,
+)
 
 
 def maps_of(sides=(16, 8, 4, 2), pictures=1, channels=1, seed=0):
@@ -180,3 +185,65 @@ def test_a_batch_equals_its_pictures_one_by_one(mode):
             np.testing.assert_array_equal(
                 both.pooled[k][both.box_indices[k] == image], alone.pooled[k]
             )
+
+
+def test_roi_align_by_hand(mode):
+    # A ramp of 8 rows over a picture of 8 pixels; the box is all of it: pixel edges 0 to 8,
+    # which in cells from the first centre is -0.5 to 7.5. Two bins of 4 cells: one sample each
+    # sits at 1.5 and 5.5; two samples at 0.5 and 2.5, 4.5 and 6.5, with the same means.
+    whole, image = np.array([[0, 0, 1, 1]], np.float32), (8, 8)
+    one = mode(roi_align)(ramp(), whole, [0], image, pool_size=2, samples=1)
+    np.testing.assert_allclose(one.sample_y, [[1.5, 5.5]], rtol=1e-6)
+    np.testing.assert_allclose(one.pooled[0, :, 0, 0], [1.5, 5.5], rtol=1e-6)
+    two = mode(roi_align)(ramp(), whole, [0], image, pool_size=2, samples=2)
+    np.testing.assert_allclose(two.sample_x, [[0.5, 2.5, 4.5, 6.5]], rtol=1e-6)
+    np.testing.assert_allclose(two.samples[0, :, 1, 0], [0.5, 2.5, 4.5, 6.5], rtol=1e-6)
+    np.testing.assert_allclose(two.pooled[0, :, 1, 0], [1.5, 5.5], rtol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 4), st.integers(1, 3))
+def test_roi_align_is_the_loop_over_bins_and_samples(seed, pool_size, samples):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal([2, 12, 10, 3]).astype(np.float32)
+    y1, x1, y2, x2 = (
+        rng.uniform(5, 20),
+        rng.uniform(5, 20),
+        rng.uniform(25, 40),
+        rng.uniform(25, 34),
+    )
+    box = np.array([[y1 / 47, x1 / 39, (y2 - 1) / 47, (x2 - 1) / 39]], np.float32)
+    found = roi_align(features, box, [1], (48, 40), pool_size=pool_size, samples=samples)
+    expected = witness.roi_align(features[1], (y1, x1, y2, x2), 4, pool_size, samples)
+    close(found.pooled[0], expected)
+
+
+def test_roi_align_of_nothing_and_of_no_samples():
+    empty = roi_align(ramp(), np.zeros([0, 4], np.float32), np.zeros([0], np.int32), (8, 8))
+    assert empty.pooled.shape == (0, 7, 7, 1)
+    with pytest.raises(ValueError, match="samples is 0: at least 1 a bin and side"):
+        roi_align(ramp(), np.zeros([1, 4], np.float32), [0], (8, 8), samples=0)
+
+
+def test_bilinear_weights_by_hand(mode):
+    # (1.25, 2.5) lies a quarter below row 1, half-way between columns 2 and 3.
+    cells, weights = mode(bilinear_weights)(np.float32([1.25, 3]), np.float32([2.5, 4]))
+    assert cells[0].tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    np.testing.assert_allclose(weights[0], [0.375, 0.375, 0.125, 0.125])
+    assert cells[1].tolist() == [[3, 4]] * 4  # on a centre
+    np.testing.assert_allclose(weights[1], [1, 0, 0, 0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31 - 1))
+def test_a_crop_is_the_weighted_sum_of_its_cells(seed):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 0.5, 2)
+    box = np.concatenate([corner, corner + rng.uniform(0, 0.5, 2)])[None, None].astype(np.float32)
+    features = maps_of(sides=(9,), channels=2, seed=seed % 1000)
+    found = crop_levels(box, np.array([[2]]), features, pool_size=3)
+    y, x = np.meshgrid(found.sample_y[0][0], found.sample_x[0][0], indexing="ij")
+    cells, weights = (v.numpy() for v in bilinear_weights(y.ravel(), x.ravel()))
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
+    mixed = np.einsum("nk,nkc->nc", weights, features[0][0][cells[..., 0], cells[..., 1]])
+    np.testing.assert_allclose(mixed, found.pooled[0][0].numpy().reshape(9, 2), atol=1e-5)

@@ -148,7 +148,7 @@ def test_a_crop_is_that_of_the_model_on_its_own_level(trace):
     level = int(trace.levels.roi_level[0, 3])
     explorer.view.selected = 3
     assert explorer.settings["roi"].value == 3
-    got = explorer.result[level].pooled[level - 2][0]
+    got = explorer.result[level].pooled[0][0]
     np.testing.assert_allclose(got, trace.reordered.pooled[0, 3], rtol=1e-5, atol=1e-6)
 
 
@@ -156,8 +156,12 @@ def test_the_reorder_breaks_where_the_keys_run_out(trace):
     explorer = make("reorder", trace)
     explorer.settings["pictures"].value = 2
     assert explorer.result.home.numpy().all() and "Every crop is home." in explorer.text
-    explorer.settings["extra"].value = 100_000
-    assert "Every crop is home." in explorer.text  # all keys moved alike: still in order
+    explorer.settings["gap"].value = 50_000
+    assert explorer.result.home.numpy().sum() > 0 and "Every crop is home." in explorer.text
+    explorer.settings["gap"].value = 100_000
+    assert "crops came to a wrong ROI" in explorer.text[-1]
+    explorer.settings["pictures"].value = 1
+    assert "Every crop is home." in explorer.text
 
 
 def test_one_selection_for_several(trace):
@@ -216,3 +220,39 @@ def test_terms_are_the_losses(step, what, loss):
     for row, term in explorer.result.items():
         assert term == pytest.approx(terms[row], abs=1e-6)
     assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"
+
+
+@pytest.mark.parametrize("way", ["crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples"])
+def test_a_bin_is_the_sum_that_is_told(trace, way):
+    explorer = make("crops", trace)
+    explorer.settings["way"].value = way
+    explorer.settings["channel"].value = 0
+    explorer.settings["row"].value, explorer.settings["column"].value = 0.0, 1.0
+    for k in range(2, 6):
+        crop = explorer.aligned[k].pooled[0] if "ROI" in way else explorer.result[k].pooled[0][0]
+        value = float(crop[0, -1, 0])
+        assert f"= {value:.3f}" in explorer.text[k - 2] and "bin (0, 6)" in explorer.text[k - 2]
+
+
+def test_rows_that_are_no_rois_share_the_selection_by_their_roi(trace):
+    selection = Selection()
+    proposals, rpn, levels = (
+        make(n, trace, selection=selection) for n in ("proposals", "rpn", "levels")
+    )
+    levels.view.selected = 5
+    candidate = int(trace.proposals.post_nms_ix[0, 5])
+    assert proposals.view.selected == candidate
+    assert rpn.view.selected == int(trace.proposals.top_ix[0, candidate])
+    lost = int(np.flatnonzero(trace.proposals.nms.rank[0].numpy() < 0)[0])
+    proposals.view.selected = lost  # no ROI
+    assert (selection.roi, levels.view.selected, proposals.view.selected) == (-1, -1, lost)
+    rpn.view.selected = int(trace.proposals.top_ix[0, candidate])
+    assert levels.view.selected == 5 and proposals.view.selected == candidate
+
+
+def test_what_a_file_lacks_is_named(trace, tmp_path):
+    trace.save(tmp_path / "run.npz", omit=["pyramid"])
+    loaded = Trace.load(tmp_path / "run.npz")
+    assert make("levels", loaded).view.scene["panels"]  # needs no map
+    told = make("crops", loaded).text
+    assert len(told) == 1 and "pyramid.p2" in told[0] and "run the model again" in told[0]

@@ -7,7 +7,7 @@ from conftest import noise_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.image import mold_image, scale_picture
+from mrcnn_explained.stages.image import mold_image, scale_picture, unmold_picture
 
 MEAN = (123.7, 116.8, 103.9)
 
@@ -235,3 +235,9 @@ def test_golden_pictures_bit_for_bit(goldens):
     # There: float64, then float32 at the door of the network.
     molded = found.resized.astype(np.float64) - np.array(MEAN)
     np.testing.assert_array_equal(found.molded, molded.astype(np.float32))
+
+
+def test_a_molded_picture_comes_back():
+    picture = noise_picture(60, 50)
+    found = mold_image([picture], min_dim=64, max_dim=64)
+    np.testing.assert_array_equal(unmold_picture(found.molded[0], MEAN), found.resized[0])

@@ -67,6 +67,14 @@ def test_the_best_of_two_removers_is_the_one_named(mode):
     np.testing.assert_allclose(verdict.suppressed_iou[2], 3 / 7, rtol=1e-6)
 
 
+def test_a_box_at_exactly_the_threshold_is_not_the_remover(mode):
+    # The last box is half the first one's union (IoU 1/2) and shares 1.5 of 2 with the second.
+    row = [[0, 0, 1, 1], [0, 0.5, 1, 2], [0, 0, 1, 2]]
+    kept, verdict = decide(mode, row, [0.9, 0.8, 0.7], threshold=0.5)
+    assert kept == [0, 1] and verdict.suppressed_by.tolist() == [-1, -1, 1]
+    np.testing.assert_allclose(verdict.suppressed_iou[2], 0.75)
+
+
 def test_exactly_the_threshold_stays(mode):
     # 1x1 in 1x2: IoU is exactly 1/2, and "more than" is the rule.
     kept, verdict = decide(mode, [[0, 0, 1, 2], [0, 0, 1, 1]], [0.9, 0.8], threshold=0.5)

@@ -300,3 +300,17 @@ def molded_geometry(h, w, min_dim, max_dim, min_scale, mode):
         full = tuple(n if n % 64 == 0 else n + 64 - n % 64 for n in (high, wide))
     top, left = (full[0] - high) // 2, (full[1] - wide) // 2
     return scale, (high, wide), full, (top, left, top + high, left + wide)
+
+
+def roi_align(features, box, stride, pool_size, samples):
+    """One box (y1, x1, y2, x2) in pixels on one map [h, w, c], bin by bin, sample by sample."""
+    out = np.zeros([pool_size, pool_size, features.shape[-1]])
+    y1, x1, y2, x2 = (edge / stride for edge in box)
+    for i in range(pool_size):
+        for j in range(pool_size):
+            for a in range(samples):
+                for b in range(samples):
+                    y = y1 + (y2 - y1) * (i + (a + 0.5) / samples) / pool_size - 0.5
+                    x = x1 + (x2 - x1) * (j + (b + 0.5) / samples) / pool_size - 0.5
+                    out[i, j] += bilinear(features, y, x)
+    return out / samples**2

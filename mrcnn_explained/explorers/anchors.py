@@ -16,6 +16,14 @@ class AnchorsExplorer(TraceExplorer):
     Rows are anchors. `result` is an Anchors of the scales chosen.
     """
 
+    def row_of(self, roi: int) -> int:
+        """-1: an anchor that is drawn here is not that of a ROI of the run."""
+        return -1
+
+    def roi_of(self, row: int) -> int:
+        """-1: see `row_of`."""
+        return -1
+
     def controls(self) -> Controls:
         trace = self.trace
         c = trace.config

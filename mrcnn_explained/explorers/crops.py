@@ -6,20 +6,30 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel, points
-from mrcnn_explained.plots.style import INK, LEVEL_COLORS, pixels
-from mrcnn_explained.stages.crops import crop_levels, roi_align
+from mrcnn_explained.explorers.scene import (
+    boxes,
+    heat,
+    label,
+    line,
+    panel,
+    picture_panel,
+    points,
+)
+from mrcnn_explained.plots.style import BAD, INK, LEVEL_COLORS, pixels
+from mrcnn_explained.stages.crops import bilinear_weights, crop_levels, roi_align
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
+SIDE = 170  # CSS pixels of a panel
 
 
 class CropsExplorer(TraceExplorer):
     """One ROI cropped from its own level and from the three others, three ways.
 
-    Click a ROI on the picture, or choose its number. `result` is a dict: level → LevelCrops of
-    this one ROI, as `crop_levels` returns it; `other` holds the crops of the other ways.
+    Click a ROI on the picture, or choose its number; choose a bin to see of which cells it is
+    mixed. `result` is a dict: level → LevelCrops of this one ROI, as `crop_levels` returns it;
+    `aligned` holds level → AlignedCrops where the way is the paper's.
     """
 
     follows = "roi"
@@ -33,41 +43,41 @@ class CropsExplorer(TraceExplorer):
                 int(trace.pyramid.roi_maps[0].shape[-1])))], -1),
             "way": choice("pooled by", list(WAYS), WAYS[0]),
             "pool_size": slider("side of the crop", trace.config.pool_size, 1, 28, 1),
+            "row": slider("row of the bin", 0.5, 0.0, 1.0),
+            "column": slider("column of the bin", 0.5, 0.0, 1.0),
         }  # fmt: skip
 
-    def draw(self, roi: int, channel: int, way: str, pool_size: int) -> dict[str, Any]:
+    def draw(
+        self, roi: int, channel: int, way: str, pool_size: int, row: float, column: float
+    ) -> dict[str, Any]:
         t, one = self.trace, self.image
         if not np.asarray(t.proposals.valid[one]).any():
             return {"panels": [], "text": [line("There is no ROI in this picture.")]}
         rois = np.asarray(t.proposals.rpn_rois[one], np.float32)
-        box, own = rois[roi], int(t.levels.roi_level[one][roi])
-        maps = [np.asarray(m)[one : one + 1] for m in t.pyramid.roi_maps]
-        self.result = {
-            k: crop_levels(
-                tf.constant(box[None, None]), tf.fill([1, 1], k), maps, pool_size=pool_size
+        box, own = tf.constant(rois[[roi]]), int(t.levels.roi_level[one][roi])
+        here = tuple(round(share * (pool_size - 1)) for share in (row, column))
+        self.result, self.aligned, panels, text = {}, {}, [], []
+        for k, features in zip(LEVELS, t.pyramid.roi_maps, strict=True):
+            features = np.asarray(features)[one : one + 1]
+            self.result[k] = crop_levels(
+                box[None], tf.fill([1, 1], LOWEST), [features], pool_size=pool_size
             )
-            for k in LEVELS
-        }
-        chosen = lambda x: x.mean(-1) if channel < 0 else x[..., channel]  # noqa: E731
-        self.other, panels, told = {}, [], []
-        for k, features in zip(LEVELS, maps, strict=True):
-            crops, shown = self.result[k], chosen(features[0])
-            low, high = float(shown.min()), float(shown.max())
-            scale = lambda x, low=low, high=high: (x - low) / max(high - low, 1e-9)  # noqa: E731
-            plain = chosen(crops.pooled[k - LOWEST][0].numpy())
-            pooled = plain
+            plain = pooled = self.result[k].pooled[0][0].numpy()
+            ys, xs = self.result[k].sample_y[0][0], self.result[k].sample_x[0][0]
             if way != WAYS[0]:
-                self.other[k] = roi_align(
-                    tf.constant(features), tf.constant(box[None]), tf.constant([0]),
-                    self.picture.shape[:2], pool_size=pool_size, samples=WAYS.index(way),
+                found = self.aligned[k] = roi_align(
+                    features, box, [0], self.picture.shape[:2], pool_size=pool_size,
+                    samples=WAYS.index(way),
                 )  # fmt: skip
-                pooled = chosen(self.other[k][0].numpy())
-                apart = np.abs(pooled - plain).max()
-                told.append(line(
-                    f"P{k}: differs from crop_and_resize by up to {apart:.3f} "
-                    f"(the map reaches from {low:.3f} to {high:.3f})", LEVEL_COLORS[k],
-                ))  # fmt: skip
-            panels += self._level(k, own, shown, scale, crops, pooled, pool_size)
+                pooled, ys, xs = found.pooled[0].numpy(), found.sample_y[0], found.sample_x[0]
+            shown, plain, pooled = (_channel(x, channel) for x in (features[0], plain, pooled))
+            cells, weights = _mixture(ys, xs, here, pool_size)
+            drawn, end = self._level(k, own, shown, (plain, pooled), (ys, xs), (cells, weights))
+            panels += drawn
+            text.append(line(
+                f"P{k}: {np.diff(ys)[0] if len(ys) > 1 else 0:.2f} cells between samples; bin "
+                f"{here} is {_sum(cells, weights)} = {pooled[here]:.3f}{end}", LEVEL_COLORS[k],
+            ))  # fmt: skip
         near = np.flatnonzero(np.asarray(t.proposals.valid[one]))[:60]
         rows = list(dict.fromkeys([*near.tolist(), roi]))
         level = np.asarray(t.levels.roi_level[one])
@@ -77,29 +87,63 @@ class CropsExplorer(TraceExplorer):
                          rows, width=0.6),
                    boxes(pixels(rois[[roi]], self.picture), LEVEL_COLORS[own], width=3)],
         )  # fmt: skip
-        last = [
-            f"P{k}: {s[0]:.2f} cells between samples" for k in LEVELS
-            for s in [np.abs(np.diff(self.result[k].sample_y[k - LOWEST][0])) if pool_size > 1
-                      else [0.0]]
-        ]  # fmt: skip
-        steps = [line(text, LEVEL_COLORS[k]) for k, text in zip(LEVELS, last, strict=True)]
-        return {"panels": [on_picture, *panels], "text": [*steps, *told], "tips": {}}
+        return {"panels": [on_picture, *panels], "text": text, "tips": {}}
 
-    def _level(self, k, own, shown, scale, crops, pooled, pool_size):
-        """The map around the ROI with its samples, and the crop."""
-        ys, xs = (s[k - LOWEST][0].numpy() for s in (crops.sample_y, crops.sample_x))
+    def _level(self, k, own, shown, crops, samples, mixture):
+        """The map around the ROI with its samples, the crop, and what the two ways disagree on."""
+        (plain, pooled), (ys, xs), (cells, weights) = crops, map(np.asarray, samples), mixture
+        low, high = float(shown.min()), float(shown.max())
+        span = max(high - low, 1e-9)
         rim = 1.5 + 0.15 * max(np.ptp(ys), np.ptp(xs))
-        window = (xs.min() - rim, ys.min() - rim, xs.max() + rim, ys.max() + rim)
-        side = max(window[2] - window[0], window[3] - window[1])
-        window = (window[0], window[1], window[0] + side, window[1] + side)
+        left, top = xs.min() - rim, ys.min() - rim
+        side = max(xs.max() + rim - left, ys.max() + rim - top)
+        whole = [-0.5, -0.5, shown.shape[1] - 0.5, shown.shape[0] - 0.5]
         grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
-        cells = [-0.5, -0.5, shown.shape[1] - 0.5, shown.shape[0] - 0.5]
-        name = "its level" if k == own else "not read"
-        return [
-            panel(f"P{k}, {name}", window, width=150, color=LEVEL_COLORS[k],
-                  pictures=[heat(scale(shown), cells)],
-                  boxes=[boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK)],
-                  points=[points(grid, "#ffffff", radius=1.8, halo=True)]),
-            panel(f"{pool_size} x {pool_size}", (0, 0, 1, 1), width=150, color=LEVEL_COLORS[k],
-                  pictures=[heat(scale(pooled), [0, 0, 1, 1])]),
+        look = {"width": SIDE, "color": LEVEL_COLORS[k]}
+        roomy = side < 24  # cells wide enough for a number
+        drawn = [
+            panel(
+                f"P{k}, {'its level' if k == own else 'not read'}",
+                (left, top, left + side, top + side), **look,
+                pictures=[heat((shown - low) / span, whole)],
+                boxes=[boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
+                       boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), BAD, width=2)],
+                points=[points(grid, "#ffffff", radius=1.8, halo=True)],
+                labels=[label(f"{w:.2f}", x, y, size=10, align="center", background="#ffffff",
+                              color=INK) for (y, x), w in zip(cells, weights, strict=True)
+                        if roomy and w > 0.02],
+            ),
+            panel(f"{len(pooled)} x {len(pooled)}", (0, 0, 1, 1), **look,
+                  pictures=[heat((pooled - low) / span, [0, 0, 1, 1])]),
         ]  # fmt: skip
+        if plain is pooled:
+            return drawn, ""
+        apart = np.abs(pooled - plain)
+        drawn.append(panel("difference", (0, 0, 1, 1), **look,
+                           pictures=[heat(apart / max(apart.max(), 1e-9), [0, 0, 1, 1])]))  # fmt: skip
+        return drawn, (
+            f"; differs from crop_and_resize by up to {apart.max():.3f} "
+            f"(the map reaches from {low:.3f} to {high:.3f})"
+        )
+
+
+def _channel(values, channel):
+    return values.mean(-1) if channel < 0 else values[..., channel]
+
+
+def _mixture(ys, xs, here, pool_size):
+    """The cells that one bin is mixed of, and their weights, over all samples of the bin."""
+    each = len(ys) // pool_size  # samples of a bin, each way
+    rows, columns = (np.arange(i * each, (i + 1) * each) for i in here)
+    y, x = (v.ravel() for v in np.meshgrid(np.take(ys, rows), np.take(xs, columns), indexing="ij"))
+    cells, weights = bilinear_weights(y, x)
+    cells, place = np.unique(cells.numpy().reshape(-1, 2), axis=0, return_inverse=True)
+    total = np.bincount(place.ravel(), weights.numpy().ravel() / len(y))
+    return cells.astype(np.float64), total
+
+
+def _sum(cells, weights):
+    most = np.argsort(-weights)[:4]
+    terms = [f"{weights[i]:.2f} x cell ({cells[i][0]:.0f}, {cells[i][1]:.0f})" for i in most
+             if weights[i] > 0.005]  # fmt: skip
+    return " + ".join(terms) + (" + …" if np.sum(weights > 0.005) > len(terms) else "")

@@ -58,21 +58,35 @@ class Explorer(ipywidgets.VBox):
         self.result: Any = None
         self.view = View(pictures={"picture": pixels_of(picture)})
         self.selection = selection or Selection()
-        traitlets.link((self.selection, "roi"), (self.view, "selected"))
+        self.view.selected = self.row_of(self.selection.roi)
         for control in controls.values():
             control.observe(lambda _: self.refresh(), "value")
         self.view.observe(lambda _: self.refresh(), "drawn")
         self.view.observe(self._select, "selected")
+        self.selection.observe(self._follow, "roi")
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
         super().__init__([row, self.view])
         self.refresh()
 
+    def _follow(self, change):
+        if self.roi_of(self.view.selected) != change.new:
+            self.view.selected = self.row_of(change.new)
+
     def _select(self, change):
+        self.selection.roi = self.roi_of(change.new)
         control, value = self.settings.get(self.follows), self.setting_of(change.new)
         if control and control.value != value and 0 <= value <= control.max:
             control.value = value  # draws anew
         else:
             self.refresh()
+
+    def row_of(self, roi: int) -> int:
+        """The row, a box or a dot of this explorer, that shows a ROI; -1: none."""
+        return roi
+
+    def roi_of(self, row: int) -> int:
+        """The ROI that a row shows; -1: none."""
+        return row
 
     def setting_of(self, row: int) -> int:
         """The value of the control that `follows` a selected row; -1: none."""

@@ -19,6 +19,16 @@ class ProposalsExplorer(TraceExplorer):
     Rows are candidates, by score. `result` is a Proposals of this picture alone.
     """
 
+    def row_of(self, roi: int) -> int:
+        """The candidate that became a ROI in the model's own run."""
+        rows = np.asarray(self.trace.proposals.post_nms_ix[self.image])
+        return int(rows[roi]) if 0 <= roi < len(rows) else -1
+
+    def roi_of(self, row: int) -> int:
+        """The ROI that a candidate became in the model's own run; -1: none."""
+        rank = np.asarray(self.trace.proposals.nms.rank[self.image])
+        return int(rank[row]) if 0 <= row < len(rank) else -1
+
     def controls(self) -> Controls:
         trace = self.trace
         c, anchors = trace.config, len(trace.anchors.boxes)

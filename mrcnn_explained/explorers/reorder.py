@@ -5,17 +5,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import label, line, lines, panel, points
 from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, QUIET
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
+
+GAPS = [(f"{n:,}", n) for n in (IMAGE_STEP // 2, IMAGE_STEP)]
 
 
 class ReorderExplorer(TraceExplorer):
     """Left the ROIs as they came, in the middle the stack level by level, right as they leave.
 
-    Rows are ROIs. Number the ROIs from another start, or as another picture, and watch the keys;
-    beyond 100,000 ROIs a picture two of them share a key. `result` is a Reordered.
+    Rows are ROIs. Number the second half of the ROIs as if 100,000 others stood before them,
+    with two pictures in the batch: keys of the first picture run into those of the second.
+    `result` is a Reordered.
     """
 
     def controls(self) -> Controls:
@@ -24,17 +27,18 @@ class ReorderExplorer(TraceExplorer):
         return {
             "shown": slider("ROIs", min(24, most), 1, min(most, 60), 1),
             "pictures": slider("pictures in the batch", 1, 1, 3, 1),
-            "extra": slider("ROI numbers start at", 0, 0, IMAGE_STEP, 1000),
+            "gap": choice("ROIs left out before the second half", [("none", 0), *GAPS], 0),
         }
 
-    def draw(self, shown: int, pictures: int, extra: int) -> dict[str, Any]:
+    def draw(self, shown: int, pictures: int, gap: int) -> dict[str, Any]:
         level = np.tile(np.asarray(self.trace.levels.roi_level[self.image])[:shown], [pictures, 1])
         # What crop_levels makes of these levels: (picture, ROI) of each level's rows. A number
         # stands in for each crop, so that it can be followed.
         ix = [np.argwhere(level == k) for k in range(2, 6)]
         crops = [tf.constant(i[:, 0] * shown + i[:, 1], tf.float32)[:, None, None, None]
                  for i in ix]  # fmt: skip
-        moved = [tf.constant(i + np.array([0, extra]), tf.int64) for i in ix]
+        late = [(i[:, 1] >= shown // 2)[:, None] * np.array([0, gap]) for i in ix]
+        moved = [tf.constant(i + more, tf.int64) for i, more in zip(ix, late, strict=True)]
         r = self.result = reorder(moved, crops, tf.constant([pictures, shown]))
         got = r.pooled.numpy().reshape(-1).astype(int)
         stack, total = np.concatenate(ix), pictures * shown
@@ -69,8 +73,8 @@ class ReorderExplorer(TraceExplorer):
             line(f"key = picture x {IMAGE_STEP:,} + ROI; the stack is sorted by it"),
             line(f"Without the reorder {naive} of {total} ROIs would get another ROI's crop."),
             line("Every crop is home." if not len(wrong) else
-                 f"{len(wrong)} crops came to a wrong ROI: with numbers of {IMAGE_STEP:,} and more "
-                 "the key of one picture runs into the next picture's.", BAD if len(wrong) else ""),
+                 f"{len(wrong)} crops came to a wrong ROI: from ROI {IMAGE_STEP:,} on, the keys of "
+                 "one picture are those of the next.", BAD if len(wrong) else ""),
         ]  # fmt: skip
         tips = {int(i): f"ROI {i}, P{level[0, i]}" for i in range(shown)}
         return {"panels": [view], "text": text, "tips": tips}

@@ -19,6 +19,19 @@ class RpnExplorer(TraceExplorer):
     Rows are anchors. `result` holds the rows above the score, best first.
     """
 
+    def row_of(self, roi: int) -> int:
+        """The anchor that a ROI began as."""
+        p, one = self.trace.proposals, self.image
+        candidates = np.asarray(p.post_nms_ix[one])
+        row = int(candidates[roi]) if 0 <= roi < len(candidates) else -1
+        return int(np.asarray(p.top_ix[one])[row]) if row >= 0 else -1
+
+    def roi_of(self, row: int) -> int:
+        """The ROI that an anchor became; -1: none."""
+        p, one = self.trace.proposals, self.image
+        candidate = np.flatnonzero(np.asarray(p.top_ix[one]) == row)
+        return int(np.asarray(p.nms.rank[one])[candidate[0]]) if len(candidate) else -1
+
     def controls(self) -> Controls:
         return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),

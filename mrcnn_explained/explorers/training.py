@@ -7,11 +7,12 @@ import numpy as np
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.config import Config
 from mrcnn_explained.explorers.explorer import Explorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, line, picture_panel
+from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel
 from mrcnn_explained.plots.style import BAD, GOOD, INK, LEVEL_COLORS, QUIET
 from mrcnn_explained.stages.image import unmold_picture
 from mrcnn_explained.training_path import TrainingTrace
 
+ROIS_A_LINE = 20
 ROLES = {"positive": GOOD, "negative": BAD}
 
 
@@ -22,7 +23,9 @@ class TrainingExplorer(Explorer):
     config    the model's
 
     Rows are anchors, or rows of detection_targets. The thicker a frame, the larger its share
-    of the loss. `result` maps each row that takes part to its term of the loss that is shown.
+    of the loss; the maps show the terms in the order of the rows, brightest the largest: of
+    anchors cell by cell of one level, of ROIs twenty a line. `result` maps each row that takes
+    part to its term of the loss that is shown.
     """
 
     def __init__(self, trace: TrainingTrace, config: Config, *, image: int = 0):
@@ -30,12 +33,14 @@ class TrainingExplorer(Explorer):
         controls = {
             "what": choice("show", ["anchors", "ROIs"], "anchors"),
             "loss": choice("loss", ["class", "box"], "class"),
+            "level": choice("map of the anchors on", [(f"P{k}", k) for k in LEVEL_COLORS], 3),
             "most": slider("boxes at most, hardest first", 60, 1, 300, 1),
         }
         super().__init__(unmold_picture(trace.batch.molded[image], config.mean_pixel), controls)
 
-    def draw(self, what: str, loss: str, most: int) -> dict[str, Any]:
+    def draw(self, what: str, loss: str, level: int, most: int) -> dict[str, Any]:
         t, one = self.trace, self.image
+        shown_level = level
         place, positive, negative, level, padded = (
             self._anchors() if what == "anchors" else self._rois()
         )
@@ -64,7 +69,8 @@ class TrainingExplorer(Explorer):
             line(f"{positive.sum()} positive {what}", GOOD),
             line(f"{negative.sum()} negative", BAD),
             line(f"{padded} padded rows, {int((counted & ~positive & ~negative).sum())} of which "
-                 "count in this loss", QUIET),
+                 "count in this loss with "
+                 f"{_share(terms, counted & ~positive & ~negative, counted):.0%} of it", QUIET),
             *(line(f"P{k}: {_share(terms, counted & (level == k), counted):.0%} of this picture's "
                    f"loss, {int((positive & (level == k)).sum())} positive", color)
               for k, color in LEVEL_COLORS.items() if (level == k).any()),
@@ -75,8 +81,30 @@ class TrainingExplorer(Explorer):
             text.append(line(f"Row {chosen}: {role}, P{level[chosen]}, term {terms[chosen]:.4f}",
                              ROLES[role]))  # fmt: skip
         tips = {int(i): f"row {i}, P{level[i]}, term {terms[i]:.4f}" for i in shown}
-        panel = picture_panel(title, self.picture, width=520, boxes=[truth, *thick])
-        return {"panels": [panel], "text": text, "tips": tips}
+        on_picture = picture_panel(title, self.picture, width=520, boxes=[truth, *thick])
+        return {
+            "panels": [on_picture, self._map(what, shown_level, terms)],
+            "text": text,
+            "tips": tips,
+        }
+
+    def _map(self, what, level, terms):
+        """The term of every row: anchors where they stand on their level, ROIs row by row."""
+        top = max(float(terms.max(initial=0)), 1e-9)
+        if what == "ROIs":
+            grid = np.pad(terms, [0, -len(terms) % ROIS_A_LINE]).reshape(-1, ROIS_A_LINE)
+            return panel(f"Terms of all {len(terms)} rows, {ROIS_A_LINE} a line; brightest {top:.3f}",
+                         (0, 0, grid.shape[1], grid.shape[0]), width=360,
+                         pictures=[heat(grid / top, [0, 0, grid.shape[1], grid.shape[0]])])  # fmt: skip
+        a = self.trace.anchors
+        here = a.level.numpy() == level
+        rows, columns = a.row.numpy()[here], a.column.numpy()[here]
+        cells = np.zeros([rows.max() + 1, columns.max() + 1])
+        np.maximum.at(cells, (rows, columns), terms[here])
+        height, width = self.picture.shape[:2]
+        over = heat(cells / top, [0, 0, width, height], alpha=0.7)
+        return picture_panel(f"P{level}: the hardest anchor of each cell; brightest {top:.3f}",
+                             self.picture, width=360, pictures=[over])  # fmt: skip
 
     def _anchors(self):
         match, a = self.trace.rpn_targets.rpn_match[self.image].numpy(), self.trace.anchors

@@ -80,6 +80,15 @@ def sample_points(
     return spread(y1, y2, last[0]), spread(x1, x2, last[1])
 
 
+class AlignedCrops(NamedTuple):
+    """What ROIAlign of the paper samples and averages."""
+
+    sample_y: Float32[tf.Tensor, "n PS"]  # rows sampled, in cells of the map
+    sample_x: Float32[tf.Tensor, "n PS"]  # columns sampled, in cells of the map
+    samples: Float32[tf.Tensor, "n PS PS F"]  # their values, S x S for each bin
+    pooled: Float32[tf.Tensor, "n P P F"]  # the mean of each bin
+
+
 def roi_align(
     features: Float32[tf.Tensor, "B Hk Wk F"],
     boxes: Float32[tf.Tensor, "n 4"],
@@ -88,12 +97,15 @@ def roi_align(
     *,
     pool_size: int = 7,
     samples: int = 2,
-) -> Float32[tf.Tensor, "n P P F"]:
+) -> AlignedCrops:
     """Pool as the paper does: samples at the centres of parts of each bin, averaged.
 
+    boxes          normalised
     image_shape    (H, W) of the molded picture, pixels: a cell covers H / H' of them, and its
                    centre lies in its middle
     samples        S: a bin is cut into S x S parts, each sampled at its centre
+
+    Raises ValueError for samples below 1.
 
     Mask R-CNN, section 3, ROIAlign. The model does not run it: it is here to be compared with
     `crop_levels`, whose samples reach from edge to edge (deviations 2 to 4). A sample outside
@@ -101,14 +113,34 @@ def roi_align(
     """
     if samples < 1:
         raise ValueError(f"samples is {samples}: at least 1 a bin and side")
-    last = tf.cast(tf.shape(features)[1:3], tf.float32) - 1.0
+    map_shape = tf.shape(features)[1:3]
+    last = tf.cast(map_shape, tf.float32) - 1.0
     stride = tf.cast(image_shape, tf.float32) / (last + 1.0)
     size = tf.cast(image_shape, tf.float32) - 1.0
     first = boxes[:, :2] * size / stride - 0.5  # a pixel edge, in cells from the first centre
     end = (boxes[:, 2:] * size + 1.0) / stride - 0.5
-    part = (end - first) / (pool_size * samples)
+    count = pool_size * samples
+    part = (end - first) / count
     centres = tf.concat([(first + part / 2) / last, (end - part / 2) / last], axis=1)
-    fine = tf.image.crop_and_resize(
-        features, centres, box_indices, [pool_size * samples, pool_size * samples]
-    )
-    return tf.nn.avg_pool2d(fine, samples, samples, "VALID")
+    fine = tf.image.crop_and_resize(features, centres, box_indices, [count, count])
+    pooled = tf.nn.avg_pool2d(fine, samples, samples, "VALID")
+    return AlignedCrops(*sample_points(centres, map_shape, count), fine, pooled)
+
+
+def bilinear_weights(
+    y: Float32[tf.Tensor, "n"], x: Float32[tf.Tensor, "n"]
+) -> tuple[Int32[tf.Tensor, "n 4 2"], Float32[tf.Tensor, "n 4"]]:
+    """The four cells that a sample is mixed of, and how much each counts.
+
+    y, x    places in cells of the map, 0 the first centre, as `sample_points` gives them
+
+    Returns cells (row, column): upper left, upper right, lower left, lower right; and weights
+    that sum to 1. On a cell's centre the four are one. MRCNN, section 3, figure 3. A sample
+    outside the map has no such cells: there `crop_and_resize` is 0 (deviation 5).
+    """
+    top, left, bottom, right = tf.floor(y), tf.floor(x), tf.math.ceil(y), tf.math.ceil(x)
+    rows, columns = tf.stack([top, top, bottom, bottom], 1), tf.stack([left, right] * 2, 1)
+    down, along = y - top, x - left
+    of_row = tf.stack([1 - down, 1 - down, down, down], 1)
+    of_column = tf.stack([1 - along, along] * 2, 1)
+    return tf.cast(tf.stack([rows, columns], 2), tf.int32), of_row * of_column
