@@ -119,8 +119,8 @@ class CropsExplorer(TraceExplorer):
         if plain is pooled:
             return drawn, ""
         apart = np.abs(pooled - plain)
-        drawn.append(panel("difference", (0, 0, 1, 1), **look,
-                           pictures=[heat(apart / max(apart.max(), 1e-9), [0, 0, 1, 1])]))  # fmt: skip
+        shares = heat(apart / max(apart.max(), 1e-9), [0, 0, 1, 1])
+        drawn.append(panel("difference", (0, 0, 1, 1), **look, pictures=[shares]))
         return drawn, (
             f"; differs from crop_and_resize by up to {apart.max():.3f} "
             f"(the map reaches from {low:.3f} to {high:.3f})"

@@ -93,9 +93,9 @@ class TrainingExplorer(Explorer):
         top = max(float(terms.max(initial=0)), 1e-9)
         if what == "ROIs":
             grid = np.pad(terms, [0, -len(terms) % ROIS_A_LINE]).reshape(-1, ROIS_A_LINE)
-            return panel(f"Terms of all {len(terms)} rows, {ROIS_A_LINE} a line; brightest {top:.3f}",
-                         (0, 0, grid.shape[1], grid.shape[0]), width=360,
-                         pictures=[heat(grid / top, [0, 0, grid.shape[1], grid.shape[0]])])  # fmt: skip
+            extent = (0, 0, grid.shape[1], grid.shape[0])
+            title = f"Terms of all {len(terms)} rows, {ROIS_A_LINE} a line; brightest {top:.3f}"
+            return panel(title, extent, width=360, pictures=[heat(grid / top, extent)])
         a = self.trace.anchors
         here = a.level.numpy() == level
         rows, columns = a.row.numpy()[here], a.column.numpy()[here]

@@ -113,8 +113,8 @@ def roi_align(
     """
     if samples < 1:
         raise ValueError(f"samples is {samples}: at least 1 a bin and side")
-    map_shape = tf.shape(features)[1:3]
-    last = tf.cast(map_shape, tf.float32) - 1.0
+    cells = tf.shape(features)[1:3]
+    last = tf.cast(cells, tf.float32) - 1.0
     stride = tf.cast(image_shape, tf.float32) / (last + 1.0)
     size = tf.cast(image_shape, tf.float32) - 1.0
     first = boxes[:, :2] * size / stride - 0.5  # a pixel edge, in cells from the first centre
@@ -124,7 +124,7 @@ def roi_align(
     centres = tf.concat([(first + part / 2) / last, (end - part / 2) / last], axis=1)
     fine = tf.image.crop_and_resize(features, centres, box_indices, [count, count])
     pooled = tf.nn.avg_pool2d(fine, samples, samples, "VALID")
-    return AlignedCrops(*sample_points(centres, map_shape, count), fine, pooled)
+    return AlignedCrops(*sample_points(centres, cells, count), fine, pooled)
 
 
 def bilinear_weights(
