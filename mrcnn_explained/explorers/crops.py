@@ -21,7 +21,7 @@ from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
-SIDE = 170  # CSS pixels of a panel
+SIDE = 145  # CSS pixels of a panel
 
 
 class CropsExplorer(TraceExplorer):
@@ -100,15 +100,16 @@ class CropsExplorer(TraceExplorer):
         whole = [-0.5, -0.5, shown.shape[1] - 0.5, shown.shape[0] - 0.5]
         grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
         look = {"width": SIDE, "color": LEVEL_COLORS[k]}
-        roomy = side < 24  # cells wide enough for a number
+        roomy = SIDE / side > 28  # a cell is wide enough for a number, CSS pixels
+        dot = min(1.8, max(0.6, 0.3 * SIDE * np.ptp(xs) / side / max(len(xs) - 1, 1)))
         drawn = [
             panel(
                 f"P{k}, {'its level' if k == own else 'not read'}",
-                (left, top, left + side, top + side), **look,
+                (left, top, left + side, top + side), **look, starts_row=k in (LOWEST, LOWEST + 2),
                 pictures=[heat((shown - low) / span, whole)],
                 boxes=[boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
                        boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), BAD, width=2)],
-                points=[points(grid, "#ffffff", radius=1.8, halo=True)],
+                points=[points(grid, "#ffffff", radius=dot)],
                 labels=[label(f"{w:.2f}", x, y, size=10, align="center", background="#ffffff",
                               color=INK) for (y, x), w in zip(cells, weights, strict=True)
                         if roomy and w > 0.02],

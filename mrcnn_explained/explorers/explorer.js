@@ -14,6 +14,7 @@ const STYLE = `
 .mx { font: 13px/1.45 system-ui, sans-serif; color: var(--jp-ui-font-color1, inherit); }
 .mx-panels { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
 .mx-panel { position: relative; max-width: 100%; }
+.mx-break { flex-basis: 100%; height: 0; }
 .mx-title { font-weight: 600; margin: 0 0 3px; }
 .mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
 .mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
@@ -344,7 +345,12 @@ class View {
     while (this.panels.length < scene.panels.length) {
       this.panels.push(new Panel(this, add(this.row, "div", "mx-panel")));
     }
-    scene.panels.forEach((panel, i) => this.panels[i].show(panel));
+    for (const old of this.row.querySelectorAll(".mx-break")) old.remove();
+    scene.panels.forEach((panel, i) => {
+      const { element } = this.panels[i];
+      if (panel.starts_row) element.before(Object.assign(document.createElement("div"), { className: "mx-break" }));
+      this.panels[i].show(panel);
+    });
     this.text.replaceChildren();
     for (const { text, color } of scene.text || []) {
       const line = add(this.text, "div", "mx-line");

@@ -146,15 +146,15 @@ def slider(
 ) -> ipywidgets.Widget:
     """A slider that tells its value while it is moved."""
     kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
-    return kind(value=value, min=low, max=high, step=step, description=text, **LOOK)
+    return kind(value=value, min=low, max=high, step=step, description=text, **_look(text))
 
 
 def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:
     """A list to choose from."""
-    return ipywidgets.Dropdown(options=options, value=value, description=text, **LOOK)
+    return ipywidgets.Dropdown(options=options, value=value, description=text, **_look(text))
 
 
-LOOK: dict[str, Any] = {
-    "style": {"description_width": "initial"},
-    "layout": {"width": "auto", "min_width": "260px"},
-}
+def _look(text):
+    """Room for the words, and for the control behind them."""
+    return {"style": {"description_width": "initial"},
+            "layout": {"width": "auto", "min_width": f"{190 + 7 * len(text)}px"}}  # fmt: skip

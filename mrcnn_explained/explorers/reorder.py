@@ -63,7 +63,7 @@ class ReorderExplorer(TraceExplorer):
             labels=[
                 *(label(text, x, -1.2, align="center", bold=True)
                   for x, text in ((0, "ROI"), (1, "stack: row, key"), (2, "crop"))),
-                *(label(f"{i}: {key}", 1.05, i, size=10, color=QUIET)
+                *(label(f"{i}: {key}", 1.05, i, size=10, color=QUIET, background="#ffffff")
                   for i, key in enumerate(r.sorting_tensor.numpy().tolist())
                   if total <= 60),
             ],

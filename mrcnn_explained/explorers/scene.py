@@ -21,20 +21,22 @@ def panel(
     height: float | None = None,
     color: str = "",
     draws: bool = False,
+    starts_row: bool = False,
     **layers: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """One canvas.
 
-    extent    (x1, y1, x2, y2) that it shows, in the units of its layers
-    width     CSS pixels; the height follows from the extent unless given
-    draws     whether its reader may draw a box
-    layers    pictures, lines, boxes, points, labels; drawn in this order
+    extent        (x1, y1, x2, y2) that it shows, in the units of its layers
+    width         CSS pixels; the height follows from the extent unless given
+    draws         whether its reader may draw a box
+    starts_row    stands left, below the panels before it
+    layers        pictures, lines, boxes, points, labels; drawn in this order
     """
     x1, y1, x2, y2 = (float(v) for v in extent)
     height = width * abs(y2 - y1) / abs(x2 - x1) if height is None else height
     return {
         "title": title, "extent": [x1, y1, x2, y2], "size": [round(width), round(height)],
-        "color": color, "draws": draws, **layers,
+        "color": color, "draws": draws, "starts_row": starts_row, **layers,
     }  # fmt: skip
 
 
