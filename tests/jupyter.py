@@ -15,6 +15,7 @@ import nbformat
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null"
 RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 
 class Lab:
@@ -115,3 +116,11 @@ class Page:
             timeout=20_000, polling="raf",
         )  # fmt: skip
         return 1000 * (time.perf_counter() - start)
+
+    def settled(self, view, still: float = 0.25) -> None:
+        """Wait until nothing has been drawn for so many seconds."""
+        stamp, since = view.get_attribute("data-stamp"), time.perf_counter()
+        while time.perf_counter() - since < still:
+            self.page.wait_for_timeout(50)
+            if (now := view.get_attribute("data-stamp")) != stamp:
+                stamp, since = now, time.perf_counter()

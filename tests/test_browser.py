@@ -1,7 +1,10 @@
 """Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
 
+import re
+
 import pytest
-from jupyter import CHROMIUM, Lab, Page
+from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
+from test_explorers import EXPLORERS, make
 
 pytestmark = [
     pytest.mark.slow,
@@ -13,72 +16,116 @@ from mrcnn_explained import MaskRCNN, load_image
 from mrcnn_explained.pictures import demo_image
 trace = MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
 """
-NAMES = {
-    "levels": "LevelsExplorer", "proposals": "ProposalsExplorer", "anchors": "AnchorsExplorer",
-    "rpn": "RpnExplorer", "crops": "CropsExplorer", "reorder": "ReorderExplorer",
-    "box_head": "TimeDistributedExplorer", "detections": "DetectionsExplorer",
-    "mask_head": "MaskExplorer",
-}  # fmt: skip
+TRAINING = """
+from mrcnn_explained.data.pipeline import batches
+from mrcnn_explained.data.shapes import ShapesDataset
+from mrcnn_explained.explorers.training import TrainingExplorer
+model = MaskRCNN.from_preset("shapes")
+batch = next(iter(batches(ShapesDataset(4, seed=7), model.config, batch_size=2, shuffle=False)))
+TrainingExplorer(model.training_trace(batch), model.config)
+"""
+NAMES = [*EXPLORERS, "training"]
+CANVAS = {"rpn": 1}  # the panel that can be clicked, where it is not the first
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def lab_and_browser(tmp_path_factory):
     from conftest import free_port
     from playwright.sync_api import sync_playwright
 
     lab = Lab(tmp_path_factory.mktemp("lab"), free_port())
-    cells = [SETUP] + [
-        f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
-        for module, name in NAMES.items()
-    ]
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            yield Page(browser, lab, "explorers", cells)
+            yield lab, browser
             browser.close()
     finally:
         lab.close()
 
 
 @pytest.fixture(scope="module")
-def trace():
-    from mrcnn_explained import MaskRCNN, load_image
-    from mrcnn_explained.pictures import demo_image
+def page(lab_and_browser):
+    cells = [SETUP] + [
+        f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
+        for module, name in EXPLORERS.items()
+    ]
+    cells.append(TRAINING)
+    return Page(lab_and_browser[1], lab_and_browser[0], "explorers", cells)
 
-    return MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
+
+@pytest.fixture(scope="module")
+def ours():
+    """The same explorers in this process, beside those in the browser."""
+    there: dict = {}
+    exec(SETUP, there)
+    found = {name: make(name, there["trace"]) for name in EXPLORERS}
+    *head, last = TRAINING.strip().split("\n")
+    exec("\n".join(head), there)
+    return {**found, "training": eval(last, there)}
 
 
 def view_of(page, name):
-    view = page.explorer(list(NAMES).index(name))
+    view = page.explorer(NAMES.index(name))
     view.scroll_into_view_if_needed()
     return view
 
 
-def slider_of(view, text):
-    """The handle of the slider with this description."""
+def control_of(view, text):
     box = view.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
-    return box.locator(".widget-inline-hbox", has_text=text).locator(".noUi-handle")
+    return box.locator(".widget-inline-hbox").filter(
+        has=view.page.locator("label", has_text=re.compile(f"^{re.escape(text)}$"))
+    )
 
 
 def lines(view):
-    return view.locator(".mx-line").all_inner_texts()
+    return [text.replace("\xa0", " ") for text in view.locator(".mx-line").all_inner_texts()]
 
 
-def test_a_slider_runs_the_stage_again(page, trace):
-    from mrcnn_explained.explorers.proposals import ProposalsExplorer
-
-    view = view_of(page, "proposals")
-    ours = ProposalsExplorer(trace)
-    assert lines(view) == ours.text
-    page.changed(view, lambda: slider_of(view, "NMS: IoU at most").press("ArrowLeft"))
-    ours.settings["nms_threshold"].value -= 0.01
-    assert lines(view) == ours.text
+def told(explorer, name):
+    """What is written below; without times, which no two runs share."""
+    return (
+        [re.sub(r"[0-9.]+ ms", "", text) for text in explorer] if name == "box_head" else explorer
+    )
 
 
-@pytest.mark.parametrize("name", ["proposals", "levels", "detections"])
+def picture(view):
+    return view.evaluate("v => [...v.querySelectorAll('canvas')].map(c => c.toDataURL()).join()")
+
+
+def scene(explorer):
+    return repr(explorer.view.scene["panels"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_control_runs_the_stage_again(page, ours, name):
+    view, explorer = view_of(page, name), ours[name]
+    assert told(lines(view), name) == told(explorer.text, name)
+    for control in explorer.settings.values():
+        before, scene_before = picture(view), scene(explorer)
+        there = control_of(view, control.description)
+        if hasattr(control, "options"):
+            control.index = (control.index + 1) % len(control.options)
+            page.changed(
+                view, lambda t=there, i=control.index: t.locator("select").select_option(index=i)
+            )
+        elif control.min < control.max:
+            key, end = (
+                ("Home", control.min) if control.value == control.max else ("End", control.max)
+            )
+            if control.value == end:
+                continue
+            control.value = end
+            page.changed(view, lambda t=there, k=key: t.locator(".noUi-handle").press(k))
+        page.settled(view)
+        assert told(lines(view), name) == told(explorer.text, name), control.description
+        if scene(explorer) != scene_before:
+            assert picture(view) != before, control.description
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "box_head"])
 def test_keys_and_clicks_select(page, name):
     view = view_of(page, name)
-    canvas = view.locator("canvas").first
+    canvas = view.locator("canvas").nth(CANVAS.get(name, 0))
     page.changed(view, lambda: canvas.press("ArrowRight"))
     chosen = int(view.get_attribute("data-selected"))
     assert chosen >= 0
@@ -107,6 +154,29 @@ def test_a_box_is_drawn_with_the_mouse(page):
     page.changed(view, drag)
     page.page.wait_for_timeout(500)
     assert lines(view)[-1].startswith("Your box: ") and ": P4." in lines(view)[-1]
+
+
+def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):
+    lab, browser = lab_and_browser
+    levels = (
+        "from mrcnn_explained.explorers.levels import LevelsExplorer\nx = LevelsExplorer(trace)"
+    )
+    page = Page(browser, lab, "twice", [SETUP, levels, "x", "x"])
+    first, second = page.explorer(0), page.explorer(1)
+    page.changed(
+        second, lambda: control_of(first, "ROIs drawn").locator(".noUi-handle").press("Home")
+    )
+    page.settled(first)
+    assert picture(first) == picture(second)
+    page.page.evaluate(RESTART)
+    page.page.evaluate(RUN)
+    page.page.wait_for_function("() => document.querySelectorAll('.mx[data-stamp]').length === 2")
+    again = page.explorer(0)
+    page.settled(again)
+    page.changed(
+        again, lambda: control_of(again, "ROIs drawn").locator(".noUi-handle").press("Home")
+    )
+    assert page.errors == [] and page.outside == []
 
 
 def test_nothing_went_wrong_and_nothing_left_the_machine(page):

@@ -58,8 +58,9 @@ def dataset_statistics(
         size = tf.constant(shape, tf.float32)
         rois = tf.cast(norm_boxes(tf.constant(boxes * molded.scale[0]), shape), tf.float32)
         found = assign_levels(rois[None], size, rounding=config.level_rounding)
-        objects.append((np.full(len(boxes), place), np.asarray(class_ids)[real],
-                        boxes[:, 2:] - boxes[:, :2], found.side[0], found.roi_level[0]))  # fmt: skip
+        size_given, ids_real = boxes[:, 2:] - boxes[:, :2], np.asarray(class_ids)[real]
+        where = np.full(len(boxes), place)
+        objects.append((where, ids_real, size_given, found.side[0], found.roi_level[0]))
     shapes, colors = zip(*pictures, strict=True)
     columns = (np.concatenate(column) for column in zip(*objects, strict=True))
     return DatasetStatistics(np.array(shapes), np.array(colors), *columns)
