@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
 from test_explorers import EXPLORERS, make
@@ -43,14 +44,14 @@ def lab_and_browser(tmp_path_factory):
         lab.close()
 
 
-@pytest.fixture(scope="module")
-def page(lab_and_browser):
+@pytest.fixture(scope="module", params=["first"])
+def page(request, lab_and_browser):
     cells = [SETUP] + [
         f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
         for module, name in EXPLORERS.items()
     ]
     cells.append(TRAINING)
-    return Page(lab_and_browser[1], lab_and_browser[0], "explorers", cells)
+    return Page(lab_and_browser[1], lab_and_browser[0], request.param, cells)
 
 
 @pytest.fixture(scope="module")
@@ -96,34 +97,21 @@ def scene(explorer):
     return repr(explorer.view.scene["panels"])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_control_runs_the_stage_again(page, ours, name):
-    view, explorer = view_of(page, name), ours[name]
-    assert told(lines(view), name) == told(explorer.text, name)
-    for control in explorer.settings.values():
-        before, scene_before = picture(view), scene(explorer)
-        there = control_of(view, control.description)
-        if hasattr(control, "options"):
-            control.index = (control.index + 1) % len(control.options)
-            page.changed(
-                view, lambda t=there, i=control.index: t.locator("select").select_option(index=i)
-            )
-        elif control.min < control.max:
-            key, end = (
-                ("Home", control.min) if control.value == control.max else ("End", control.max)
-            )
-            if control.value == end:
-                continue
-            control.value = end
-            page.changed(view, lambda t=there, k=key: t.locator(".noUi-handle").press(k))
-        page.settled(view)
-        assert told(lines(view), name) == told(explorer.text, name), control.description
-        if scene(explorer) != scene_before:
-            assert picture(view) != before, control.description
+def first_row(panel, frame):
+    """Where the first box or dot that can be chosen is, in pixels of its canvas."""
+    kind, group = next(
+        (kind, g) for kind in ("boxes", "points") for g in panel.get(kind, []) if g["rows"]
+    )
+    data = np.frombuffer(group["data"], np.float32)
+    x, y = data[:2] if kind == "points" else ((data[1] + data[3]) / 2, (data[0] + data[2]) / 2)
+    left, top, right, bottom = panel["extent"]
+    share = {"x": (x - left) / (right - left), "y": (y - top) / (bottom - top)}
+    sides = {"x": frame["width"], "y": frame["height"]}
+    return {axis: float(np.clip(share[axis], 0.01, 0.99)) * sides[axis] for axis in "xy"}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "box_head"])
-def test_keys_and_clicks_select(page, name):
+def test_keys_and_clicks_select(page, ours, name):
     view = view_of(page, name)
     canvas = view.locator("canvas").nth(CANVAS.get(name, 0))
     page.changed(view, lambda: canvas.press("ArrowRight"))
@@ -133,10 +121,38 @@ def test_keys_and_clicks_select(page, name):
     assert int(view.get_attribute("data-selected")) > chosen
     page.changed(view, lambda: canvas.press("Escape"))
     assert view.get_attribute("data-selected") == "-1"
-    middle = canvas.bounding_box()
-    place = {"x": middle["width"] * 0.5, "y": middle["height"] * 0.5}
+    place = first_row(ours[name].view.scene["panels"][CANVAS.get(name, 0)], canvas.bounding_box())
     page.changed(view, lambda: canvas.click(position=place))
     assert int(view.get_attribute("data-selected")) >= 0
+    page.changed(view, lambda: canvas.press("Escape"))
+    assert view.get_attribute("data-selected") == "-1"
+
+
+def move(there, control):
+    """Move a control in the browser and its twin here: to the next choice, or to an end."""
+    if hasattr(control, "options"):
+        control.index = (control.index + 1) % len(control.options)
+        there.locator("select").select_option(index=control.index)
+    else:
+        up = control.value < control.max
+        control.value = control.max if up else control.min
+        there.locator(".noUi-handle").press("End" if up else "Home")
+
+
+@pytest.mark.parametrize("page", ["controls"], indirect=True)  # one that nobody has touched
+@pytest.mark.parametrize("name", NAMES)
+def test_every_control_runs_the_stage_again(page, ours, name):
+    view, explorer = view_of(page, name), ours[name]
+    assert told(lines(view), name) == told(explorer.text, name)
+    for control in explorer.settings.values():
+        before, scene_before = picture(view), scene(explorer)
+        if not hasattr(control, "options") and control.min == control.max:
+            continue
+        page.changed(view, lambda c=control: move(control_of(view, c.description), c))
+        page.settled(view)
+        assert told(lines(view), name) == told(explorer.text, name), control.description
+        if scene(explorer) != scene_before:
+            assert picture(view) != before, control.description
 
 
 def test_a_box_is_drawn_with_the_mouse(page):
@@ -153,29 +169,29 @@ def test_a_box_is_drawn_with_the_mouse(page):
 
     page.changed(view, drag)
     page.page.wait_for_timeout(500)
-    assert lines(view)[-1].startswith("Your box: ") and ": P4." in lines(view)[-1]
+    assert lines(view)[-1].startswith("Your box: ") and "a side of 255.5 px" in lines(view)[-1]
 
 
 def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):
     lab, browser = lab_and_browser
-    levels = (
-        "from mrcnn_explained.explorers.levels import LevelsExplorer\nx = LevelsExplorer(trace)"
-    )
-    page = Page(browser, lab, "twice", [SETUP, levels, "x", "x"])
+    made = "from mrcnn_explained.explorers.levels import LevelsExplorer\nx = LevelsExplorer(trace)"
+    page = Page(browser, lab, "twice", [SETUP, made, "x", "x"])
+
+    def none_drawn(view):
+        handle = control_of(view, "ROIs drawn").locator(".noUi-handle")
+        page.changed(view, lambda: handle.press("Home"))
+        page.settled(view)
+
     first, second = page.explorer(0), page.explorer(1)
-    page.changed(
-        second, lambda: control_of(first, "ROIs drawn").locator(".noUi-handle").press("Home")
-    )
-    page.settled(first)
+    none_drawn(first)
     assert picture(first) == picture(second)
     page.page.evaluate(RESTART)
     page.page.evaluate(RUN)
     page.page.wait_for_function("() => document.querySelectorAll('.mx[data-stamp]').length === 2")
-    again = page.explorer(0)
-    page.settled(again)
-    page.changed(
-        again, lambda: control_of(again, "ROIs drawn").locator(".noUi-handle").press("Home")
-    )
+    page.settled(page.explorer(0))
+    before = picture(page.explorer(0))
+    none_drawn(page.explorer(0))
+    assert picture(page.explorer(0)) != before
     assert page.errors == [] and page.outside == []
 
 

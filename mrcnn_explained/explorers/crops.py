@@ -70,9 +70,11 @@ class CropsExplorer(TraceExplorer):
                     samples=WAYS.index(way),
                 )  # fmt: skip
                 pooled, ys, xs = found.pooled[0].numpy(), found.sample_y[0], found.sample_x[0]
+            other = pooled is not plain
             shown, plain, pooled = (_channel(x, channel) for x in (features[0], plain, pooled))
             cells, weights = _mixture(ys, xs, here, pool_size)
-            drawn, end = self._level(k, own, shown, (plain, pooled), (ys, xs), (cells, weights))
+            crops = (pooled, np.abs(pooled - plain) if other else None)
+            drawn, end = self._level(k, own, shown, crops, (ys, xs), (cells, weights))
             panels += drawn
             text.append(line(
                 f"P{k}: {np.diff(ys)[0] if len(ys) > 1 else 0:.2f} cells between samples; bin "
@@ -91,7 +93,7 @@ class CropsExplorer(TraceExplorer):
 
     def _level(self, k, own, shown, crops, samples, mixture):
         """The map around the ROI with its samples, the crop, and what the two ways disagree on."""
-        (plain, pooled), (ys, xs), (cells, weights) = crops, map(np.asarray, samples), mixture
+        (pooled, apart), (ys, xs), (cells, weights) = crops, map(np.asarray, samples), mixture
         low, high = float(shown.min()), float(shown.max())
         span = max(high - low, 1e-9)
         rim = 1.5 + 0.15 * max(np.ptp(ys), np.ptp(xs))
@@ -117,9 +119,8 @@ class CropsExplorer(TraceExplorer):
             panel(f"{len(pooled)} x {len(pooled)}", (0, 0, 1, 1), **look,
                   pictures=[heat((pooled - low) / span, [0, 0, 1, 1])]),
         ]  # fmt: skip
-        if plain is pooled:
+        if apart is None:
             return drawn, ""
-        apart = np.abs(pooled - plain)
         shares = heat(apart / max(apart.max(), 1e-9), [0, 0, 1, 1])
         drawn.append(panel("difference", (0, 0, 1, 1), **look, pictures=[shares]))
         return drawn, (

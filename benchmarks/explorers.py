@@ -1,0 +1,87 @@
+"""From a slider's move to the new picture, in JupyterLab and Chromium: 25 moves an explorer.
+
+.venv/bin/python benchmarks/explorers.py
+
+Time runs in the browser, from the key that moves the slider to the frame after the canvas was
+drawn. "canvas" views draw what the trace holds; "stage" views run a stage function again.
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from conftest import free_port  # noqa: E402: beside the tests, whose Lab and Page serve here
+from jupyter import CHROMIUM, Lab, Page
+
+MOVES = 25
+LIMITS = {"canvas": 60, "stage": 120}  # ms, nine moves of ten
+SETUP = """
+from mrcnn_explained import MaskRCNN, load_image
+from mrcnn_explained.pictures import demo_image
+trace = MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
+"""
+# module, class, slider that is moved, kind, set before
+VIEWS = [
+    ("rpn", "RpnExplorer", "map over picture", "canvas", ""),
+    ("mask_head", "MaskExplorer", "pixel from", "canvas", ""),
+    ("reorder", "ReorderExplorer", "ROIs", "canvas", ""),
+    ("anchors", "AnchorsExplorer", "row of the cell", "stage", ""),
+    ("proposals", "ProposalsExplorer", "NMS: IoU at most", "stage",
+     "x.settings['pre_nms_limit'].value = 6000"),
+    ("levels", "LevelsExplorer", "canonical side, px", "stage", ""),
+    ("crops", "CropsExplorer", "ROI", "stage", ""),
+    ("detections", "DetectionsExplorer", "confidence at least", "stage", ""),
+]  # fmt: skip
+WATCH = """
+(view) => {
+  window.spent = [];
+  document.addEventListener("keydown", () => { window.start = performance.now(); }, true);
+  new MutationObserver(() => requestAnimationFrame(() => setTimeout(() => {
+    if (window.start) window.spent.push(performance.now() - window.start);
+    window.start = null;
+  }))).observe(view, { attributes: true, attributeFilter: ["data-stamp"] });
+}
+"""
+
+
+def main() -> None:
+    cells = [SETUP] + [
+        f"from mrcnn_explained.explorers.{module} import {name}\nx = {name}(trace)\n{before}\nx"
+        for module, name, _, _, before in VIEWS
+    ]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lab = Lab(Path(folder), free_port())
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = Page(browser, lab, "speed", cells)
+            for number, (module, _, slider, kind, _) in enumerate(VIEWS):
+                spent = measure(page, number, slider)
+                tenth = statistics.quantiles(spent, n=10)[-1]
+                verdict = "" if tenth <= LIMITS[kind] else "  TOO SLOW"
+                middle = statistics.median(spent)
+                print(f"{module:12}{kind:8}median {middle:5.0f} ms  p90 {tenth:5.0f} ms of "
+                      f"{LIMITS[kind]}  ({len(spent)} moves){verdict}", flush=True)  # fmt: skip
+        finally:
+            lab.close()
+
+
+def measure(page: Page, number: int, slider: str) -> list[float]:
+    view = page.explorer(number)
+    view.scroll_into_view_if_needed()
+    page.settled(view, 1.0)
+    box = view.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
+    label = box.locator(".widget-inline-hbox label").get_by_text(slider, exact=True)
+    handle = label.locator("xpath=..").locator(".noUi-handle")
+    view.evaluate(WATCH)
+    for move in range(MOVES + 1):  # the first one warms up
+        page.changed(view, lambda m=move: handle.press("ArrowLeft" if m % 2 else "ArrowRight"))
+        page.settled(view, 0.15)
+    return page.page.evaluate("() => window.spent")[1:]
+
+
+if __name__ == "__main__":
+    main()
