@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from conftest import free_port  # noqa: E402: beside the tests, whose Lab and Page serve here
+from conftest import free_port
 from jupyter import CHROMIUM, Lab, Page
 
 MOVES = 25

@@ -21,13 +21,15 @@ RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.ke
 class Lab:
     """A server that knows no setting of the user's and fetches nothing."""
 
-    def __init__(self, folder: Path, port: int):
+    def __init__(self, folder: Path, port: int, *, dark: bool = False):
         self.folder, self.port, self.token = folder, port, secrets.token_hex(8)
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(
             json.dumps({"fetchNews": "false", "checkForUpdates": False})
         )
+        theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
+        (settings / "themes.jupyterlab-settings").write_text(json.dumps(theme))
         self.work = folder / "work"
         self.work.mkdir()
         environment = {
