@@ -12,6 +12,10 @@ from mrcnn_explained.stages.proposals import propose
 
 DRAWN = 40  # boxes that no reader loses sight of
 
+# Seven times faster than eager mode with 6000 candidates; a slider of the threshold needs it. A
+# new count or top-k is traced anew.
+in_graph_mode = tf.function(propose)
+
 
 class ProposalsExplorer(TraceExplorer):
     """Move the NMS threshold and the top-k; click a box to see who suppressed it, or whom it did.
@@ -42,10 +46,10 @@ class ProposalsExplorer(TraceExplorer):
     def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> dict[str, Any]:
         one = slice(self.image, self.image + 1)
         rpn, anchors = self.trace.rpn, self.trace.anchors
-        p = self.result = propose(
+        p = self.result = in_graph_mode(
             tf.constant(np.asarray(rpn.rpn_class[one])), tf.constant(np.asarray(rpn.rpn_bbox[one])),
             tf.constant(np.asarray(anchors.boxes)), count=count, pre_nms_limit=pre_nms_limit,
-            nms_threshold=nms_threshold, std_dev=self.config.rpn_bbox_std_dev,
+            nms_threshold=tf.constant(nms_threshold, tf.float32), std_dev=self.config.rpn_bbox_std_dev,
         )  # fmt: skip
         rank, by, overlap = (
             x[0].numpy() for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
