@@ -49,7 +49,8 @@ class ProposalsExplorer(TraceExplorer):
         p = self.result = in_graph_mode(
             tf.constant(np.asarray(rpn.rpn_class[one])), tf.constant(np.asarray(rpn.rpn_bbox[one])),
             tf.constant(np.asarray(anchors.boxes)), count=count, pre_nms_limit=pre_nms_limit,
-            nms_threshold=tf.constant(nms_threshold, tf.float32), std_dev=self.config.rpn_bbox_std_dev,
+            nms_threshold=tf.constant(nms_threshold, tf.float32),
+            std_dev=self.config.rpn_bbox_std_dev,
         )  # fmt: skip
         rank, by, overlap = (
             x[0].numpy() for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
