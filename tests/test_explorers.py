@@ -6,7 +6,7 @@ import importlib.resources
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import noise_picture
+from conftest import make_tiny_model, noise_picture
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.errors import InputError
@@ -256,3 +256,49 @@ def test_what_a_file_lacks_is_named(trace, tmp_path):
     assert make("levels", loaded).view.scene["panels"]  # needs no map
     told = make("crops", loaded).text
     assert len(told) == 1 and "pyramid.p2" in told[0] and "run the model again" in told[0]
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_batch_of_three_is_three_pictures(tiny_model, name):
+    pictures = [noise_picture(100, 128, seed=s) for s in range(3)]
+    alone = make(name, tiny_model.trace(pictures[2]))
+    third = make(name, tiny_model.trace(pictures), image=2)
+    np.testing.assert_array_equal(third.picture, alone.picture)
+    if name == "box_head":  # its text tells times; what it folds is of one picture
+        for way, (output, _) in third.result.items():
+            assert output.shape == alone.result[way][0].shape
+    elif name != "crops":  # values of a batch differ in the last bit from those of one picture
+        assert third.text == alone.text
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_one_class_beside_the_background(name):
+    explorer = make(name, make_tiny_model(num_classes=2).trace(noise_picture(100, 128)))
+    for control in explorer.settings.values():
+        if hasattr(control, "options"):
+            control.index = len(control.options) - 1
+    assert explorer.text
+
+
+def test_levels_without_rois_are_drawn_and_counted(tiny_model):
+    trace = tiny_model.trace(noise_picture(128, 128), rois=[[0, 0, 127, 127]])
+    assert set(trace.levels.roi_level[0].numpy()) == {3}
+    levels = make("levels", trace)
+    assert levels.text[:4] == ["P2: 0 ROIs", "P3: 1 ROIs", "P4: 0 ROIs", "P5: 0 ROIs"]
+    crops = make("crops", trace)
+    assert sorted(crops.result) == [2, 3, 4, 5] and "P3, its level" in [
+        panel["title"] for panel in crops.view.scene["panels"]
+    ]
+
+
+def test_only_what_changes_is_sent_when_a_mask_is_cut_anew(trace):
+    explorer = make("mask_head", trace)
+    explorer.settings["threshold"].value = 0.4
+    painted = [layer for panel in explorer.view.scene["panels"] for layer in panel["pictures"]]
+    height, width = explorer.result.shape
+    assert sum(len(layer.get("data", b"")) for layer in painted) < height * width + 2 * 28 * 28
+    (over,) = (layer for layer in painted if "tint" in layer)
+    x1, y1, x2, y2 = (int(v) for v in over["extent"])
+    drawn = np.frombuffer(over["data"], np.uint8).reshape(over["height"], over["width"])
+    np.testing.assert_array_equal(drawn == 255, explorer.result[y1:y2, x1:x2])
+    assert (drawn == 255).sum() == explorer.result.sum()

@@ -50,7 +50,8 @@ class DetectionsExplorer(TraceExplorer):
             boxes=[boxes(place[lost], QUIET, lost, dash=[2, 3]),
                    boxes(place[kept], [class_color(k) for k in class_ids[kept]], kept, width=2)],
             labels=[label(f"{names[class_ids[i]]} {scores[i]:.2f}", place[i, 1], place[i, 0] + 7,
-                          size=11, color="#ffffff", background=class_color(class_ids[i]))
+                          size=11, color="#ffffff", background=class_color(class_ids[i]),
+                          apart=True)
                     for i in kept],
         )  # fmt: skip
         told = fates(d, valid)

@@ -30,14 +30,14 @@ const floats = (view) =>
 
 /** A picture of bytes as a canvas that can be drawn at any size. */
 function paint(picture) {
-  const { width, height, channels } = picture;
+  const { width, height, channels, tint } = picture;
   const source = bytes(picture.data);
   const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);  // ABGR: every browser's machine is little-endian
+  const palette = tint ? shades(tint) : HEAT;
   for (let i = 0; i < width * height; i++) {
-    const rgb = channels === 3
-      ? [source[3 * i], source[3 * i + 1], source[3 * i + 2]] : viridis(source[i] / 255);
-    image.data.set(rgb, 4 * i);
-    image.data[4 * i + 3] = 255;
+    pixels[i] = channels === 3
+      ? abgr([source[3 * i], source[3 * i + 1], source[3 * i + 2]], 255) : palette[source[i]];
   }
   const canvas = document.createElement("canvas");
   canvas.width = width;
@@ -51,6 +51,14 @@ function viridis(x) {
   const low = Math.floor(place), high = Math.min(low + 1, VIRIDIS.length - 1);
   return VIRIDIS[low].map((v, i) => v + (VIRIDIS[high][i] - v) * (place - low));
 }
+
+const abgr = ([r, g, b], alpha) => ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const every = (color) => Uint32Array.from({ length: 256 }, (_, value) => color(value));
+const HEAT = every((value) => abgr(viridis(value / 255).map(Math.round), 255));
+const shades = (hex) => {
+  const rgb = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  return every((value) => abgr(rgb, value));
+};
 
 class Panel {
   constructor(view, element) {
@@ -113,6 +121,7 @@ class Panel {
     for (const group of panel.lines || []) this.drawLines(group);
     for (const group of this.groups) this.drawBoxes(group);
     for (const group of panel.points || []) this.drawPoints(group);
+    this.taken = [];
     for (const label of panel.labels || []) this.drawLabel(label);
     if (this.drawn) this.frame(this.drawn, this.ink, 2, [5, 3]);
   }
@@ -206,7 +215,12 @@ class Panel {
     const shift = { left: 0, center: width / 2, right: width }[label.align || "left"];
     // Kept inside the panel: a label that is cut off tells nothing.
     const x = Math.min(Math.max(px - shift, 2), Math.max(this.width - width - 2, 2));
-    const y = Math.min(Math.max(py, height / 2), this.height - height / 2);
+    let y = Math.min(Math.max(py, height / 2), this.height - height / 2);
+    if (label.apart) {
+      const hit = () => this.taken.some(([a, b, end]) => x < end && a < x + width && Math.abs(y - b) < height);
+      while (hit() && y < this.height - height) y += 2;
+      this.taken.push([x, y, x + width]);
+    }
     if (label.background) {
       this.pen.fillStyle = label.background;
       this.pen.globalAlpha = 0.9;

@@ -56,7 +56,7 @@ class Explorer(ipywidgets.VBox):
     ):
         self.picture, self.settings = picture, controls
         self.result: Any = None
-        self.view = View(pictures={"picture": pixels_of(picture)})
+        self.view = View(pictures={"picture": pixels_of(self.backdrop())})
         self.selection = selection or Selection()
         self.view.selected = self.row_of(self.selection.roi)
         for control in controls.values():
@@ -67,6 +67,10 @@ class Explorer(ipywidgets.VBox):
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
         super().__init__([row, self.view])
         self.refresh()
+
+    def backdrop(self) -> UInt8[np.ndarray, "_ _ 3"]:
+        """The picture behind the boxes, which is sent once."""
+        return self.picture
 
     def _follow(self, change):
         if self.roi_of(self.view.selected) != change.new:

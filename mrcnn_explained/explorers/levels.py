@@ -17,7 +17,13 @@ from mrcnn_explained.explorers.scene import (
     points,
 )
 from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET, pixels
-from mrcnn_explained.stages.levels import HIGHEST, LOWEST, assign_levels, level_boundaries
+from mrcnn_explained.stages.levels import (
+    HIGHEST,
+    LOWEST,
+    LevelAssignment,
+    assign_levels,
+    level_boundaries,
+)
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 FOOT = 0.8  # below level 0, for the numbers of the axis
@@ -47,10 +53,12 @@ class LevelsExplorer(TraceExplorer):
             own = norm_boxes(tf.constant([self.view.drawn], tf.float32), [height, width])
             rois = np.concatenate([rois, own.numpy()])
         setting = {"rounding": rounding, "canonical_side": float(canonical_side)}
-        r = self.result = assign_levels(
+        found = assign_levels(
             tf.constant(rois[None]), tf.constant([height, width], tf.float32), **setting
         )
-        level, side, exact = (x[0].numpy() for x in (r.roi_level, r.side, r.exact_level))
+        # As arrays: a tensor's elements, one by one for the tips, cost ten times the stage.
+        r = self.result = LevelAssignment(*(x.numpy() for x in found))
+        level, side, exact = r.roi_level[0], r.side[0], r.exact_level[0]
         real = np.flatnonzero(side > 0)
         drawn = real[:shown] if not self.view.drawn else [*real[:shown], len(rois) - 1]
         drawn = sorted(dict.fromkeys(drawn), key=lambda i: -side[i])

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, heat, line, panel, pixels_of
+from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel, tinted
 from mrcnn_explained.plots.style import BAD, class_color
 from mrcnn_explained.stages.instances import full_mask, original_boxes
 
@@ -18,6 +19,10 @@ class MaskExplorer(TraceExplorer):
     """
 
     follows = "detection"
+
+    def backdrop(self) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture as given: masks end there."""
+        return np.asarray(self.trace.image.original[self.image])
 
     def setting_of(self, row: int) -> int:
         """The detection of a ROI; -1: it became none."""
@@ -45,7 +50,7 @@ class MaskExplorer(TraceExplorer):
         own = int(found[4])
         shown = class_id or own
         soft = np.asarray(t.mask_head.mrcnn_mask)[mine[0], :, :, shown]
-        picture = np.asarray(t.image.original[one])
+        picture = self.backdrop()
         every = original_boxes(
             np.asarray(t.detections.detections[one])[np.asarray(t.detections.valid[one]), :4],
             t.image.original_shape[one], t.image.molded_shape[one], t.image.window[one],
@@ -53,13 +58,12 @@ class MaskExplorer(TraceExplorer):
         box = every[detection]
         rois = np.asarray(t.detections.detection_roi[one])[np.asarray(t.detections.valid[one])]
         self.result = full_mask(soft, box, picture.shape[:2], threshold)
-        painted = picture.copy()
-        tint = np.array([int(class_color(shown)[i : i + 2], 16) for i in (1, 3, 5)])
-        painted[self.result] = (0.35 * painted[self.result] + 0.65 * tint).astype(np.uint8)
-        height, width = picture.shape[:2]
-        on_picture = panel(
-            f"Detection {detection}: {int(self.result.sum()):,} pixels", (0, 0, width, height),
-            pictures=[{**pixels_of(painted), "extent": [0, 0, width, height], "smooth": True}],
+        y1, x1, y2, x2 = (int(v) for v in box)
+        inside = self.result[y1:y2, x1:x2]  # nothing lies outside its box
+        over = [tinted(inside, class_color(shown), [x1, y1, x2, y2], alpha=0.65)]
+        on_picture = picture_panel(
+            f"Detection {detection}: {int(self.result.sum()):,} pixels", picture, fade=1.0,
+            pictures=over if inside.size else [],
             boxes=[boxes(every, "#ffffff", rois, width=1),
                    boxes([box], class_color(shown), width=2)],
         )  # fmt: skip

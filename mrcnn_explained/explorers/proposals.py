@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
-from mrcnn_explained.explorers.scene import boxes, line, panel, picture_panel, points
+from mrcnn_explained.explorers.scene import boxes, label, line, panel, picture_panel, points
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET, pixels
 from mrcnn_explained.stages.proposals import propose
 
 DRAWN = 40  # boxes that no reader loses sight of
+WIDE = 520  # CSS pixels of the panel of fates
 
 # Seven times faster than eager mode with 6000 candidates; a slider of the threshold needs it. A
 # new count or top-k is traced anew.
@@ -73,13 +74,18 @@ class ProposalsExplorer(TraceExplorer):
                 boxes(place[kept[:DRAWN]], GOOD, kept[:DRAWN]),
             ]
         unreached = np.flatnonzero((rank < 0) & (by < 0))
-        lanes = [(kept, GOOD, 0), (lost, BAD, 1), (unreached, QUIET, 2)]
+        lanes = [(kept, GOOD, 0, "kept"), (lost, BAD, 1, "suppressed"),
+                 (unreached, QUIET, 2, "never reached")]  # fmt: skip
         fates = panel(
-            "Every candidate, best score left: kept, suppressed, never reached",
-            (-0.02 * len(rank), -0.5, 1.02 * len(rank), 2.5), width=WIDE, height=120,
+            "What became of every candidate; the best score is on the left",
+            (-0.02 * len(rank), -0.7, 1.02 * len(rank), 2.5), width=WIDE, height=140,
             points=[
                 points(np.stack([rows, np.full(len(rows), lane)], 1), color, rows, radius=2.5)
-                for rows, color, lane in lanes
+                for rows, color, lane, _ in lanes
+            ],
+            labels=[
+                label(f"{len(rows)} {fate}", 0, lane - 0.4, color=color, size=11)
+                for rows, color, lane, fate in lanes
             ],
         )  # fmt: skip
         told = "Click a box, or a dot, to see who suppressed whom."
@@ -106,6 +112,3 @@ class ProposalsExplorer(TraceExplorer):
         tips = {int(i): f"candidate {i}, score {scores[i]:.3f}" for i in near}
         on_picture = picture_panel(title, self.picture, boxes=drawn)
         return {"panels": [on_picture, fates], "text": text, "tips": tips}
-
-
-WIDE = 520

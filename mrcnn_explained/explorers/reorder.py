@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import label, line, lines, panel, points
-from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, QUIET
+from mrcnn_explained.plots.style import BAD, LEVEL_COLORS
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
 
 GAPS = [(f"{n:,}", n) for n in (IMAGE_STEP // 2, IMAGE_STEP)]
@@ -51,7 +51,7 @@ class ReorderExplorer(TraceExplorer):
         ends[:, 1], ends[:, 3] = leave, at
         view = panel(
             "ROIs as they came, the stack of all levels, crops as they leave",
-            (-0.35, -1.8, 2.35, total), width=640, height=min(max(220, 11 * total), 900),
+            (-0.35, -2.6, 2.35, total), width=640, height=min(max(220, 11 * total), 900),
             lines=[
                 *(lines([[0, came[i], 1, i]], colors[came[i]], alpha=0.6) for i in range(total)),
                 *(lines([ends[i]], colors[got[i]], alpha=0.6) for i in range(total)),
@@ -61,9 +61,9 @@ class ReorderExplorer(TraceExplorer):
                 for x, c, rows in ((0, colors, at), (1, colors[came], came), (2, colors[got], got))
             ],
             labels=[
-                *(label(text, x, -1.2, align="center", bold=True)
+                *(label(text, x, -1.9, align="center", bold=True)
                   for x, text in ((0, "ROI"), (1, "stack: row, key"), (2, "crop"))),
-                *(label(f"{i}: {key}", 1.05, i, size=10, color=QUIET, background="#ffffff")
+                *(label(f"{i}: {key}", 1.05, i, size=10)
                   for i, key in enumerate(r.sorting_tensor.numpy().tolist())
                   if total <= 60),
             ],

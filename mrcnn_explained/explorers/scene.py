@@ -56,6 +56,12 @@ def heat(values: Any, extent: Sequence[float], **options: Any) -> dict[str, Any]
     return {**pixels_of(shown.astype(np.uint8)), "extent": [float(v) for v in extent], **options}
 
 
+def tinted(mask: Any, color: str, extent: Sequence[float], **options: Any) -> dict[str, Any]:
+    """A mask, bool [h, w]: its pixels in one colour, the others clear."""
+    shown = np.asarray(mask, np.uint8) * 255
+    return {**pixels_of(shown), "tint": color, "extent": [float(v) for v in extent], **options}
+
+
 def pixels_of(image: Any) -> dict[str, Any]:
     """The bytes of a picture, uint8 [h, w] or [h, w, 3]."""
     image = np.ascontiguousarray(image, np.uint8)
@@ -84,7 +90,10 @@ def lines(values: Any, color: str, **options: Any) -> dict[str, Any]:
 
 
 def label(text: str, x: float, y: float, **options: Any) -> dict[str, Any]:
-    """A text; it is moved into the panel where it would stick out."""
+    """A text; it is moved into the panel where it would stick out.
+
+    With `apart=True` also below the labels before it where they would overlap.
+    """
     return {"text": text, "x": float(x), "y": float(y), **options}
 
 

@@ -17,6 +17,7 @@ from mrcnn_explained.plots.style import (
     class_color,
     draw_boxes,
     label_boxes,
+    note,
     panels,
     quiet_axes,
     show_map,
@@ -81,6 +82,11 @@ def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     in_each = np.bincount(found.image, minlength=len(found.shape))
     bins = np.arange(in_each.max() + 2) - 0.5
     _hist(grid[0, 1], in_each, "objects in a picture", "pictures", bins)
+    if not len(found.side):
+        for ax in (grid[0, 2], *grid[1]):
+            ax.set_axis_off()
+            note(ax, "no object", 0.5, 0.5, ha="center")
+        return grid[0, 0].figure
     sides = np.log2(np.maximum(found.side, 1))
     ax = quiet_axes(grid[0, 2])
     here = [k for k in LEVEL_COLORS if (found.level == k).any()]
