@@ -11,6 +11,7 @@ from mrcnn_explained.plots.style import BAD, LEVEL_COLORS
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
 
 GAPS = [(f"{n:,}", n) for n in (IMAGE_STEP // 2, IMAGE_STEP)]
+LEAVE, HOME = 1.3, 2.3  # abscissas: behind the words at the stack (1), and where crops arrive
 
 
 class ReorderExplorer(TraceExplorer):
@@ -47,22 +48,22 @@ class ReorderExplorer(TraceExplorer):
         at = np.arange(total)
         wrong = np.flatnonzero(got != at)
         leave = r.final_order.numpy()
-        ends = np.stack([np.ones(total), at, np.full(total, 2.0), at], 1)
+        ends = np.stack([np.full(total, LEAVE), at, np.full(total, HOME), at], 1)
         ends[:, 1], ends[:, 3] = leave, at
         view = panel(
             "ROIs as they came, the stack of all levels, crops as they leave",
-            (-0.35, -2.6, 2.35, total), width=640, height=min(max(220, 11 * total), 900),
+            (-0.35, -2.6, HOME + 0.35, total), width=640, height=min(max(220, 11 * total), 900),
             lines=[
                 *(lines([[0, came[i], 1, i]], colors[came[i]], alpha=0.6) for i in range(total)),
                 *(lines([ends[i]], colors[got[i]], alpha=0.6) for i in range(total)),
             ],
             points=[
                 points(np.stack([np.full(total, x), at], 1), c, rows % shown, radius=4)
-                for x, c, rows in ((0, colors, at), (1, colors[came], came), (2, colors[got], got))
+                for x, c, rows in ((0, colors, at), (1, colors[came], came), (HOME, colors[got], got))
             ],
             labels=[
                 *(label(text, x, -1.9, align="center", bold=True)
-                  for x, text in ((0, "ROI"), (1, "stack: row, key"), (2, "crop"))),
+                  for x, text in ((0, "ROI"), (1, "stack: row, key"), (HOME, "crop"))),
                 *(label(f"{i}: {key}", 1.05, i, size=10)
                   for i, key in enumerate(r.sorting_tensor.numpy().tolist())
                   if total <= 60),
