@@ -59,7 +59,9 @@ class ReorderExplorer(TraceExplorer):
             ],
             points=[
                 points(np.stack([np.full(total, x), at], 1), c, rows % shown, radius=4)
-                for x, c, rows in ((0, colors, at), (1, colors[came], came), (HOME, colors[got], got))
+                for x, c, rows in (
+                    (0, colors, at), (1, colors[came], came), (HOME, colors[got], got)
+                )
             ],
             labels=[
                 *(label(text, x, -1.9, align="center", bold=True)
