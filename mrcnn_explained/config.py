@@ -190,6 +190,13 @@ class Config:
         """Return another config with these fields changed, checked anew."""
         return dataclasses.replace(self, **changes)
 
+    def differences(self, other: Self) -> dict[str, Any]:
+        """The fields in which this config differs from another one, with this one's values."""
+        return {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+            if getattr(self, field.name) != getattr(other, field.name)
+        }  # fmt: skip
+
     @property
     def anchors_per_cell(self) -> int:
         return len(self.rpn_anchor_ratios)
@@ -211,6 +218,14 @@ class Config:
         if unknown:
             raise ConfigError(f"unknown config fields {sorted(unknown)}: made by another version?")
         return cls(**values)
+
+
+#: Fields that decide the shapes of the weights.
+ARCHITECTURE = (
+    *("num_classes", "image_channel_count", "backbone", "backbone_width", "backbone_strides"),
+    *("top_down_pyramid_size", "rpn_anchor_ratios", "rpn_anchor_stride", "rpn_channels"),
+    *("pool_size", "mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
+)
 
 
 def _check(config: Config) -> None:

@@ -1,6 +1,7 @@
 """MaskRCNN: the map of the detector. One line a stage, in the order of the data."""
 
 import copy
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,10 +13,11 @@ import tensorflow as tf
 from jaxtyping import UInt8
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.config import BACKBONES, Config
+from mrcnn_explained.config import ARCHITECTURE, BACKBONES, Config
 from mrcnn_explained.devices import let_memory_grow
 from mrcnn_explained.pictures import as_picture
 from mrcnn_explained.presets import read_preset
+from mrcnn_explained.runner import Runner
 from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, probe
 from mrcnn_explained.stages.box_head import BoxHead
@@ -36,17 +38,10 @@ from mrcnn_explained.training_path import (
     training_stages,
 )
 from mrcnn_explained.weights import WeightReport, find_coco_weights, load_into
+from mrcnn_explained.what_if import check_names, resumption, second_names
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Pictures = Picture | Sequence[Picture]
-
-
-#: Fields of the config that decide the shapes of the weights.
-ARCHITECTURE = {
-    *("num_classes", "image_channel_count", "backbone", "backbone_width", "backbone_strides"),
-    *("top_down_pyramid_size", "rpn_anchor_ratios", "rpn_anchor_stride", "rpn_channels"),
-    *("pool_size", "mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
-}
 
 
 class RandomWeightsWarning(UserWarning):
@@ -87,6 +82,7 @@ class MaskRCNN:
         self.mask_head = MaskHead(c.top_down_pyramid_size, c.num_classes, c.mask_channels)
         self.weights_from = "random"
         self.random_layers = dict.fromkeys(name.split("/")[0] for name in self.weights)
+        self.replaced: dict[str, Callable[..., Any]] = {}
         self._warned = False
         self._compile()
 
@@ -107,42 +103,47 @@ class MaskRCNN:
         model.weights_from, model.random_layers = f"preset {name}", {}
         return model.with_config(**changes) if changes else model
 
-    def _stages(self, molded, image_meta, anchors, rois=None):
-        """Run every stage behind the molding, in the order of the data."""
+    def _stages(self, run, molded, image_meta, anchors, rois=None):
+        """Run every stage behind the molding, in the order of the data: `run` calls each."""
         c = self.config
         image_shape = image_meta[0, 4:6]  # of the first picture, for all (deviation 9)
         window = norm_boxes(image_meta[:, 7:11], image_shape)
 
-        backbone = BackboneFeatures(*self.backbone(molded))
-        pyramid = self.pyramid(backbone[1:])
-        rpn = self.rpn(pyramid.rpn_maps)
-        proposals = given_rois(rois) if rois is not None else propose(
-            rpn.rpn_class, rpn.rpn_bbox, anchors, count=c.post_nms_rois_inference,
-            pre_nms_limit=c.pre_nms_limit, nms_threshold=c.rpn_nms_threshold,
-            std_dev=c.rpn_bbox_std_dev,
+        backbone = run("backbone", self._backbone, molded)
+        pyramid = run("pyramid", self.pyramid, backbone[1:])
+        rpn = run("rpn", self.rpn, pyramid.rpn_maps)
+        proposals = run("proposals", given_rois, rois) if rois is not None else run(
+            "proposals", propose, rpn.rpn_class, rpn.rpn_bbox, anchors,
+            count=c.post_nms_rois_inference, pre_nms_limit=c.pre_nms_limit,
+            nms_threshold=c.rpn_nms_threshold, std_dev=c.rpn_bbox_std_dev,
         )  # fmt: skip
         levels, crops, reordered = pyramid_roi_align(
             proposals.rpn_rois, image_shape, pyramid.roi_maps, pool_size=c.pool_size,
-            rounding=c.level_rounding,
+            rounding=c.level_rounding, run=run,
         )  # fmt: skip
-        box_head = self.box_head(reordered.pooled)
-        detections = select_detections(
-            proposals.rpn_rois, box_head.mrcnn_class, box_head.mrcnn_bbox, window,
-            min_confidence=c.detection_min_confidence, nms_threshold=c.detection_nms_threshold,
-            max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
+        box_head = run("box_head", self.box_head, reordered.pooled)
+        detections = run(
+            "detections", select_detections, proposals.rpn_rois, box_head.mrcnn_class,
+            box_head.mrcnn_bbox, window, min_confidence=c.detection_min_confidence,
+            nms_threshold=c.detection_nms_threshold, max_instances=c.detection_max_instances,
+            std_dev=c.bbox_std_dev,
         )  # fmt: skip
         boxes, class_ids = detections.detections[..., :4], detections.detections[..., 4]
         mask_levels, mask_crops, mask_reordered = pyramid_roi_align(
             boxes, image_shape, pyramid.roi_maps, pool_size=c.mask_pool_size,
-            rounding=c.level_rounding,
+            rounding=c.level_rounding, run=run, names="mask_{}",
         )  # fmt: skip
-        mask_head = self.mask_head(
-            mask_reordered.pooled, tf.cast(class_ids, tf.int32), detections.valid
-        )
+        mask_head = run(
+            "mask_head", self.mask_head, mask_reordered.pooled, tf.cast(class_ids, tf.int32),
+            detections.valid,
+        )  # fmt: skip
         return (
             *(backbone, pyramid, rpn, proposals, levels, crops, reordered, box_head, detections),
             *(mask_levels, mask_crops, mask_reordered, mask_head),
         )
+
+    def _backbone(self, molded):
+        return BackboneFeatures(*self.backbone(molded))
 
     def trace(self, images: Pictures, *, rois: Any = None) -> Trace:
         """Run the detector on pictures and return everything that it computed.
@@ -152,23 +153,48 @@ class MaskRCNN:
                   list of pictures: one such array each): the second stage runs on them
                   instead of on the RPN's proposals
         """
-        molded, inputs = self._prepare(images)
-        if rois is not None:
-            inputs = (*inputs, mold_rois(rois, molded))
-        backbone, pyramid, rpn, *second_stage = self._graph(*inputs)
-        anchors = self.anchors(inputs[0].shape[1:3])
-        results = (molded, backbone, pyramid, anchors, rpn, *second_stage)
-        detections, mask_head = second_stage[5], second_stage[9]
-        instances = self._unmold(detections.detections, mask_head.class_mask, molded)
-        run = Run(
-            config=self.config.to_json(),
-            weights=self.weights_from,
-            random=self.randomness(),
-            device=rpn.rpn_class.device,
-            tensorflow=tf.__version__,
-            rois="rpn" if rois is None else "given",
-        )
-        return Trace(*results, instances, run)
+        molded = self._mold(images)
+        given = () if rois is None else (mold_rois(rois, molded),)
+        results = self._graph(*self._inputs(molded), *given)
+        run = self._run(results[2].rpn_class.device, "rpn" if rois is None else "given")
+        return self._trace(molded, self.anchors(molded.molded.shape[1:3]), results, run)
+
+    def resume(self, trace: Trace, *, after: str | None = None, **changes: Any) -> Trace:
+        """Run again only what lies behind a change; everything before it is taken as it is.
+
+        after      go on behind this stage of an edited trace:
+                   `resume(trace._replace(levels=edited), after="levels")`
+        changes    settings of stages: `resume(trace, proposals={"nms_threshold": 0.5})`. What
+                   `levels` is given holds for the masks' levels too.
+
+        The settings that the trace ran with stay. It runs eagerly, stage by stage. Raises
+        InputError for a trace of another model, and for what cannot be changed.
+        """
+        wish = resumption(trace, self.config, self.weights_from, after, changes)
+        model = self.with_config(**wish.config_changes)
+        runner = Runner(wish.known, self.replaced, wish.settings)
+        image = trace.image
+        anchors = wish.known.get("anchors") or model.anchors(image.molded.shape[1:3])
+        given = (trace.proposals.rpn_rois,) if trace.run.rois == "given" else ()
+        inputs = (image.molded, tf.constant(image.image_meta, tf.float32), anchors.boxes, *given)
+        results = model._stages(runner, *inputs)
+        run = model._run(trace.run.device, trace.run.rois, wish.settings, wish.edited)
+        return model._trace(image, anchors, results, run, runner)
+
+    def with_stage(self, **functions: Callable[..., Any]) -> Self:
+        """A model that runs the caller's functions in place of stages, by their names in a trace.
+
+        A function takes what the stage takes and returns its result: the same NamedTuple, the
+        same kinds and shapes. `levels`, `crops` and `reordered` stand in for the masks' too.
+
+        Raises InputError for a name that is no stage; running it raises StageError where the
+        function does something else.
+        """
+        check_names(functions)
+        other = copy.copy(self)
+        other.replaced = {**self.replaced, **second_names(functions)}
+        other._compile()
+        return other
 
     def detect(self, images: Pictures) -> list[dict[str, np.ndarray]]:
         """Find the objects: one dict a picture with `rois`, `class_ids`, `scores`, `masks`.
@@ -177,8 +203,10 @@ class MaskRCNN:
         `trace` runs; only what leads to the objects is computed.
         """
         self._warn_of_random_weights()
-        molded, inputs = self._prepare(images)
-        instances = self._unmold(*self._results(*inputs), molded)
+        molded = self._mold(images)
+        instances = self._unmold(
+            Runner(replaced=self.replaced), *self._results(*self._inputs(molded)), molded
+        )
         keys = ("rois", "class_ids", "scores", "masks")
         columns = (getattr(instances, key) for key in keys)
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -203,7 +231,7 @@ class MaskRCNN:
         """
         config = self.config.replace(**changes)
         changed = {name for name in changes if changes[name] != getattr(self.config, name)}
-        if wrong := changed & ARCHITECTURE:
+        if wrong := changed & set(ARCHITECTURE):
             raise ValueError(
                 f"{', '.join(sorted(wrong))} cannot change under given weights; "
                 "make a new model: MaskRCNN(config.replace(...))"
@@ -238,10 +266,11 @@ class MaskRCNN:
 
     def _compile(self) -> None:
         """Make the two graphs. Both run `_stages`; the second fetches the objects alone."""
-        self._graph = tf.function(self._stages, autograph=False)
+        runner = Runner(replaced=self.replaced)
+        self._graph = tf.function(partial(self._stages, runner), autograph=False)
 
         def results(*inputs):
-            *_, detections, _, _, _, mask_head = self._stages(*inputs)
+            *_, detections, _, _, _, mask_head = self._stages(runner, *inputs)
             return detections.detections, mask_head.class_mask
 
         self._results = tf.function(results, autograph=False)
@@ -250,34 +279,58 @@ class MaskRCNN:
         self._gradients = graph(partial(gradients, self))
         self._anchors_of = {}
 
-    def _prepare(self, images: Pictures) -> tuple[MoldedImage, tuple[tf.Tensor, ...]]:
-        """Mold pictures; return them with the inputs of the graph."""
+    def _mold(self, images: Pictures) -> MoldedImage:
         c = self.config
         images = images if isinstance(images, list | tuple) else [images]
         pictures = [as_picture(image, f"picture {i}") for i, image in enumerate(images)]
-        molded = mold_image(
-            pictures, min_dim=c.image_min_dim, max_dim=c.image_max_dim,
+        return Runner(replaced=self.replaced)(
+            "image", mold_image, pictures, min_dim=c.image_min_dim, max_dim=c.image_max_dim,
             min_scale=c.image_min_scale, mode=c.image_resize_mode, mean_pixel=c.mean_pixel,
             num_classes=c.num_classes,
         )  # fmt: skip
+
+    def _inputs(self, molded: MoldedImage) -> tuple[tf.Tensor, ...]:
+        """What the graph takes."""
         anchors = self.anchors(molded.molded.shape[1:3])
-        return molded, (molded.molded, tf.constant(molded.image_meta, tf.float32), anchors.boxes)
+        return molded.molded, tf.constant(molded.image_meta, tf.float32), anchors.boxes
 
     def anchors(self, image_shape: Sequence[int]) -> Anchors:
         """Return the anchors of pictures molded to (H, W) pixels."""
         shape, c = tuple(image_shape), self.config
         if shape not in self._anchors_of:
-            self._anchors_of[shape] = pyramid_anchors(
-                shape, scales=c.rpn_anchor_scales, ratios=c.rpn_anchor_ratios,
-                strides=c.backbone_strides, anchor_stride=c.rpn_anchor_stride,
+            self._anchors_of[shape] = Runner(replaced=self.replaced)(
+                "anchors", pyramid_anchors, shape, scales=c.rpn_anchor_scales,
+                ratios=c.rpn_anchor_ratios, strides=c.backbone_strides,
+                anchor_stride=c.rpn_anchor_stride,
             )  # fmt: skip
         return self._anchors_of[shape]
 
-    def _unmold(self, detections, class_mask, molded: MoldedImage) -> Instances:
-        return unmold(
-            detections.numpy(), class_mask.numpy(), molded.original_shape, molded.molded_shape,
-            molded.window,
+    def _trace(self, molded, anchors, results, run, runner=None) -> Trace:
+        """Put the results of `_stages` together with what stands before and behind them."""
+        runner = runner or Runner(replaced=self.replaced)
+        backbone, pyramid, rpn, *second_stage = results
+        detections, mask_head = second_stage[5], second_stage[9]
+        found = self._unmold(runner, detections.detections, mask_head.class_mask, molded)
+        return Trace(molded, backbone, pyramid, anchors, rpn, *second_stage, found, run)
+
+    def _unmold(self, run, detections, class_mask, molded: MoldedImage) -> Instances:
+        return run(
+            "instances", unmold, np.asarray(detections), np.asarray(class_mask),
+            molded.original_shape, molded.molded_shape, molded.window,
         )  # fmt: skip
+
+    def _run(self, device: str, rois: str, settings: Any = (), edited: str = "") -> Run:
+        return Run(
+            config=self.config.to_json(),
+            weights=self.weights_from,
+            random=self.randomness(),
+            device=device,
+            tensorflow=tf.__version__,
+            rois=rois,
+            settings=json.dumps(dict(settings)),
+            edited=edited,
+            replaced=", ".join(self.replaced),
+        )
 
     def _warn_of_random_weights(self) -> None:
         if self.random_layers and not self._warned:

@@ -53,6 +53,9 @@ class Run(NamedTuple):
     device: str  # where TensorFlow ran it
     tensorflow: str  # its version
     rois: str  # "rpn", or "given" by the caller
+    settings: str  # JSON: stage → arguments that the config has no name for
+    edited: str  # stages whose results a reader had edited before the run went on
+    replaced: str  # stages in whose place another function ran
 
 
 class Omitted(NamedTuple):

@@ -5,8 +5,8 @@ detections, so the mask of an object may come from another level than its class
 (deviation 11).
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Float, Float32
@@ -24,6 +24,11 @@ class PyramidROIAlign(NamedTuple):
     reordered: Reordered
 
 
+def call(name: str, stage: Callable[..., Any], /, *inputs: Any, **settings: Any) -> Any:
+    """Call a stage: the plainest of runners (runner.py)."""
+    return stage(*inputs, **settings)
+
+
 def pyramid_roi_align(
     rois: Float32[tf.Tensor, "B N 4"],
     image_shape: Float[tf.Tensor, "2"],
@@ -31,13 +36,19 @@ def pyramid_roi_align(
     *,
     pool_size: int = 7,
     rounding: Rounding = "round",
+    run: Callable[..., Any] = call,
+    names: str = "{}",
 ) -> PyramidROIAlign:
     """Find each ROI's level, crop it there, and put the crops in the order of the ROIs.
 
     rois           normalised
     image_shape    (H, W) of the molded picture, pixels
     maps           P2…P5, finest first
+    run            calls each stage, by its name in the trace: `names` says what stands before it
     """
-    levels = assign_levels(rois, image_shape, rounding=rounding)
-    crops = crop_levels(rois, levels.roi_level, maps, pool_size=pool_size)
-    return PyramidROIAlign(levels, crops, reorder(crops.ix, crops.pooled, tf.shape(rois)[:2]))
+    levels = run(names.format("levels"), assign_levels, rois, image_shape, rounding=rounding)
+    crops = run(
+        names.format("crops"), crop_levels, rois, levels.roi_level, maps, pool_size=pool_size
+    )
+    reordered = run(names.format("reordered"), reorder, crops.ix, crops.pooled, tf.shape(rois)[:2])
+    return PyramidROIAlign(levels, crops, reordered)
