@@ -19,10 +19,11 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mrcnn_explained.boxes import iou, norm_boxes
+from mrcnn_explained.boxes import iou
 from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import assign_levels
 
 MIN_CONFIDENCE = 0.05  # of a detection to count (Fast R-CNN's tests)
@@ -152,9 +153,7 @@ def _at_the_proposals(trace, boxes, class_ids):
     if not len(class_ids):
         return [], []
     shape = trace.image.molded_shape[0, :2]
-    shift = np.tile(trace.image.window[0, :2] - trace.image.crop[0], 2)
-    molded = norm_boxes(tf.constant(boxes * trace.image.scale[0] + shift), shape)
-    molded = tf.cast(molded, tf.float32)
+    molded = tf.constant(mold_boxes(boxes, trace.image, 0), tf.float32)
     size = tf.constant(shape, tf.float32)
     level = assign_levels(molded[tf.newaxis], size).roi_level[0].numpy()
     rois = trace.proposals.rpn_rois[0][trace.proposals.valid[0]]

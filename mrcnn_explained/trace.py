@@ -17,6 +17,7 @@ import numpy as np
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.lineage import Lineage, lineage
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
@@ -103,6 +104,17 @@ class Trace(NamedTuple):
     def randomness(self) -> str:
         """Which weights were random, in words; empty where none was. Reports must show it."""
         return self.run.random
+
+    def lineage(
+        self,
+        *,
+        detection: int | None = None,
+        roi: int | None = None,
+        anchor: int | None = None,
+        image: int = 0,
+    ) -> Lineage:
+        """The whole path of one detection, ROI or anchor; as lineage.py's `lineage`."""
+        return lineage(self, detection=detection, roi=roi, anchor=anchor, image=image)
 
     def tensors(self) -> Iterator[tuple[str, Any]]:
         """Yield (`proposals.nms.rank`, tensor) for every tensor, in the order of the data."""

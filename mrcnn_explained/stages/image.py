@@ -134,11 +134,19 @@ def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
         )
     rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
     padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
-    shift = np.tile(molded.window[:, :2] - molded.crop, 2)
     for image, boxes in enumerate(rows):
-        pixels = tf.constant(boxes * molded.scale[image] + shift[image])
-        padded[image, : len(boxes)] = norm_boxes(pixels, molded.molded_shape[image, :2])
+        padded[image, : len(boxes)] = mold_boxes(boxes, molded, image)
     return tf.constant(padded, tf.float32)
+
+
+def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarray, "n 4"]:
+    """Boxes [n, 4] in pixels of one picture as given, normalised to the molded one, not clipped.
+
+    image    which picture of the batch
+    """
+    shift = np.tile(molded.window[image, :2] - molded.crop[image], 2)
+    pixels = np.asarray(boxes, np.float64).reshape(-1, 4) * molded.scale[image] + shift
+    return norm_boxes(tf.constant(pixels), molded.molded_shape[image, :2]).numpy()
 
 
 def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
