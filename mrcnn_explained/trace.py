@@ -17,7 +17,9 @@ import numpy as np
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.health import Problem, check, wrong_shapes
 from mrcnn_explained.lineage import Lineage, lineage
+from mrcnn_explained.missed import Missed, why_missed
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
@@ -116,6 +118,14 @@ class Trace(NamedTuple):
         """The whole path of one detection, ROI or anchor; as lineage.py's `lineage`."""
         return lineage(self, detection=detection, roi=roi, anchor=anchor, image=image)
 
+    def why_missed(self, box: Any, class_id: int | None = None, *, image: int = 0) -> Missed:
+        """The first stage that lost an object; as missed.py's `why_missed`."""
+        return why_missed(self, box, class_id, image=image)
+
+    def check(self) -> list[Problem]:
+        """What must hold and does not; as health.py's `check`. Nothing: the run is sound."""
+        return check(self)
+
     def tensors(self) -> Iterator[tuple[str, Any]]:
         """Yield (`proposals.nms.rank`, tensor) for every tensor, in the order of the data."""
         for stage, result in zip(self._fields, self, strict=True):
@@ -171,7 +181,11 @@ class Trace(NamedTuple):
                 f"{path} is not a trace of this version, or is broken: {error}. "
                 "Make it again with trace.save(...)"
             ) from error
-        return cls(**results, run=run)
+        trace = cls(**results, run=run)
+        for stage in results:
+            for problem in wrong_shapes(trace, stage):
+                raise TraceFileError(f"{path} is damaged: {problem}. Make it again")
+        return trace
 
 
 def _within(name: str, paths: Iterable[str]) -> bool:

@@ -9,13 +9,13 @@ import re
 import typing
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import close
 
 from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.health import wrong_shapes
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.anchors import pyramid_anchors
 from mrcnn_explained.stages.crops import crop_levels
@@ -137,37 +137,9 @@ def _finite(x):
 # Shapes, words and sources --------------------------------------------------------------------
 
 
-def annotated(result, kind, prefix=""):
-    """(path, value, annotation) of every tensor of a result."""
-    hints = typing.get_type_hints(kind)
-    for name, value in zip(kind._fields, result, strict=True):
-        hint = hints[name]
-        if hasattr(hint, "_fields"):
-            yield from annotated(value, hint, f"{prefix}{name}.")
-        elif typing.get_origin(hint) is tuple:
-            yield from (
-                (f"{prefix}{name}.{i}", part, hint.__args__[0]) for i, part in enumerate(value)
-            )
-        else:
-            yield f"{prefix}{name}", value, hint
-
-
 def check_shapes(trace, stage):
     """Dimensions of one name agree within one result, and picture sizes with the molded one."""
-    result = getattr(trace, stage)
-    image_height, image_width = trace.image.molded.shape[1:3]
-    with jaxtyping.jaxtyped("context"):
-        # H and W are those of the molded picture wherever they are named.
-        assert isinstance(np.zeros([image_height, image_width]), jaxtyping.Float[np.ndarray, "H W"])
-        if stage != "anchors":  # the one stage without a batch axis
-            batch = np.zeros(len(trace.image.original))
-            assert isinstance(batch, jaxtyping.Float[np.ndarray, "B"])
-        for path, value, hint in annotated(result, type(result)):
-            value = np.asarray(value)
-            kind = hint if hint.array_type is np.ndarray else hint.dtype[np.ndarray, hint.dim_str]
-            assert isinstance(value, kind), (
-                f"{stage}.{path} is {value.dtype}{list(value.shape)}, not {hint.__name__}"
-            )
+    assert not wrong_shapes(trace, stage), str(wrong_shapes(trace, stage)[0])
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -193,7 +165,7 @@ def test_the_shapes_of_a_run_on_given_rois_and_of_one_that_finds_nothing(tiny_mo
 def test_the_check_of_shapes_notices_a_wrong_one(tiny_trace):
     levels = tiny_trace.levels
     for wrong in (levels.h[:, 1:], levels.h.astype(np.float64), levels.h[:1]):
-        with pytest.raises(AssertionError, match=r"levels\.[hw] is"):
+        with pytest.raises(AssertionError, match=r"levels\.[hw]: expected Float32 \[B N\], is"):
             check_shapes(tiny_trace._replace(levels=levels._replace(h=wrong)), "levels")
 
 

@@ -126,6 +126,11 @@ def fates(detections: Detections, valid: Bool[tf.Tensor, "B N"], *, image: int =
     return [fate(roi) for roi in range(len(d.class_ids))]
 
 
+def fate_kind(fate: str) -> str:
+    """A fate of `fates` without its numbers: those of one kind are equal."""
+    return fate.split(" by ")[0].rstrip(" 0123456789")
+
+
 def _nms_per_class(boxes, scores, candidates, class_ids, *, threshold, limit):
     """NMS within each class that has a candidate: a mask over the ROIs of one picture."""
     classes, _ = tf.unique(tf.boolean_mask(class_ids, candidates))
