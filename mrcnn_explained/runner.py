@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.trace import Omitted
 
 
 class StageError(InputError):
@@ -44,6 +45,7 @@ class Runner:
         if name in self.known:
             return self.known[name]
         settings |= self.settings.get(name, {})
+        _demand(inputs)
         if name not in self.replaced:
             return stage(*inputs, **settings)
         own = self.replaced[name]
@@ -52,6 +54,15 @@ class Runner:
         # The stage itself says what is expected. In a graph its work is pruned again.
         _check_result(name, result, stage(*inputs, **settings))
         return result
+
+
+def _demand(value):
+    """Refuse tensors that a trace's file left out, in words, before a layer trips over them."""
+    if isinstance(value, Omitted):
+        value.__array__()
+    elif isinstance(value, tuple | list):
+        for part in value:
+            _demand(part)
 
 
 def _check_call(name, own, inputs, settings):
