@@ -187,7 +187,9 @@ def _reorder(trace):
     for stage in ("reordered", "mask_reordered"):
         result = getattr(trace, stage)
         order = np.asarray(result.final_order)
-        once = np.bincount(order[(order >= 0) & (order < len(order))], minlength=len(order)) == 1
+        inside = (order >= 0) & (order < len(order))
+        times = np.bincount(order[inside], minlength=len(order))
+        once = inside & (times[np.where(inside, order, 0)] == 1)
         yield from _where(stage, "final_order", once, order, "every row of the stack once")
         yield from _where(stage, "home", result.home, result.home, "every crop at its ROI")
 
@@ -216,7 +218,7 @@ def _masks(trace):
 
 def _instances(trace):
     for i, rois in enumerate(trace.instances.rois):
-        rois, (h, w) = np.asarray(rois), trace.image.original_shape[i, :2]
+        rois, (h, w) = np.asarray(rois), trace.image.original_shape[i, :2].tolist()
         inside = (rois >= 0) & (rois <= np.array([h, w, h, w]))
         yield from _where("instances", f"rois.{i}", inside, rois, f"inside {h} x {w} pixels")
         shape, masks = (h, w, len(rois)), np.shape(trace.instances.masks[i])
