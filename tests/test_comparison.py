@@ -54,9 +54,8 @@ def test_fates_by_hand(tiny_model, tiny_trace):
         int(tiny_trace.detections.valid[0].sum()), 3,
     )  # fmt: skip
     told = [fates(t.detections, t.proposals.valid) for t in (tiny_trace, few.numpy())]
-    changed = [
-        r for r, (a, b) in enumerate(zip(*told, strict=True)) if fate_kind(a) != fate_kind(b)
-    ]
+    pairs = list(zip(*told, strict=True))
+    changed = [r for r, (a, b) in enumerate(pairs) if fate_kind(a) != fate_kind(b)]
     assert [change.rows for change in found.rois] == [(r, r) for r in changed]
     assert [change.fate for change in found.rois] == [pairs[r] for r in changed]
 
