@@ -67,6 +67,13 @@ def nms_verdict(
     The remover is the best kept box whose IoU with this one passes the threshold.
     """
     groups = tf.zeros_like(scores, tf.int32) if groups is None else groups
+    setting = tf.cast(threshold, tf.float32), tf.cast(limit, tf.int32)
+    return _judge(boxes, scores, candidates, keep, groups, *setting)
+
+
+# A graph of its own, so that the loop over blocks is as fast where stages are called one by one.
+@tf.function(autograph=False, reduce_retracing=True)
+def _judge(boxes, scores, candidates, keep, groups, threshold, limit):
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
     kept = tf.reduce_any(tf.range(tf.size(scores))[:, None] == keep[None], axis=1)
 
