@@ -44,7 +44,7 @@ def test_anchors_move_by_half_a_cell(tiny_model, tiny_trace):
     anchors = paper_variant(tiny_model, tiny_trace, "anchor centres").trace.anchors
     before, after = tiny_trace.anchors.boxes_px, anchors.boxes_px.numpy()
     half = 2.0**tiny_trace.anchors.level / 2
-    np.testing.assert_allclose(after - before, np.tile(half[:, None], 4))
+    np.testing.assert_allclose(after - before, np.tile(half[:, None], 4), rtol=1e-5)
     middle = (after[0, :2] + after[0, 2:]) / 2
     np.testing.assert_allclose(middle, [2, 2])  # of the first cell of P2: 4 x 4 pixels
     size = np.array(tiny_trace.image.molded.shape[1:3])
