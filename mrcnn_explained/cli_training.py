@@ -166,3 +166,40 @@ def evaluate(
         from mrcnn_explained.report.write import save_figure
 
         print(save_figure(plot_precision_recall(found).figure, curve))
+
+
+def oracle(
+    source: Source = None,
+    dataset: DatasetOption = Kind.shapes,
+    weights: Weights = "shapes",
+    config: Annotated[
+        Path | None, typer.Option(help="config.json of the run that made an .h5 file.")
+    ] = None,
+    seed: Seed = 1,
+    count: Count = 50,
+    subset: Subset = "val",
+    year: Year = "2017",
+    pictures: Pictures = None,
+    class_attribute: ClassAttribute = None,
+    limit: Annotated[int, typer.Option(help="Pictures at most; 0: all.")] = 0,
+) -> None:
+    """How much average precision would be gained if one stage after the other were perfect."""
+    from mrcnn_explained.data.open import open_dataset
+
+    with progress() as step:
+        step("Opening the dataset")
+        data = open_dataset(
+            dataset.value, source, count=count, seed=seed, subset=subset, year=year,
+            pictures=pictures, attribute=class_attribute,
+        )  # fmt: skip
+        step("Importing TensorFlow")
+        with quiet_import():
+            from mrcnn_explained.oracle import oracle_report
+            from mrcnn_explained.runs import model_of
+        found = oracle_report(
+            model_of(weights, config, data), data, image_ids=data.image_ids[: limit or None],
+            progress=lambda stage, i, n: step(f"Perfect {stage}: picture {i + 1} of {n}"),
+        )  # fmt: skip
+    from mrcnn_explained.report.tables import oracle_table
+
+    console().print(oracle_table(found))

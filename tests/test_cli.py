@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from mrcnn_explained import cli
+from mrcnn_explained import cli, cli_run
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.report.rois import COLUMNS
 
@@ -140,8 +140,8 @@ def test_rounding_reaches_the_stage(picture):
     # 20 ROIs of which some lie between 79 and 112 pixels would be too much luck; the option
     # must arrive in the config, which the trace records.
     given = dict.fromkeys(("weights", "size", "proposals", "rpn_nms"))
-    settings = cli._settings(
-        {**given, "backbone": cli.Backbone.auto, "rounding": cli.Rounding.floor}
+    settings = cli_run.settings_of(
+        {**given, "backbone": cli_run.Backbone.auto, "rounding": cli_run.Rounding.floor}
     )
     assert settings == {"level_rounding": "floor"}
 

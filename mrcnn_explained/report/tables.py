@@ -111,6 +111,21 @@ def evaluation_table(found: Any) -> Table:
     return two_columns(rows)
 
 
+def oracle_table(rows: Iterable[Any]) -> Table:
+    """OracleRows: AP of boxes and masks with one stage perfect, and what that gains."""
+    table = Table(title="Average precision, were one stage perfect")
+    table.add_column("perfect")
+    for head in ("boxes", "gain", "masks", "gain"):
+        table.add_column(head, justify="right")
+    for row in rows:
+        bbox, segm = row.found.bbox["AP"], row.found.segm["AP"]
+        table.add_row(
+            row.stage if row.stage != "as it is" else "nothing", f"{bbox:.3f}",
+            f"{row.bbox_gain:+.3f}", f"{segm:.3f}", f"{row.segm_gain:+.3f}",
+        )  # fmt: skip
+    return table
+
+
 def weight_table(tensors: Iterable[Any], name: str) -> Table:
     """Every tensor of a weight file."""
     table = Table(title=name)

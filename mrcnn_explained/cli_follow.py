@@ -1,0 +1,143 @@
+"""Commands that follow one box, or set two runs beside each other."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrcnn_explained.cli_common import console, progress, quiet_import
+from mrcnn_explained.cli_run import (
+    Backbone,
+    BackboneOption,
+    Device,
+    Size,
+    Weights,
+    print_randomness,
+    run,
+    settings_of,
+)
+from mrcnn_explained.errors import InputError
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(help="A picture, or a trace.npz of `explain`; without it, our own picture."),
+]
+TraceFile = Annotated[Path, typer.Argument(help="A trace.npz that `explain` wrote.")]
+
+
+def lineage(
+    source: Source = None,
+    detection: Annotated[int | None, typer.Option(help="Follow this detection.")] = None,
+    roi: Annotated[int | None, typer.Option(help="Follow this ROI.")] = None,
+    anchor: Annotated[int | None, typer.Option(help="Follow this anchor.")] = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    device: Device = "auto",
+) -> None:
+    """The whole path of a detection, a ROI or an anchor, from its pixels to its mask."""
+    rows = {"detection": detection, "roi": roi, "anchor": anchor}
+    if sum(row is not None for row in rows.values()) != 1:
+        raise InputError("say one of --detection N, --roi N and --anchor N")
+    trace = _trace(source, weights, device, settings_of(locals()))
+    console().print(str(trace.lineage(**rows)), markup=False, highlight=False)
+    print_randomness(trace)
+
+
+def why_missed(
+    source: Source = None,
+    box: Annotated[
+        str, typer.Option(help="Of the object, in pixels of the picture.", metavar="Y1,X1,Y2,X2")
+    ] = ...,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Its class: name or number; else any.")
+    ] = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    device: Device = "auto",
+) -> None:
+    """The first stage at which an object that was not found was lost, and why."""
+    corners = _corners(box)
+    trace = _trace(source, weights, device, settings_of(locals()))
+    missed = trace.why_missed(corners, _class_id(trace.config, class_name))
+    console().print(str(missed), markup=False, highlight=False)
+    print_randomness(trace)
+
+
+def papers(
+    source: Annotated[
+        Path | None, typer.Argument(help="A picture; without it, the one that comes along.")
+    ] = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    device: Device = "auto",
+) -> None:
+    """What the papers' own way would change on a picture: each deviation that is a switch."""
+    with progress() as step:
+        trace, _, model = run(step, source, weights, device, settings_of(locals()))
+        from mrcnn_explained.papers import SWITCHES, paper_variant
+
+        for name in SWITCHES:
+            step(f"Trying {name}")
+            told = str(paper_variant(model, trace, name))
+            console().print(told + "\n", markup=False, highlight=False)
+    print_randomness(trace)
+
+
+def compare(first: TraceFile, second: TraceFile) -> None:
+    """Stage by stage, where two runs on one picture part, and which ROIs that changed."""
+    traces = [_load(path) for path in (first, second)]
+    from mrcnn_explained.comparison import compare as comparison
+
+    console().print(str(comparison(*traces)), markup=False, highlight=False)
+
+
+def check(trace: TraceFile) -> None:
+    """Whether everything holds in a trace that must hold in any; exit code 1 where it does not."""
+    problems = _load(trace).check()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)
+    print(f"{trace}: every invariant holds")
+
+
+def _trace(source, weights, device, settings):
+    """The trace in a file, or that of a run on a picture."""
+    if source is not None and source.suffix == ".npz":
+        if given := [name for name, value in {"--weights": weights, **settings}.items() if value]:
+            raise InputError(f"{given[0]} cannot change a trace: {source} is a run that is over")
+        return _load(source)
+    with progress() as step:
+        return run(step, source, weights, device, settings)[0]
+
+
+def _load(path):
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give the trace.npz that `explain` wrote")
+    with quiet_import():
+        from mrcnn_explained.trace import Trace
+    return Trace.load(path)
+
+
+def _corners(box):
+    try:
+        corners = [float(part) for part in box.split(",")]
+    except ValueError:
+        corners = []
+    if len(corners) != 4:
+        raise InputError(f"--box is {box!r}; expected four numbers, Y1,X1,Y2,X2")
+    return corners
+
+
+def _class_id(config, name):
+    if name is None:
+        return None
+    if name.isdigit():
+        return int(name)
+    if name not in config.class_names[1:]:
+        known = ", ".join(config.class_names[1:]) or "1, 2, …: this model has no names"
+        raise InputError(f"--class {name!r} is no class of this model; it has {known}")
+    return config.class_names.index(name)
