@@ -23,6 +23,18 @@ def progress() -> Iterator:
 
 
 @contextlib.contextmanager
+def bar(what: str) -> Iterator:
+    """A progress bar on stderr; yields a function that takes how many are done, of how many."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
     """Keep what TensorFlow says while it starts, in C++ to file descriptor 2, off the screen."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,15 +1,15 @@
-"""`levels`: which pyramid level each ROI reads."""
+"""`levels`: which pyramid level the boxes of a picture, a folder or a dataset read."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import console, progress
+from mrcnn_explained.cli_common import bar, console, progress, quiet_import
 from mrcnn_explained.cli_run import (
     Backbone,
     BackboneOption,
     Device,
-    Image,
     Proposals,
     Rounding,
     RoundingOption,
@@ -19,11 +19,22 @@ from mrcnn_explained.cli_run import (
     print_randomness,
     run,
     settings_of,
+    weights_and_config,
 )
+from mrcnn_explained.cli_training import ClassAttribute, Kind, Pictures, Subset, Year
+from mrcnn_explained.errors import InputError
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A picture, or a folder of them; with --dataset: COCO's folder or VIA's file. "
+        "Without it, the picture that comes along."
+    ),
+]
 
 
 def levels(
-    image: Image = None,
+    source: Source = None,
     weights: Weights = None,
     backbone: BackboneOption = Backbone.auto,
     size: Size = None,
@@ -32,10 +43,67 @@ def levels(
     rpn_nms: RpnNms = None,
     rows: Annotated[int, typer.Option(help="ROIs to list, best first; 0 lists all.")] = 20,
     device: Device = "auto",
+    dataset: Annotated[
+        Kind | None, typer.Option(help="Survey a dataset, with its objects.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of a survey; it is resumed.")] = Path("levels"),
+    format: Annotated[
+        str, typer.Option(help="Of a survey's table.", metavar="csv|parquet")
+    ] = "csv",
+    limit: Annotated[int, typer.Option(help="Pictures of a survey at most; 0: all.")] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Survey on this Ray cluster; 'local' starts one.", metavar="ADDRESS"),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2,
+    subset: Subset = "val",
+    year: Year = "2017",
+    pictures: Pictures = None,
+    class_attribute: ClassAttribute = None,
 ) -> None:
-    """Which pyramid level does each ROI read? The table, and a histogram."""
+    """Which pyramid level does each ROI read? Of a picture, or of thousands (a survey).
+
+    Of a picture: the ROIs and a histogram. Of a folder or a dataset: a table of every ROI,
+    detection and object, a page with plain advice; stopped in the middle, it goes on.
+    """
+    settings = settings_of(locals())
+    if dataset is None and not (source and source.is_dir()):
+        if ray:
+            raise InputError(f"--ray is for folders and datasets, and {source} is neither")
+        return _one(source, weights, device, settings, rows)
+    from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, run_here
+
+    chosen, config = weights_and_config(weights, settings)
+    if dataset is None:
+        job = folder_job(source, chosen, config, limit or None)
+    else:
+        options = {"subset": subset, "year": year, "pictures": pictures,
+                   "attribute": class_attribute, "count": limit or 500}  # fmt: skip
+        job = dataset_job(dataset.value, source, options, chosen, config, limit or None)
+    from mrcnn_explained.report.folder import check_folder
+    from mrcnn_explained.survey.formats import check_format
+
+    check_format(format)
+    check_folder(out)
+    prepare(job, out)
+    with bar("Pictures") as update:
+        if ray:
+            from mrcnn_explained.survey.on_ray import run_on_ray
+
+            run_on_ray(job, out, ray, workers=workers, progress=update)
+        else:
+            with quiet_import():
+                from mrcnn_explained.devices import choose
+            choose(device)
+            run_here(job, out, progress=update)
+    with quiet_import():
+        from mrcnn_explained.survey.write import write_survey
+    _tell(*write_survey(job, out, kind=format))
+
+
+def _one(picture, weights, device, settings, rows):
     with progress() as step:
-        trace, _, _ = run(step, image, weights, device, settings_of(locals()))
+        trace, _, _ = run(step, picture, weights, device, settings)
     from mrcnn_explained.report.rois import roi_rows
     from mrcnn_explained.report.tables import level_histogram, roi_table
 
@@ -43,3 +111,16 @@ def levels(
     console().print(roi_table(table[: rows or None], len(table)))
     console().print(level_histogram(table))
     print_randomness(trace)
+
+
+def _tell(found, written):
+    from mrcnn_explained.survey.summary import advice
+    from mrcnn_explained.survey.table import survey_table
+
+    console().print(survey_table(found))
+    for sentence in advice(found):
+        console().print(f"- {sentence}", markup=False, highlight=False)
+    for name, why in found.broken:
+        console().print(f"could not be read: {name}: {why}", markup=False, highlight=False)
+    for path in written:
+        print(path)

@@ -72,10 +72,11 @@ def settings_of(given: dict) -> dict:
     }  # fmt: skip
 
 
-def _config(weights, settings):
+def weights_and_config(weights, settings):
     """The weights by the name or path that the model takes, and the config that fits them."""
     from mrcnn_explained.config import Config, ConfigError
     from mrcnn_explained.presets import is_preset, read_preset
+    from mrcnn_explained.run_folder import read_settings
     from mrcnn_explained.weight_files import infer
     from mrcnn_explained.weights import find_coco_weights
 
@@ -93,18 +94,19 @@ def _config(weights, settings):
         return weights, config.replace(**settings)
     if weights == "coco":
         weights = find_coco_weights()
-    return weights, Config.coco(**{**infer(weights), **settings})
+    beside = Path(weights).parent / "config.json"  # `train` writes one
+    known = read_settings(beside) if beside.is_file() else vars(Config.coco(**infer(weights)))
+    return str(weights), Config(**{**known, **settings})
 
 
 def run(step, image, weights, device, settings, out=None):
     """Check everything that can be wrong, then import TensorFlow and run. (trace, name, model)"""
     from mrcnn_explained.pictures import demo_image, load_image
-    from mrcnn_explained.presets import is_preset
 
     step("Reading the picture")
     picture = load_image(image) if image else load_image(demo_image())
     step("Looking at the weights")
-    weights, config = _config(weights, settings)
+    weights, config = weights_and_config(weights, settings)
     if out is not None:
         from mrcnn_explained.report.folder import check_folder
 
@@ -113,16 +115,10 @@ def run(step, image, weights, device, settings, out=None):
     step("Importing TensorFlow")
     with quiet_import():
         from mrcnn_explained.devices import choose
-        from mrcnn_explained.model import MaskRCNN
+        from mrcnn_explained.making import make_model
     choose(device)
     step("Building the model")
-    if weights == "random":
-        model = MaskRCNN(config)
-    elif is_preset(weights):
-        model = MaskRCNN.from_preset(weights, **settings)
-    else:
-        model = MaskRCNN(config)
-        model.load_weights(weights)
+    model = make_model(weights, config)
     step("Running the detector")
     name = Path(image).name if image else "the picture that comes along"
     return model.trace(picture), name, model

@@ -43,10 +43,15 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
     )
 
 
+def as_base64(content: bytes) -> str:
+    """Bytes as a data URI holds them."""
+    return base64.b64encode(content).decode()
+
+
 def _chapter(part, known: dict[str, Any], drawings: list[Drawing], shapes: dict[str, str]) -> dict:
     stage = next(stage for stage in STAGES if stage.module == part.stage)
     figures = [
-        {"caption": d.caption, "png": base64.b64encode(d.png).decode()}
+        {"caption": d.caption, "png": as_base64(d.png)}
         for d in drawings if d.stage == part.stage
     ]  # fmt: skip
     rows = [

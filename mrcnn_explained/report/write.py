@@ -38,7 +38,7 @@ def write_report(
             continue
         progress(f"Drawing {figure.file}")
         if (drawn := figure.draw(trace)) is not None:
-            drawings.append(Drawing(figure.stage, figure.file, figure.caption, _png(drawn)))
+            drawings.append(Drawing(figure.stage, figure.file, figure.caption, png(drawn)))
     written = []
 
     def put(file: str, content: bytes) -> None:
@@ -69,11 +69,11 @@ def write_weight_histograms(weights: Path, path: Path) -> Path:
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write one figure as PNG."""
     with whole_file(path) as handle:
-        handle.write(_png(figure))
+        handle.write(png(figure))
     return path
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """A figure as PNG of 256 colours: a third of the size, and nothing that the eye would miss."""
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)

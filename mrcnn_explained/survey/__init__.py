@@ -1,0 +1,1 @@
+"""Surveys: which pyramid level the boxes of many pictures read."""

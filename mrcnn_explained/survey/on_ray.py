@@ -1,0 +1,99 @@
+"""The same job on Ray, where one machine is outgrown: Ray Data hands pictures to actors.
+
+Each actor holds a model, on a GPU of its own where the cluster has GPUs. Parts go to the job's
+folder, which all machines must see; a worker that dies has its pictures done again by another.
+"""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.survey.job import Job, Surveyor, prepare
+
+LOCAL = "local"  # in place of an address: a cluster of this machine alone, for this run
+
+
+def run_on_ray(
+    job: Job,
+    folder: Path,
+    address: str,
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Survey what is still to be done on a Ray cluster.
+
+    address    of the cluster, as `ray start` tells it; "auto", or "local" to start one
+    workers    actors, each with its own model
+
+    Raises InputError where Ray is not installed or no cluster answers.
+    """
+    missing, total = prepare(job, folder), len(job.names)
+    done = total - len(missing)
+    progress(done, total)
+    if not missing:
+        return
+    ray = _connect(address, workers)
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0)
+        found = ray.data.from_items([{"number": n} for n in missing], override_num_blocks=len(
+            missing)).map_batches(
+            Actor, fn_constructor_args=(job, str(folder.resolve())), batch_size=1,
+            concurrency=workers, num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0,
+        )  # fmt: skip
+        for _ in found.iter_rows():
+            done += 1
+            progress(min(done, total), total)
+    finally:
+        ray.shutdown()
+
+
+class Actor:
+    """Holds the model; takes batches {"number": [n]} and gives them back when they are done."""
+
+    def __init__(self, job: Job, folder: str):
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            # Actors share the processor: each takes one core, Ray counts them.
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        self.surveyor = Surveyor(job, Path(folder))
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for number in batch["number"]:
+            self.surveyor(int(number))
+        return batch
+
+
+def _connect(address: str, workers: int) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no request leaves the machine
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with warnings.catch_warnings():  # of Ray's own dependencies
+            warnings.simplefilter("ignore")
+            import ray
+            import ray.data
+    except ImportError as error:
+        raise InputError(
+            f"--ray needs Ray, which is not installed ({error}): pip install 'mrcnn-explained[ray]'"
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if address == LOCAL:
+                ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+            else:
+                ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head`, "
+            "or say --ray local"
+        ) from error
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray

@@ -1,0 +1,19 @@
+"""A survey in the terminal."""
+
+from rich.table import Table
+
+from mrcnn_explained.survey.summary import KINDS, LEVELS, Summary
+
+
+def survey_table(found: Summary) -> Table:
+    """One row a kind of box: how many, the share of each level, the share near a boundary."""
+    title = f"{found.pictures} pictures, molded to {found.size} px, rounding {found.rounding!r}"
+    table = Table(title=title)
+    for head in ("", "boxes", *(f"P{k}" for k in LEVELS), "near a boundary"):
+        table.add_column(head, justify="right" if head else "left")
+    for kind, name in KINDS.items():
+        boxes, shares = found.boxes[kind], found.shares(kind)
+        if len(boxes.side):
+            cells = (f"{share:.1%}" for share in shares.values())
+            table.add_row(name, f"{len(boxes.side):,}", *cells, f"{boxes.near:.1%}")
+    return table

@@ -1,0 +1,95 @@
+"""Write a survey: its table as CSV or Parquet, and one self-contained page."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mrcnn_explained import __version__
+from mrcnn_explained.config import Config
+from mrcnn_explained.files import whole_file
+from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_sides
+from mrcnn_explained.report.page import as_base64
+from mrcnn_explained.report.write import png
+from mrcnn_explained.survey.job import Job, read_parts
+from mrcnn_explained.survey.rows import COLUMNS
+from mrcnn_explained.survey.summary import FACTORS, KINDS, Summary, advice, summarise
+
+
+def write_survey(job: Job, folder: Path, *, kind: str = "csv") -> tuple[Summary, list[Path]]:
+    """Merge the parts of a finished job; return its summary and the files, the page last.
+
+    kind    csv or parquet
+    """
+    config = Config.from_json(job.config)
+    found = summarise(read_parts(job, folder), config.image_max_dim, config.level_rounding)
+    table = folder / f"levels.{kind}"
+    write = _write_csv if kind == "csv" else _write_parquet
+    write(job, folder, table)
+    page = folder / "index.html"
+    with whole_file(page) as file:
+        file.write(render(found, job).encode())
+    return found, [table, page]
+
+
+def render(found: Summary, job: Job) -> str:
+    """Return the page. Every name is escaped: one that holds HTML stays text."""
+    environment = Environment(
+        loader=PackageLoader("mrcnn_explained", "survey"), autoescape=True,
+        undefined=StrictUndefined,
+    )  # fmt: skip
+    numbers = {KINDS[kind]: found.shares(kind) for kind in KINDS}
+    main = next((k for k in ("object", "detection", "roi") if len(found.boxes[k].side)), "roi")
+    figures = [("Which level do they read?", plot_level_shares(numbers).figure)]
+    if len(found.boxes[main].side):
+        boxes = found.boxes[main]
+        moved = {
+            f"{found.size * factor:.0f} px, {rounding}": found.moved(main, factor, rounding)
+            for factor in FACTORS for rounding in ("round", "floor")
+        }  # fmt: skip
+        name = KINDS[main]
+        figures += [
+            ("How large are they? Dotted: the level boundaries.",
+             plot_sides(found.boxes, rounding=found.rounding)),
+            (f"The {name} at other image sizes and roundings.", plot_level_shares(moved).figure),
+            (f"The {name} by class, the commonest first.",
+             plot_classes(boxes.class_name, boxes.level).figure),
+        ]  # fmt: skip
+    return environment.get_template("survey.html").render(
+        job=job, found=found, advice=advice(found), version=__version__,
+        counts={KINDS[kind]: len(found.boxes[kind].side) for kind in KINDS},
+        figures=[{"caption": caption, "png": as_base64(png(drawn))} for caption, drawn in figures],
+    )  # fmt: skip
+
+
+def _rows(job, folder):
+    for part in read_parts(job, folder):
+        yield from part["rows"]
+
+
+def _write_csv(job: Job, folder: Path, path: Path) -> None:
+    with whole_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
+        writer.writeheader()
+        for row in _rows(job, folder):
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+        text.flush()
+        text.detach()
+
+
+def _write_parquet(job: Job, folder: Path, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(COLUMNS, pa.string()),
+        **dict.fromkeys(("y1", "x1", "y2", "x2", "level"), pa.int32()),
+        **dict.fromkeys(("side", "exact_level", "to_boundary"), pa.float64()),
+    }
+    schema = pa.schema(kinds)
+    with whole_file(path) as file, pq.ParquetWriter(file, schema) as writer:
+        for part in read_parts(job, folder):
+            writer.write_table(pa.Table.from_pylist(part["rows"], schema))
