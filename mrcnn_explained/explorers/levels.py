@@ -7,27 +7,10 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import (
-    boxes,
-    label,
-    line,
-    lines,
-    panel,
-    picture_panel,
-    points,
-)
-from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET, pixels
-from mrcnn_explained.stages.levels import (
-    HIGHEST,
-    LOWEST,
-    LevelAssignment,
-    assign_levels,
-    level_boundaries,
-)
-
-LEVELS = range(LOWEST, HIGHEST + 1)
-FOOT = 0.8  # below level 0, for the numbers of the axis
-LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
+from mrcnn_explained.explorers.level_chart import LEVELS, level_chart
+from mrcnn_explained.explorers.scene import boxes, line, picture_panel
+from mrcnn_explained.plots.style import LEVEL_COLORS, pixels
+from mrcnn_explained.stages.levels import LevelAssignment, assign_levels, level_boundaries
 
 
 class LevelsExplorer(TraceExplorer):
@@ -69,30 +52,7 @@ class LevelsExplorer(TraceExplorer):
             "Drag to draw a box", self.picture, draws=True,
             boxes=[boxes(pixels(rois[drawn], self.picture), colors, drawn)],
         )  # fmt: skip
-        x = np.clip(np.log2(np.maximum(side, 1)), LEFT, RIGHT)
-        steps = [LEFT, *np.log2(edges), RIGHT]
-        # In the chart the level grows upwards, so it is turned over.
-        up = np.maximum(exact, 0.3)
-        chart = panel(
-            "k = 4 + log2(side / canonical side), and the step that it falls to",
-            (LEFT - 0.6, -6.2, RIGHT + 0.2, FOOT), width=520, height=400,
-            lines=[
-                *(lines([[a, -k, b, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
-                  for k, a, b in zip(LEVELS, steps[:-1], steps[1:], strict=True)),
-                lines([[LEFT, -4 - LEFT + np.log2(canonical_side),
-                        RIGHT, -4 - RIGHT + np.log2(canonical_side)]], QUIET),
-                *(lines(np.stack([x[here], -up[here], x[here], -level[here]], 1),
-                        LEVEL_COLORS[k], alpha=0.5)
-                  for k in LEVELS for here in [real[level[real] == k]]),
-            ],
-            points=[points(np.stack([x[real], -up[real]], 1),
-                           [LEVEL_COLORS[k] for k in level[real]], real, radius=3, halo=True)],
-            labels=[
-                *(label(f"P{k}", LEFT - 0.5, -k, color=LEVEL_COLORS[k], bold=True) for k in LEVELS),
-                *(label(f"{e:.0f}", np.log2(e), FOOT - 0.2, align="center") for e in edges),
-                label("side of the ROI, px", LEFT - 0.5, FOOT - 0.2, size=11),
-            ],
-        )  # fmt: skip
+        chart = level_chart(side, exact, level, real, edges, canonical_side=canonical_side)
         tips = {int(i): self._tip(i, r) for i in real}
         return {"panels": [on_picture, chart], "text": self._text(level[real], r), "tips": tips}
 
