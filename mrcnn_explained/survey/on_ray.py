@@ -4,7 +4,9 @@ Each actor holds a model, on a GPU of its own where the cluster has GPUs. Parts 
 folder, which all machines must see; a worker that dies has its pictures done again by another.
 """
 
+import logging
 import os
+import socket
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,9 @@ import numpy as np
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.survey.job import Job, Surveyor, prepare
 
+_NO_CLUSTER = (
+    "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or say --ray local"
+)
 LOCAL = "local"  # in place of an address: a cluster of this machine alone, for this run
 
 
@@ -41,10 +46,11 @@ def run_on_ray(
     ray = _connect(address, workers)
     try:
         gpus = ray.cluster_resources().get("GPU", 0)
-        found = ray.data.from_items([{"number": n} for n in missing], override_num_blocks=len(
-            missing)).map_batches(
+        items = [{"number": number} for number in missing]
+        found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             Actor, fn_constructor_args=(job, str(folder.resolve())), batch_size=1,
-            concurrency=workers, num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0,
+            compute=ray.data.ActorPoolStrategy(size=workers), num_cpus=0 if gpus else 1,
+            num_gpus=1 if gpus else 0,
         )  # fmt: skip
         for _ in found.iter_rows():
             done += 1
@@ -74,6 +80,7 @@ class Actor:
 def _connect(address: str, workers: int) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no request leaves the machine
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its C++, about its own actors
     try:
         with warnings.catch_warnings():  # of Ray's own dependencies
             warnings.simplefilter("ignore")
@@ -83,17 +90,28 @@ def _connect(address: str, workers: int) -> Any:
         raise InputError(
             f"--ray needs Ray, which is not installed ({error}): pip install 'mrcnn-explained[ray]'"
         ) from error
+    _knock(address)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if address == LOCAL:
-                ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+                ray.init(num_cpus=workers, include_dashboard=False, **quiet)
             else:
-                ray.init(address=address, log_to_driver=False)
+                ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head`, "
-            "or say --ray local"
-        ) from error
+        raise InputError(_NO_CLUSTER.format(address, error)) from error
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens at once: Ray itself waits for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # "local" and "auto" are Ray's own words
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise InputError(_NO_CLUSTER.format(address, error)) from error

@@ -1,0 +1,104 @@
+"""The same survey on Ray: two workers, and one of them killed half-way."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import noise_picture
+from PIL import Image
+
+from mrcnn_explained.config import Config
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.survey.job import folder_job, read_parts, run_here
+from mrcnn_explained.survey.on_ray import run_on_ray
+
+pytest.importorskip("ray", reason="needs the extra ray; ends where it is installed")
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves sockets and processes to the interpreter's end, and says so through warnings.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:.*:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
+]
+CONFIG = Config.slim(
+    image_min_dim=128, image_max_dim=128, post_nms_rois_inference=20, detection_min_confidence=0.0
+)
+PICTURES = 60
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(PICTURES):
+        Image.fromarray(noise_picture(200, 300, i)).save(folder / f"{i:02}.png")
+    (folder / "00.png").write_text("broken")
+    return folder_job(folder, "random", CONFIG)
+
+
+@pytest.fixture(scope="module")
+def here(job, tmp_path_factory):
+    out = tmp_path_factory.mktemp("here")
+    run_here(job, out)
+    return list(read_parts(job, out))
+
+
+def agree(parts, here):
+    """The same pictures with the same boxes; floats may round otherwise with other threads."""
+    assert len(parts) == len(here)
+    for ours, theirs in zip(parts, here, strict=True):
+        assert (ours["picture"], ours["error"]) == (theirs["picture"], theirs["error"])
+        kinds = [[row["kind"] for row in part["rows"]].count("roi") for part in (ours, theirs)]
+        assert kinds[0] == kinds[1]
+        sides = [[row["side"] for row in part["rows"] if row["kind"] == "roi"]
+                 for part in (ours, theirs)]  # fmt: skip
+        assert sides[0] == pytest.approx(sides[1], rel=1e-3)
+
+
+def workers():
+    """Process ids of Ray's actors on this machine."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"ray::MapWorker" in path.read_bytes():
+                yield int(path.parent.name)
+        except OSError:
+            continue  # it ended while we looked
+
+
+def test_two_workers_one_of_them_killed(job, here, tmp_path):
+    killed, seen = [], set()
+
+    def kill_one():
+        end = time.time() + 200
+        while time.time() < end:
+            seen.update(workers())
+            if len(list(tmp_path.glob("parts/[0-9]*.json"))) >= 8:
+                killed.append(next(iter(workers())))
+                os.kill(killed[0], signal.SIGKILL)
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    told = []
+    run_on_ray(job, tmp_path, "local", workers=2, progress=lambda done, total: told.append(done))
+    thread.join()
+    assert len(killed) == 1 and len(seen) >= 2
+    assert len(list(tmp_path.glob("parts/*"))) == PICTURES  # no temporary file is left to count
+    agree(list(read_parts(job, tmp_path)), here)
+    assert told[0] == 0 and told[-1] == PICTURES
+
+
+def test_what_is_there_is_not_done_again(job, here, tmp_path):
+    run_here(job, tmp_path)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("parts/*")}
+    run_on_ray(job, tmp_path, "local")
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("parts/*")} == before
+
+
+def test_no_cluster_answers(job, tmp_path):
+    with pytest.raises(InputError, match="no Ray cluster answers at '127.0.0.1:1'"):
+        run_on_ray(job, tmp_path, "127.0.0.1:1")
