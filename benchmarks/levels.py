@@ -1,0 +1,83 @@
+"""Surveys: memory over many pictures, and two Ray workers against one single-threaded process.
+
+.venv/bin/python benchmarks/levels.py memory --pictures 2000 --size 256
+.venv/bin/python benchmarks/levels.py ray --pictures 200
+
+Rates count from the first picture that is done to the last, by the times of their files:
+what it costs to start is told apart.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PART = "parts/[0-9]*.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("memory", "ray"))
+    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--size", type=int, default=512)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        {"memory": memory, "ray": ray}[options.what](Path(folder), options.pictures, options.size)
+
+
+def survey(out: Path, pictures: int, size: int, *more: str, threads: int = 0) -> subprocess.Popen:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if threads:
+        environment |= {"TF_NUM_INTRAOP_THREADS": str(threads),
+                        "TF_NUM_INTEROP_THREADS": str(threads)}  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "mrcnn_explained", "levels", "--dataset", "shapes", "--limit",
+         str(pictures), "--size", str(size), "--out", str(out), *more],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def memory(folder: Path, pictures: int, size: int) -> None:
+    out, start = folder / "out", time.perf_counter()
+    child = survey(out, pictures, size)
+    told = 0
+    while child.poll() is None:
+        done = len(list(out.glob(PART)))
+        if done >= told:
+            print(f"{done:6} pictures  {resident(child.pid):7.0f} MB  "
+                  f"{time.perf_counter() - start:6.0f} s", flush=True)  # fmt: skip
+            told += max(1, pictures // 10)
+        time.sleep(0.5)
+    print(f"{len(list(out.glob(PART))):6} pictures, exit code {child.returncode}")
+
+
+def resident(pid: int) -> float:
+    """Memory of a process, MB (Linux)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return float("nan")
+    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmRSS")), float("nan"))
+
+
+def ray(folder: Path, pictures: int, size: int) -> None:
+    rates = {}
+    for name, more, threads in (
+        ("one process, one thread", (), 1),
+        ("two Ray workers", ("--ray", "local", "--workers", "2"), 0),
+    ):
+        out, start = folder / name.replace(" ", ""), time.perf_counter()
+        code = survey(out, pictures, size, *more, threads=threads).wait()
+        times = sorted(path.stat().st_mtime for path in out.glob(PART))
+        rates[name] = (len(times) - 1) / (times[-1] - times[0])
+        print(f"{name:24} {rates[name]:5.2f} pictures/s, {time.perf_counter() - start:5.0f} s in "
+              f"all, exit code {code}", flush=True)  # fmt: skip
+    one, two = rates.values()
+    print(f"ratio {two / one:.2f} (to be at least 1.5)")
+
+
+if __name__ == "__main__":
+    main()
