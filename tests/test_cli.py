@@ -300,3 +300,18 @@ def test_the_demo_picture_is_part_of_the_package():
     from mrcnn_explained.pictures import demo_image
 
     assert Path(demo_image()).stat().st_size > 10_000
+
+
+def test_a_config_beside_the_weights_is_read(tmp_path):
+    from test_weights import SMALL, numbered
+    from weight_layouts import write
+
+    from mrcnn_explained.config import Config
+
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    alone = cli_run.weights_and_config(str(path), {})[1]
+    own = Config.slim(num_classes=4, rpn_anchor_scales=(8, 16, 32, 64, 128))
+    (tmp_path / "config.json").write_text(own.to_json())
+    weights, config = cli_run.weights_and_config(str(path), {"level_rounding": "floor"})
+    assert weights == str(path) and alone.rpn_anchor_scales != own.rpn_anchor_scales
+    assert config == own.replace(level_rounding="floor")
