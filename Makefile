@@ -17,7 +17,7 @@ demo: $(READY)  ## Explain the picture that comes along; writes demo/index.html
 	@echo "Open $(CURDIR)/demo/index.html in a browser."
 
 test: $(READY) notebooks  ## Run all tests, those in a browser where Chromium is there
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that take under five seconds each
 	$(BIN)/python -m pytest -m "not slow"
