@@ -23,7 +23,10 @@ const STYLE = `
 .mx-line { padding-left: 9px; border-left: 4px solid transparent; }
 `;
 
-const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+// A notebook sends DataViews, the page of a report holds base64.
+const bytes = (view) => (typeof view === "string"
+  ? Uint8Array.from(atob(view), (letter) => letter.charCodeAt(0))
+  : new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
 const floats = (view) =>
   view === undefined ? new Float32Array(0)
     : new Float32Array(bytes(view).slice().buffer);
@@ -80,6 +83,7 @@ class Panel {
     this.groups = (panel.boxes || []).map((group) => ({
       ...group, boxes: floats(group.data), rows: group.rows || [],
     }));
+    this.points = (panel.points || []).map((group) => ({ ...group, xy: floats(group.data) }));
     this.title.textContent = panel.title || "";
     this.title.style.color = panel.color || "";
     this.canvas.setAttribute("role", "img");
@@ -120,7 +124,7 @@ class Panel {
     for (const layer of panel.pictures || []) this.drawPicture(layer);
     for (const group of panel.lines || []) this.drawLines(group);
     for (const group of this.groups) this.drawBoxes(group);
-    for (const group of panel.points || []) this.drawPoints(group);
+    for (const group of this.points) this.drawPoints(group);
     this.taken = [];
     for (const label of panel.labels || []) this.drawLabel(label);
     if (this.drawn) this.frame(this.drawn, this.ink, 2, [5, 3]);
@@ -166,7 +170,7 @@ class Panel {
   }
 
   drawPoints(group) {
-    const xy = floats(group.data);
+    const { xy } = group;
     for (let i = 0; i < xy.length / 2; i++) {
       const [x, y] = this.at(xy[2 * i], xy[2 * i + 1]);
       const here = group.rows && group.rows[i] === this.view.selected;
@@ -247,8 +251,8 @@ class Panel {
     if (best !== null) return best;
     const [px, py] = this.at(x, y);
     least = 12;
-    for (const group of this.panel.points || []) {
-      const xy = floats(group.data);
+    for (const group of this.points) {
+      const { xy } = group;
       (group.rows || []).forEach((row, i) => {
         const [qx, qy] = this.at(xy[2 * i], xy[2 * i + 1]);
         const far = Math.hypot(px - qx, py - qy);
@@ -295,7 +299,7 @@ class Panel {
   }
 
   key(event) {
-    const rows = [...new Set([...this.groups, ...(this.panel.points || [])]
+    const rows = [...new Set([...this.groups, ...this.points]
       .flatMap((group) => group.rows || []))].sort((a, b) => a - b);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape") this.view.select(-1);
@@ -337,9 +341,18 @@ class View {
     if (!this.painted.has(layer.name)) {
       const picture = this.model.get("pictures")[layer.name];
       if (!picture) return null;
-      this.painted.set(layer.name, paint(picture));
+      this.painted.set(layer.name, picture.src ? this.load(picture.src) : paint(picture));
     }
-    return this.painted.get(layer.name);
+    const painted = this.painted.get(layer.name);
+    return painted.complete === false ? null : painted;
+  }
+
+  /** A picture that the browser decodes; drawn once it has. */
+  load(src) {
+    const image = new Image();
+    image.onload = () => { for (const panel of this.panels) panel.draw(); };
+    image.src = src;
+    return image;
   }
 
   select(row) {

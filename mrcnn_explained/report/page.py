@@ -1,11 +1,18 @@
-"""The page: one self-contained index.html, pictures and text inline, no script, no network."""
+"""The page: one self-contained index.html with pictures, text and its one script, no network.
+
+The script is explorers/explorer.js, which notebooks run too, and page.js; the content security
+policy lets nothing else run.
+"""
 
 import base64
+import hashlib
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
+from mrcnn_explained.report.explorable import as_json, explorable
 from mrcnn_explained.report.rois import COLUMNS, count_all, roi_rows
 from mrcnn_explained.report.story import CHAPTERS, facts
 from mrcnn_explained.report.tables import summary_rows
@@ -31,7 +38,11 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
     )
     known = facts(trace, count_all(trace))
     shapes = {path: _shape(tensor) for path, tensor in trace.tensors()}
+    script = page_script()
     return environment.get_template("page.html").render(
+        script=script,
+        script_hash=as_base64(hashlib.sha256(script.encode()).digest()),
+        explorable=as_json(explorable(trace)),
         name=name,
         run=trace.run,
         random=trace.randomness(),
@@ -41,6 +52,14 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
         rois=[_short(row) for row in roi_rows(trace)],
         version=__version__,
     )
+
+
+def page_script() -> str:
+    """The script of a page: the explorers' own module, then what the page adds."""
+    package = files("mrcnn_explained")
+    view = package.joinpath("explorers", "explorer.js").read_text("utf-8")
+    own = package.joinpath("report", "page.js").read_text("utf-8")
+    return view.replace("export default {", "const explorer = {") + "\n" + own
 
 
 def as_base64(content: bytes) -> str:

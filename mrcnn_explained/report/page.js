@@ -1,0 +1,155 @@
+// What the page of a report adds to explorer.js: a stand-in for a notebook's model, filters, and
+// the choice of what is drawn. Everything was computed before, by report/explorable.py.
+
+/** The five calls of a notebook's model that explorer.js makes. */
+class Model {
+  constructor(values) {
+    this.values = values;
+    this.listeners = {};
+  }
+
+  get(name) { return this.values[name]; }
+
+  set(name, value) {
+    if (this.values[name] === value) return;
+    this.values[name] = value;
+    for (const listener of this.listeners[`change:${name}`] || []) listener();
+  }
+
+  save_changes() {}
+
+  on(event, listener) { (this.listeners[event] ??= []).push(listener); }
+
+  off(event, listener) {
+    this.listeners[event] = (this.listeners[event] || []).filter((other) => other !== listener);
+  }
+}
+
+/** The rows of a group that are wanted; a group that knows no rows stays whole. */
+function pick(group, wanted) {
+  if (!group.rows || !group.rows.length) return group;
+  group.values ??= floats(group.data);  // decoded once, not at every move of a control
+  const size = group.values.length / group.rows.length;
+  const kept = group.rows.flatMap((row, i) => (wanted.has(row) ? [i] : []));
+  const data = new Float32Array(kept.length * size);
+  kept.forEach((i, place) => data.set(group.values.subarray(i * size, (i + 1) * size), place * size));
+  return {
+    ...group, data, rows: kept.map((i) => group.rows[i]),
+    color: Array.isArray(group.color) ? kept.map((i) => group.color[i]) : group.color,
+  };
+}
+
+const picked = (panel, wanted) => ({
+  ...panel,
+  boxes: (panel.boxes || []).map((group) => pick(group, wanted)),
+  lines: (panel.lines || []).map((group) => pick(group, wanted)),
+  points: (panel.points || []).map((group) => pick(group, wanted)),
+  labels: (panel.labels || []).filter((label) => label.row === undefined || wanted.has(label.row)),
+});
+
+class Page {
+  constructor(data, element, controls) {
+    this.data = data;
+    this.stamp = 0;
+    this.samples = [floats(data.sample_y), floats(data.sample_x)];
+    this.place = new Map(data.rois.roi.map((roi, i) => [roi, i]));
+    this.makeControls(controls);
+    this.model = new Model({
+      selected: data.main, pictures: { picture: data.picture }, scene: null, drawn: [],
+    });
+    this.model.set("scene", this.scene());
+    explorer.render({ model: this.model, el: element });
+    this.model.on("change:selected", () => this.draw());
+  }
+
+  draw() { this.model.set("scene", this.scene()); }
+
+  makeControls(parent) {
+    const { data } = this;
+    const again = (input) => { input.addEventListener("input", () => this.draw()); return input; };
+    const labelled = (text, input) => {
+      const label = add(parent, "label");
+      label.append(text, again(input));
+      return input;
+    };
+    this.levels = data.levels.map(({ value, text, count, color }) => {
+      const input = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+      input.style.accentColor = color;
+      input.dataset.level = value;
+      const label = add(parent, "label");
+      label.append(again(input), `${text} (${count})`);
+      return [value, input];
+    });
+    const select = (name, options, all) => {
+      const input = Object.assign(document.createElement("select"), { name });
+      for (const { value, text, count } of [{ value: "", text: all }, ...options]) {
+        input.append(new Option(count === undefined ? text : `${text} (${count})`, value));
+      }
+      return input;
+    };
+    const range = (name, max, value) =>
+      Object.assign(document.createElement("input"), { type: "range", name, min: 0, max, value });
+    this.classes = labelled("class ", select("class", data.classes, "all"));
+    this.kinds = labelled("fate ", select("fate", data.kinds, "all"));
+    this.score = labelled("class score at least ", range("score", 100, 0));
+    const number = data.rois.roi.length;
+    this.most = labelled("ROIs drawn, best first ", range("most", number, number));
+    if (data.thresholds.length) {
+      this.confidence = labelled(
+        "confidence of a detection ", range("confidence", data.thresholds.length - 1, data.threshold),
+      );
+    }
+  }
+
+  /** The ROIs that pass all filters. */
+  wanted() {
+    const { rois } = this.data;
+    const levels = new Set(this.levels.filter(([, input]) => input.checked).map(([value]) => value));
+    const [score, most] = [this.score.value / 100, Number(this.most.value)];
+    return new Set(rois.roi.filter((_, i) => i < most && levels.has(rois.level[i])
+      && rois.probability[i] >= score
+      && (!this.classes.value || String(rois.class_id[i]) === this.classes.value)
+      && (!this.kinds.value || rois.kind[i] === this.kinds.value)));
+  }
+
+  /** Where the crop of the chosen ROI is sampled. */
+  grid(i) {
+    const size = this.data.pool_size;
+    const [y, x] = this.samples.map((all) => all.subarray(i * size, (i + 1) * size));
+    const data = Float32Array.from([...y].flatMap((row) => [...x].flatMap((column) => [column, row])));
+    return { data, rows: [], color: "#1B1F24", radius: 2, halo: true };
+  }
+
+  scene() {
+    const { data } = this;
+    const wanted = this.wanted();
+    const selected = this.model ? this.model.get("selected") : data.main;
+    const here = this.place.get(selected);
+    const panels = data.scene.panels.map((panel) => picked(panel, wanted));
+    if (here !== undefined) panels[0].points.push(this.grid(here));
+    const text = [{ text: `${wanted.size} of ${data.rois.roi.length} ROIs are shown` }];
+    if (this.confidence) {
+      const { confidence, rois } = data.thresholds[this.confidence.value];
+      panels.push({
+        ...picked(data.detections, new Set(rois)), starts_row: true,
+        title: `${rois.length} detections at a confidence of ${confidence.toFixed(2)}`,
+      });
+    }
+    if (here === undefined) text.push({ text: "Click a ROI, or use the arrow keys, for its lineage." });
+    else {
+      const color = data.levels.find(({ value }) => value === data.rois.level[here]).color;
+      text.push({ text: `ROI ${selected}, from its anchor on:`, color });
+      data.lineage[here].forEach(([stage, told], i) =>
+        text.push({ text: `${i + 1}. ${stage}: ${told}`, color }));
+    }
+    this.stamp += 1;
+    return { panels, text, tips: data.scene.tips, stamp: this.stamp };
+  }
+}
+
+const found = JSON.parse(document.getElementById("explorable").textContent);
+if (found.rois.roi.length) {
+  new Page(found, document.getElementById("explorer"), document.getElementById("filters"));
+} else {
+  document.getElementById("explorer").textContent = "This run has no ROI.";
+}
