@@ -282,7 +282,7 @@ class _Path:
         place = self._place(n["refined_rois_clipped"])
         text = (
             f"Deltas of {self.trace.config.class_name(int(n['class_ids']))} "
-            f"({_few(n['deltas_specific'])} standard deviations) make the box "
+            f"{_few(n['deltas_specific'])} standard deviations make the box "
             f"{_px(place.original)} in the picture as given. Fate: {n['fate']}."
         )
         return Step("detections", text, n, place)

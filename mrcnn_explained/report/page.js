@@ -67,9 +67,15 @@ class Page {
   makeControls(parent) {
     const { data } = this;
     const again = (input) => { input.addEventListener("input", () => this.draw()); return input; };
-    const labelled = (text, input) => {
+    const labelled = (text, input, told) => {
       const label = add(parent, "label");
       label.append(text, again(input));
+      if (told) {
+        const value = add(label, "output");
+        const tell = () => { value.textContent = told(input.value); };
+        input.addEventListener("input", tell);
+        tell();
+      }
       return input;
     };
     this.levels = data.levels.map(({ value, text, count, color }) => {
@@ -91,12 +97,13 @@ class Page {
       Object.assign(document.createElement("input"), { type: "range", name, min: 0, max, value });
     this.classes = labelled("class ", select("class", data.classes, "all"));
     this.kinds = labelled("fate ", select("fate", data.kinds, "all"));
-    this.score = labelled("class score at least ", range("score", 100, 0));
+    this.score = labelled("class score at least ", range("score", 100, 0), (value) => (value / 100).toFixed(2));
     const number = data.rois.roi.length;
-    this.most = labelled("ROIs drawn, best first ", range("most", number, number));
+    this.most = labelled("ROIs drawn, best first ", range("most", number, number), String);
     if (data.thresholds.length) {
       this.confidence = labelled(
         "confidence of a detection ", range("confidence", data.thresholds.length - 1, data.threshold),
+        (value) => data.thresholds[value].confidence.toFixed(2),
       );
     }
   }
