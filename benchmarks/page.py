@@ -45,6 +45,7 @@ def main() -> None:
         page = browser.new_context(offline=True).new_page()
         page.goto(path.as_uri())
         page.wait_for_selector("#explorer[data-stamp]")
+        page.locator("#explorer canvas").first.scroll_into_view_if_needed()
         frame = page.locator("#explorer canvas").first.bounding_box()
         page.evaluate(MEASURE)
         rng = np.random.default_rng(0)
