@@ -1,5 +1,6 @@
 """Health: what must hold in every run, whatever the picture and the weights."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
 import jaxtyping
@@ -47,7 +48,7 @@ def wrong_shapes(trace: Any, stage: str) -> list[Problem]:
         isinstance(np.zeros([height, width]), jaxtyping.Float[np.ndarray, "H W"])  # binds them
         if stage != "anchors":  # the one stage without a batch axis
             isinstance(np.zeros(batch), jaxtyping.Float[np.ndarray, "B"])
-        for name, value, hint in _annotated(result, type(result)):
+        for name, value, hint in annotated(result, type(result)):
             value = np.asarray(value)
             kind = hint.dtype[np.ndarray, hint.dim_str]
             if not isinstance(value, kind):
@@ -57,13 +58,13 @@ def wrong_shapes(trace: Any, stage: str) -> list[Problem]:
     return found
 
 
-def _annotated(result, kind, prefix=""):
-    """(name, value, annotation) of every tensor that is there."""
+def annotated(result: Any, kind: type, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield (name, value, annotation) of every tensor of a result that is there."""
     hints = get_type_hints(kind)
     for name, value in zip(kind._fields, result, strict=True):
         hint = hints[name]
         if hasattr(hint, "_fields"):
-            yield from _annotated(value, hint, f"{prefix}{name}.")
+            yield from annotated(value, hint, f"{prefix}{name}.")
         elif get_origin(hint) is tuple:
             for i, part in enumerate(value):
                 if _there(part):

@@ -90,7 +90,7 @@ def test_sound_runs(tiny_trace, golden_trace, tiny_model, tiny_pictures):
     assert nothing.check() == given.check() == few.check() == []
 
 
-@pytest.mark.parametrize(("tensor", "change", "told"), BROKEN, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("tensor", "change", "told"), BROKEN, ids=[told for *_, told in BROKEN])
 def test_each_invariant_is_noticed(tiny_trace, tensor, change, told):
     problems = edit(tiny_trace, tensor, change).check()
     assert problems, told

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import close, make_tiny_model
-from test_contract import annotated, leaves
+from test_contract import leaves
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import LOSSES
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
+from mrcnn_explained.health import annotated
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.detection_targets import detection_targets
 from mrcnn_explained.stages.losses import (
