@@ -20,7 +20,7 @@ test: $(READY) notebooks  ## Run all tests, those in a browser where Chromium is
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that take under five seconds each
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 notebooks: $(READY)  ## Run every notebook from top to bottom
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=60 -p no:cacheprovider notebooks
