@@ -80,12 +80,12 @@ def test_the_table_of_rois_agrees_with_the_trace(explained):
             assert int(match[1]) == trace.detections.nms.suppressed_by[0, roi]
 
 
-def test_the_page_is_one_file_without_script_or_network_and_escapes_names(explained):
+def test_the_page_is_one_file_without_network_and_escapes_names(explained):
     out, _ = explained
     page = (out / "index.html").read_text()
     assert "a &lt;b&gt;bold &amp; cat.png" in page
     assert "<b>bold" not in page
-    assert "<script" not in page
+    assert page.count("<script") == 2  # data, and the one script that the policy allows
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "default-src 'none'" in page
     assert "random weights" in page
