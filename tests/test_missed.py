@@ -121,6 +121,9 @@ def test_the_planted_stage_is_named(model, found, hide):
             continue  # a ROI smaller or larger than the planted box escaped it: nothing was hidden
         assert (missed.stage, missed.cause) == planted, f"{missed} for {box} of class {class_id}"
         assert hidden.detections.valid.shape == trace.detections.valid.shape
+        if hide is suppressed:
+            by = np.asarray(hidden.proposals.nms.suppressed_by[0])
+            assert missed.by == by[missed.candidate] >= 0
         right += 1
         if right == CASES:
             break
