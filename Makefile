@@ -46,7 +46,7 @@ docs: $(READY)  ## Make docs/stages.md and environment.yml anew from the code
 	$(BIN)/python tools/environment_yml.py
 
 lock:  ## Make requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra lab --extra train --extra ray --extra dev --universal \
+	uv pip compile pyproject.toml --extra lab --extra train --extra ray --extra video --extra dev --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-emit-find-links --quiet --output-file requirements.lock
 

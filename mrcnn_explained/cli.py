@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained import cli_follow, cli_levels, cli_training
+from mrcnn_explained import cli_detect, cli_follow, cli_levels, cli_training
 from mrcnn_explained.cli_common import console, progress, quiet_import
 from mrcnn_explained.cli_run import (
     Backbone,
@@ -108,6 +108,8 @@ def doctor() -> None:
     console().print(two_columns(rows))
 
 
+app.command()(cli_detect.detect)
+app.command()(cli_detect.splash)
 app.command()(cli_levels.levels)
 app.command()(cli_follow.lineage)
 app.command()(cli_follow.why_missed)

@@ -78,6 +78,9 @@ def train(
     pictures_every: Annotated[
         int, typer.Option(help="Steps between pictures of what is found; 0: none.")
     ] = 0,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Equal to the last bit, run by run; slower.")
+    ] = False,
     broken: Annotated[Broken, typer.Option(help="Annotations that cannot be learnt.")] = (
         Broken.refuse
     ),
@@ -100,8 +103,11 @@ def train(
         )  # fmt: skip
         step("Importing TensorFlow")
         with quiet_import():
+            from mrcnn_explained.devices import be_deterministic
             from mrcnn_explained.runs import RunPlan, start
             from mrcnn_explained.training import Plan
+        if deterministic:
+            be_deterministic()
         plan = Plan(
             steps=steps, layers=layers, optimizer=optimizer.value, learning_rate=learning_rate,
             warmup_steps=warmup, final_rate=final_rate, ema=ema, seed=seed,

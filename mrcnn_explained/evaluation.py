@@ -8,7 +8,7 @@ as the detector's own would cut the precision-recall curve off.
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from mrcnn_explained.boxes import iou
 from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.files import whole_file
+from mrcnn_explained.results import coco_results, xywh
 from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import assign_levels
 
@@ -100,7 +101,10 @@ def evaluate(
         trace = run(model, image, Truth(boxes[real], class_ids[real], masks[..., real]))
         shapes.append(image.shape[:2])
         truth += _annotations(image_id, class_ids, boxes, masks, start=len(truth) + 1)
-        found += _results(image_id, trace.instances)
+        found += coco_results(
+            image_id,
+            *(getattr(trace.instances, key)[0] for key in ("rois", "class_ids", "scores", "masks")),
+        )
         valid = np.asarray(trace.proposals.valid[0])
         rois.append(np.asarray(trace.levels.roi_level[0])[valid])
         level, reached = _at_the_proposals(trace, boxes, class_ids)
@@ -182,35 +186,12 @@ def _annotations(image_id, class_ids, boxes, masks, start):
             "image_id": int(image_id),
             "category_id": abs(int(class_ids[i])),
             "iscrowd": int(class_ids[i] < 0),
-            "bbox": _xywh(boxes[i]),
+            "bbox": xywh(boxes[i]),
             "area": float(rle.area(encoded[i])),
             "segmentation": encoded[i],
         }
         for i in range(len(class_ids))
     ]
-
-
-def _results(image_id, instances):
-    """The detections of a picture in COCO's own form."""
-    masks = instances.masks[0]
-    encoded = rle.encode(np.asfortranarray(masks.astype(np.uint8))) if masks.shape[-1] else []
-    return [
-        {
-            "image_id": int(image_id),
-            "category_id": int(class_id),
-            "bbox": _xywh(box),
-            "score": float(score),
-            "segmentation": mask,
-        }
-        for class_id, box, score, mask in zip(
-            instances.class_ids[0], instances.rois[0], instances.scores[0], encoded, strict=True
-        )
-    ]
-
-
-def _xywh(box: Iterable[float]) -> list[float]:
-    y1, x1, y2, x2 = (float(side) for side in box)
-    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _coco(dataset, image_ids, shapes, truth):

@@ -8,11 +8,12 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Num, UInt8
+from jaxtyping import Bool, Num, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mrcnn_explained.errors import InputError
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 CHANNELS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
@@ -61,6 +62,17 @@ def demo_image() -> Path:
     return Path(__file__).parent / "assets" / "demo.png"
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """All picture files in a folder and below it, in the order of their names.
+
+    Raises PictureError where there is none.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise PictureError(f"no picture lies in {folder}; it looks for {', '.join(SUFFIXES)}")
+    return paths
+
+
 def as_picture(
     array: Num[np.ndarray, "h w *ch"], name: str = "the picture"
 ) -> UInt8[np.ndarray, "h w 3"]:
@@ -82,6 +94,15 @@ def as_picture(
     if array.shape[-1] == 1:
         array = np.repeat(array, 3, axis=-1)
     return np.ascontiguousarray(_to_uint8(array, name))
+
+
+def color_splash(
+    picture: UInt8[np.ndarray, "h w 3"], masks: Bool[np.ndarray, "h w n"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture in grey, with colour left where any mask is."""
+    grey = np.repeat(picture.mean(axis=-1, keepdims=True), 3, axis=-1)
+    inside = masks.any(axis=-1, keepdims=True)
+    return np.where(inside, picture, grey).astype(np.uint8)
 
 
 def _to_uint8(array, name):

@@ -42,6 +42,18 @@ def training_goldens():
     return _load("training.npz")
 
 
+@pytest.fixture
+def whole_gradients():
+    """No term of a gradient is lost between threads: see `devices.be_deterministic`."""
+    from tensorflow.python.framework.config import disable_op_determinism  # no public name
+
+    from mrcnn_explained.devices import be_deterministic
+
+    be_deterministic()
+    yield
+    disable_op_determinism()
+
+
 @pytest.fixture(scope="session")
 def weight_by_rule():
     """The goldens' weights: (name, shape) -> float32 array."""

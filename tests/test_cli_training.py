@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -48,6 +50,22 @@ def test_train_writes_a_run(trained):
     lines = (out / "log.csv").read_text().splitlines()
     assert len(lines) == 3 and "val_mrcnn_mask_loss" in lines[0]
     assert json.loads((out / "config.json").read_text())["num_classes"] == 10
+
+
+@pytest.mark.slow
+def test_deterministic_runs_agree_to_the_last_bit(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    for name in ("first", "second"):  # each in a process of its own: it holds for the whole one
+        subprocess.run(
+            [sys.executable, "-m", "mrcnn_explained", "train", *map(str, FAST), "--config",
+             tmp_path / "small.json", "--out", tmp_path / name, "--steps", "2",
+             "--deterministic"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    first, second = (np.load(tmp_path / n / "checkpoint.npz") for n in ("first", "second"))
+    assert first.files == second.files
+    for key in first.files:
+        np.testing.assert_array_equal(first[key], second[key], err_msg=key)
 
 
 @pytest.mark.slow

@@ -147,7 +147,7 @@ def test_goldens_of_every_level(roi_goldens, mode, name, pool):
         np.testing.assert_allclose(found.pooled[k], pooled, rtol=1e-5, atol=1e-5)
 
 
-def test_golden_gradients_reach_the_maps_but_not_the_boxes(roi_goldens):
+def test_golden_gradients_reach_the_maps_but_not_the_boxes(roi_goldens, whole_gradients):
     rois, level = tf.constant(roi_goldens["boxes"]), tf.constant(roi_goldens["p7_roi_level"])
     maps = [tf.constant(m) for m in _maps(roi_goldens)]
     cotangent = roi_goldens["grad_cotangent"]

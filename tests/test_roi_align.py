@@ -48,7 +48,7 @@ def test_every_roi_gets_the_crop_of_its_own_box(roi_goldens):
         np.testing.assert_allclose(found.reordered.pooled[1, roi], expected, atol=1e-4)
 
 
-def test_golden_gradients(roi_goldens):
+def test_golden_gradients(roi_goldens, whole_gradients):
     rois, shape, maps = inputs(roi_goldens)
     rois, maps = tf.constant(rois), [tf.constant(m) for m in maps]
     with tf.GradientTape() as tape:

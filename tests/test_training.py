@@ -80,7 +80,7 @@ def test_eight_scenes_are_learnt(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_stop_and_resume_equals_no_stop(tmp_path, optimizer):
+def test_stop_and_resume_equals_no_stop(tmp_path, optimizer, whole_gradients):
     plan = Plan(steps=5, optimizer=optimizer, learning_rate=0.01, warmup_steps=1, final_rate=0.1,
                 ema=0.5)  # fmt: skip
     whole = small_model()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "environment.yml"
-EXTRAS = ("lab", "train", "ray", "dev")
+EXTRAS = ("lab", "train", "ray", "video", "dev")
 
 
 def environment() -> str:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from mrcnn_explained.pictures import color_splash
 from mrcnn_explained.plots.style import (
     axes,
     class_color,
@@ -77,10 +78,8 @@ def plot_color_splash(
     instances: Instances, picture: Any, image: int = 0, ax: Axes | None = None
 ) -> Axes:
     """The picture in grey, with colour left where any mask is."""
-    picture = np.asarray(picture)
-    grey = np.repeat(picture.mean(axis=-1, keepdims=True), 3, axis=-1)
     inside = instances.masks[image].any(axis=-1)
-    splash = np.where(inside[..., np.newaxis], picture, grey).astype(np.uint8)
+    splash = color_splash(np.asarray(picture), instances.masks[image])
     ax = show_picture(axes(ax, 8, 6), splash)
     ax.set_title(f"{inside.mean():.1%} of the picture belongs to a detection", fontsize=10)
     return ax

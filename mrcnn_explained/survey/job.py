@@ -16,9 +16,7 @@ from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
-from mrcnn_explained.pictures import load_image
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+from mrcnn_explained.pictures import load_image, pictures_in
 
 
 class Job(NamedTuple):
@@ -41,10 +39,7 @@ def folder_job(folder: Path, weights: str, config: Config, limit: int | None = N
 
     Raises InputError where there is none.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not paths:
-        raise InputError(f"no picture lies in {folder}; it looks for {', '.join(SUFFIXES)}")
-    names = tuple(str(path.relative_to(folder)) for path in paths[:limit])
+    names = tuple(str(path.relative_to(folder)) for path in pictures_in(folder)[:limit])
     return Job("folder", str(folder.resolve()), {}, names, weights, config.to_json())
 
 

@@ -1,0 +1,193 @@
+"""`detect` and `splash`: what the detector finds, for other programs and for the eye."""
+
+import csv
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrcnn_explained.cli_common import bar, console, quiet_import
+from mrcnn_explained.cli_run import (
+    Backbone,
+    BackboneOption,
+    Confidence,
+    Device,
+    Size,
+    Weights,
+    print_randomness,
+    settings_of,
+    weights_and_config,
+)
+from mrcnn_explained.errors import InputError
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(help="A picture, or a folder of them; without it, the one that comes along."),
+]
+
+
+def detect(
+    source: Source = None,
+    out: Annotated[
+        Path,
+        typer.Option(help="COCO's list of results (.json), or a submission's run lengths (.csv)."),
+    ] = Path("detections.json"),
+    pictures: Annotated[
+        Path | None, typer.Option(help="Also draw each picture, into this folder.")
+    ] = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    min_confidence: Confidence = None,
+    device: Device = "auto",
+) -> None:
+    """Find the objects of a picture or of a folder; write boxes, scores and masks.
+
+    In .csv a picture's masks do not overlap: a pixel belongs to the best score.
+    """
+    if out.suffix.lower() not in (".json", ".csv"):
+        raise InputError(f"--out is {out}; expected a name that ends in .json or .csv")
+    from mrcnn_explained.pictures import demo_image, load_image, pictures_in
+
+    source = source or demo_image()
+    if source.is_dir():
+        paths, root = pictures_in(source), source
+    else:
+        load_image(source)  # refuses at once what would be refused after TensorFlow's import
+        paths, root = [source], source.parent
+    if pictures and pictures.resolve() == root.resolve():
+        raise InputError(f"--pictures is {pictures}, the source's own folder; give another one")
+    model = _model(weights, settings_of(locals()), device)
+    found, broken = [], {}
+    with bar("Pictures") as update:
+        for place, path in enumerate(paths):
+            update(place, len(paths))
+            name = path.relative_to(root).as_posix()
+            try:
+                found += _rows(model, path, name, place, out.suffix.lower(), pictures)
+            except InputError as error:
+                if not source.is_dir():
+                    raise
+                broken[name] = error
+        update(len(paths), len(paths))
+    _write(found, out)
+    for name, why in broken.items():
+        console().print(f"could not be read: {name}: {why}", markup=False, highlight=False)
+    print_randomness(model)
+    print(out)
+
+
+def splash(
+    source: Source = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: splash, as the source ends.")
+    ] = None,
+    weights: Weights = None,
+    backbone: BackboneOption = Backbone.auto,
+    size: Size = None,
+    min_confidence: Confidence = None,
+    device: Device = "auto",
+) -> None:
+    """Keep the colours of the objects and turn the rest grey: of a picture, or of a video."""
+    from mrcnn_explained.pictures import color_splash, demo_image, load_image
+    from mrcnn_explained.video import check_target, is_video
+
+    source = source or demo_image()
+    out = out or Path(f"splash{source.suffix}")
+    if out.resolve() == source.resolve():
+        raise InputError(f"--out is {out}, the source itself; give another name")
+    moving = is_video(source)
+    if moving:
+        check_target(out)
+        if not source.is_file():
+            raise InputError(f"{source} is not a file; give a picture or a video")
+    else:
+        picture, kind = load_image(source), _kind(out)
+    model = _model(weights, settings_of(locals()), device)
+    if moving:
+        from mrcnn_explained.splash import splash_video
+
+        with bar("Frames") as update:
+            splash_video(model, source, out, progress=update)
+    else:
+        from PIL import Image
+
+        from mrcnn_explained.files import whole_file
+
+        splashed = color_splash(picture, model.detect([picture])[0]["masks"])
+        with whole_file(out) as file:
+            Image.fromarray(splashed).save(file, format=kind)
+    print_randomness(model)
+    print(out)
+
+
+def _kind(path):
+    """The format that a picture's name asks for."""
+    from PIL import Image
+
+    Image.init()
+    kind = Image.EXTENSION.get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise InputError(f"--out is {path}; expected a name that ends in .png, .jpg or .webp")
+    return kind
+
+
+def _model(weights, settings, device):
+    """Check what can be wrong, then import TensorFlow and make the model."""
+    weights, config = weights_and_config(weights, settings)
+    with quiet_import():
+        from mrcnn_explained.devices import choose
+        from mrcnn_explained.making import make_model
+        from mrcnn_explained.model import RandomWeightsWarning
+    warnings.simplefilter("ignore", RandomWeightsWarning)  # told at the end
+    choose(device)
+    return make_model(weights, config)
+
+
+def _rows(model, path, name, number, suffix, folder):
+    """What is written of one picture."""
+    from mrcnn_explained.pictures import load_image
+    from mrcnn_explained.results import coco_results, run_lengths, without_overlaps
+
+    picture = load_image(path)
+    found = model.detect([picture])[0]
+    if folder is not None:
+        _draw(model, picture, found, folder / (name if path.suffix == ".png" else f"{name}.png"))
+    if suffix == ".json":
+        class_name = model.config.class_name
+        return [
+            {"file_name": name, "class": class_name(row["category_id"]), **row}
+            for row in coco_results(number, **found)
+        ]
+    apart = without_overlaps(found["scores"], found["masks"])
+    lengths = [run_lengths(apart[..., i]) for i in range(apart.shape[-1])]
+    return [(Path(name).stem, row) for row in lengths if row] or [(Path(name).stem, "")]
+
+
+def _draw(model, picture, found, path):
+    from mrcnn_explained.plots.instances import plot_instances
+    from mrcnn_explained.report.write import save_figure
+    from mrcnn_explained.stages.instances import Instances
+
+    names = [model.config.class_name(k) for k in range(model.config.num_classes)]
+    rows = (range(len(found["scores"])),)
+    instances = Instances(**{key: (value,) for key, value in found.items()}, detection=rows)
+    save_figure(plot_instances(instances, picture, names).figure, path)
+
+
+def _write(found, path):
+    from mrcnn_explained.files import whole_file
+
+    if path.suffix.lower() == ".json":
+        text = json.dumps(found, indent=1)
+    else:
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(("ImageId", "EncodedPixels"))
+        writer.writerows(found)
+        text = lines.getvalue()
+    with whole_file(path) as file:
+        file.write(text.encode())
