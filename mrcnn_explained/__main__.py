@@ -1,5 +1,5 @@
 """`python -m mrcnn_explained` is `mrcnn-explained`."""
 
-from mrcnn_explained.cli import main
+from mrcnn_explained.cli.app import main
 
 main()

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from mrcnn_explained import cli, cli_run
+from mrcnn_explained.cli import app as cli
+from mrcnn_explained.cli import run as cli_run
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.report.rois import COLUMNS
 

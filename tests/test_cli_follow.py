@@ -7,7 +7,7 @@ import pytest
 from test_health import edit, put
 from typer.testing import CliRunner
 
-from mrcnn_explained import cli
+from mrcnn_explained.cli import app as cli
 from mrcnn_explained.errors import InputError
 
 TINY = ["--weights", "random", "--size", "128"]
@@ -91,7 +91,7 @@ def test_oracle_prints_a_row_for_each():
 def test_bad_arguments_are_refused_before_tensorflow(arguments, words):
     code = (
         f"import sys; sys.argv[1:] = {arguments}\n"
-        "from mrcnn_explained.cli import main\n"
+        "from mrcnn_explained.cli.app import main\n"
         "try: main()\nexcept SystemExit as e: print(e.code, 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

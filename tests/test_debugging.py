@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mrcnn_explained.cli import app
+from mrcnn_explained.cli.app import app
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "debugging.md"
 

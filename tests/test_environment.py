@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("lab", "train", "ray", "dev")
+EXTRAS = ("lab", "train", "ray", "video", "dev")
 
 
 def wanted() -> dict[str, Requirement]:

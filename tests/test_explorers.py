@@ -302,3 +302,30 @@ def test_only_what_changes_is_sent_when_a_mask_is_cut_anew(trace):
     drawn = np.frombuffer(over["data"], np.uint8).reshape(over["height"], over["width"])
     np.testing.assert_array_equal(drawn == 255, explorer.result[y1:y2, x1:x2])
     assert (drawn == 255).sum() == explorer.result.sum()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_masks_that_a_file_lacks_stop_no_other_explorer(trace, tmp_path, name):
+    masks = ["mask_levels", "mask_crops", "mask_reordered", "mask_head"]
+    trace.save(tmp_path / "run.npz", omit=masks)
+    explorer = make(name, Trace.load(tmp_path / "run.npz"))
+    if name == "mask_head":
+        assert explorer.view.scene["panels"] == []
+        (told,) = explorer.text
+        assert "mask_head" in told and "run the model again" in told
+    else:
+        assert explorer.view.scene["panels"]
+
+
+def test_a_training_step_with_full_size_masks(tiny_model):
+    from mrcnn_explained.data.pipeline import batches
+    from mrcnn_explained.data.shapes import ShapesDataset
+    from mrcnn_explained.model import MaskRCNN
+
+    config = tiny_model.config.replace(
+        num_classes=10, class_names=tuple(ShapesDataset(0).class_names), use_mini_mask=False
+    )
+    batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
+    explorer = TrainingExplorer(MaskRCNN(config).training_trace(batch), config)
+    explorer.settings["what"].value = "ROIs"
+    assert explorer.view.scene["panels"] and explorer.result

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mrcnn_explained.cli import app
+from mrcnn_explained.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.+) \|$")

@@ -109,7 +109,7 @@ def test_a_run_without_rois_and_one_of_given_ones(tiny_model, tiny_pictures):
 def test_the_demos_page_is_small(tmp_path):
     from typer.testing import CliRunner
 
-    from mrcnn_explained import cli
+    from mrcnn_explained.cli import app as cli
 
     result = CliRunner().invoke(cli.app, ["explain", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

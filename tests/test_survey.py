@@ -14,7 +14,7 @@ from conftest import noise_picture
 from PIL import Image
 from typer.testing import CliRunner
 
-from mrcnn_explained import cli
+from mrcnn_explained.cli import app as cli
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset

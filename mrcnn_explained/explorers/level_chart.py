@@ -11,7 +11,8 @@ from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET
 from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE, HIGHEST, LOWEST
 
 LEVELS = range(LOWEST, HIGHEST + 1)
-FOOT = 0.8  # below level 0, for the numbers of the axis
+LOW = -1.0  # the lowest exact level that the chart shows
+FOOT = 0.8 - LOW  # below level 0, for the numbers of the axis
 LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
 
 
@@ -37,9 +38,10 @@ def level_chart(
     """
     # Beyond the chart's ends a dot stays at its edge; a ROI without area is at minus infinity.
     x = np.clip(np.log2(np.maximum(side, 1)), LEFT, RIGHT)
-    up = np.maximum(exact, 0.3)
+    up = np.maximum(exact, LOW)
     steps = [LEFT, *np.log2(edges), RIGHT]
-    ends = [canonical_level + end - np.log2(canonical_side) for end in (LEFT, RIGHT)]
+    origin = canonical_level - np.log2(canonical_side)  # exact level of a side of one pixel
+    first = max(LEFT, LOW - origin)
     of_level = {k: rows[level[rows] == k] for k in LEVELS}
     return panel(
         "k = 4 + log2(side / canonical side), and the step that it falls to",
@@ -47,7 +49,9 @@ def level_chart(
         lines=[
             *(lines([[a, -k, b, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
               for k, a, b in zip(LEVELS, steps[:-1], steps[1:], strict=True)),
-            lines([[LEFT, -ends[0], RIGHT, -ends[1]]], QUIET),
+            lines([[first, -origin - first, RIGHT, -origin - RIGHT]], QUIET),
+            lines([[x, -k, x, FOOT - 0.4] for k, x in zip(LEVELS, steps[1:-1], strict=False)],
+                  QUIET, alpha=0.4, dash=[2, 3]),
             *(lines(np.stack([x[here], -up[here], x[here], -level[here]], 1),
                     LEVEL_COLORS[k], rows=here.tolist(), alpha=0.5)
               for k, here in of_level.items()),

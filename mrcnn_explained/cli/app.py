@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained import cli_detect, cli_follow, cli_levels, cli_training
-from mrcnn_explained.cli_common import console, progress, quiet_import
-from mrcnn_explained.cli_run import (
+from mrcnn_explained.cli import detect, follow, levels, training
+from mrcnn_explained.cli.common import console, progress, quiet_import
+from mrcnn_explained.cli.run import (
     Backbone,
     BackboneOption,
     Confidence,
@@ -108,17 +108,17 @@ def doctor() -> None:
     console().print(two_columns(rows))
 
 
-app.command()(cli_detect.detect)
-app.command()(cli_detect.splash)
-app.command()(cli_levels.levels)
-app.command()(cli_follow.lineage)
-app.command()(cli_follow.why_missed)
-app.command()(cli_follow.papers)
-app.command()(cli_follow.compare)
-app.command()(cli_follow.check)
-app.command()(cli_training.train)
-app.command()(cli_training.evaluate)
-app.command()(cli_training.oracle)
+app.command()(detect.detect)
+app.command()(detect.splash)
+app.command()(levels.levels)
+app.command()(follow.lineage)
+app.command()(follow.why_missed)
+app.command()(follow.papers)
+app.command()(follow.compare)
+app.command()(follow.check)
+app.command()(training.train)
+app.command()(training.evaluate)
+app.command()(training.oracle)
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import bar, console, progress, quiet_import
-from mrcnn_explained.cli_run import (
+from mrcnn_explained.cli.common import bar, console, progress, quiet_import
+from mrcnn_explained.cli.run import (
     Backbone,
     BackboneOption,
     Device,
@@ -21,7 +21,7 @@ from mrcnn_explained.cli_run import (
     settings_of,
     weights_and_config,
 )
-from mrcnn_explained.cli_training import ClassAttribute, Kind, Pictures, Subset, Year
+from mrcnn_explained.cli.training import ClassAttribute, Kind, Pictures, Subset, Year
 from mrcnn_explained.errors import InputError
 
 Source = Annotated[

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import console, progress, quiet_import
-from mrcnn_explained.cli_run import (
+from mrcnn_explained.cli.common import console, progress, quiet_import
+from mrcnn_explained.cli.run import (
     Backbone,
     BackboneOption,
     Device,

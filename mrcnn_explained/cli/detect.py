@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import bar, console, quiet_import
-from mrcnn_explained.cli_run import (
+from mrcnn_explained.cli.common import bar, console, quiet_import
+from mrcnn_explained.cli.run import (
     Backbone,
     BackboneOption,
     Confidence,

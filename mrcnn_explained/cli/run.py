@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import console, quiet_import
+from mrcnn_explained.cli.common import console, quiet_import
 
 
 class Backbone(enum.StrEnum):

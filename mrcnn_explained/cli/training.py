@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli_common import console, progress, quiet_import
+from mrcnn_explained.cli.common import console, progress, quiet_import
 
 
 class Kind(enum.StrEnum):
