@@ -122,6 +122,10 @@ def test_keys_and_clicks_select(page, ours, name):
     page.changed(view, lambda: canvas.press("Escape"))
     assert view.get_attribute("data-selected") == "-1"
     place = first_row(ours[name].view.scene["panels"][CANVAS.get(name, 0)], canvas.bounding_box())
+    tip = view.locator(".mx-tip").nth(CANVAS.get(name, 0))
+    canvas.hover(position=place)
+    if ours[name].view.scene.get("tips"):
+        assert tip.inner_text() in ours[name].view.scene["tips"].values()
     page.changed(view, lambda: canvas.click(position=place))
     assert int(view.get_attribute("data-selected")) >= 0
     page.changed(view, lambda: canvas.press("Escape"))
@@ -133,6 +137,10 @@ def move(there, control):
     if hasattr(control, "options"):
         control.index = (control.index + 1) % len(control.options)
         there.locator("select").select_option(index=control.index)
+    elif hasattr(control, "placeholder"):
+        control.value = "40, 30, 300, 400"
+        there.locator("input").fill(control.value)
+        there.locator("input").press("Enter")
     else:
         up = control.value < control.max
         control.value = control.max if up else control.min
@@ -146,7 +154,7 @@ def test_every_control_runs_the_stage_again(page, ours, name):
     assert told(lines(view), name) == told(explorer.text, name)
     for control in explorer.settings.values():
         before, scene_before = picture(view), scene(explorer)
-        if not hasattr(control, "options") and control.min == control.max:
+        if hasattr(control, "min") and control.min == control.max:
             continue
         page.changed(view, lambda c=control: move(control_of(view, c.description), c))
         page.settled(view)
@@ -170,6 +178,34 @@ def test_a_box_is_drawn_with_the_mouse(page):
     page.changed(view, drag)
     page.page.wait_for_timeout(500)
     assert lines(view)[-1].startswith("Your box: ") and "a side of 255.5 px" in lines(view)[-1]
+
+
+def test_several_views_share_one_selection(lab_and_browser):
+    """A ROI that is clicked on the picture is chosen on its level, crop, way back and classes."""
+    names = ("levels", "crops", "reorder", "detections", "mask_head")
+    cells = [SETUP + "from mrcnn_explained.explorers.explorer import Selection\nroi = Selection()"]
+    cells += [
+        f"from mrcnn_explained.explorers.{name} import {EXPLORERS[name]}\n"
+        f"{EXPLORERS[name]}(trace, selection=roi)" for name in names
+    ]  # fmt: skip
+    lab, browser = lab_and_browser
+    page = Page(browser, lab, "shared", cells)
+    views = [page.explorer(i) for i in range(len(names))]
+    there: dict = {}
+    exec(SETUP, there)
+    roi = int(there["trace"].detections.detection_roi[0, 1])
+    canvas = views[0].locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    for _ in range(roi + 1):
+        page.changed(views[0], lambda: canvas.press("ArrowRight"))
+    for view in views:
+        page.settled(view)
+        assert view.get_attribute("data-selected") == str(roi)
+    told = [lines(view) for view in views]
+    assert told[0][-1].startswith(f"ROI {roi}: ") and told[3][-1].startswith(f"ROI {roi}: ")
+    assert f"ROI {roi} reads P" in views[1].locator(".mx-title").first.text_content()
+    assert views[4].locator(".mx-title").first.text_content().startswith("Detection 1: ")
+    assert page.errors == [] and page.outside == []
 
 
 def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):

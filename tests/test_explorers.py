@@ -48,6 +48,8 @@ def test_every_control_draws_anew(trace, name, image):
         if hasattr(control, "options"):
             choices = [o[1] if isinstance(o, tuple) else o for o in control.options]
             control.value = next(c for c in choices if c != control.value)
+        elif hasattr(control, "placeholder"):
+            control.value = "1, 2, 30, 40"
         elif control.min < control.max:
             control.value = control.min if control.value != control.min else control.max
         else:
@@ -91,6 +93,25 @@ def test_levels_are_the_stage_functions(trace):
     np.testing.assert_array_equal(explorer.result.roi_level, expected.roi_level)
     k = int(expected.roi_level[0, -1])
     assert f": P{k}." in explorer.text[-1] and explorer.text[-1].startswith("Your box")
+
+
+def test_a_box_can_be_typed_and_told_beside_a_roi(trace):
+    selection = Selection()
+    explorer = make("levels", trace, selection=selection)
+    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    assert explorer.settings["box"].value == "10, 20, 60, 100"
+    drawn = explorer.text
+    explorer.settings["box"].value = ""
+    explorer.settings["box"].value = "10,20,60,1e2"
+    assert explorer.text == drawn and drawn[-1].startswith("Your box")
+    assert selection.roi == -1  # it is no ROI of the run
+    explorer.view.selected = 1
+    assert explorer.text[-1].startswith("ROI 1: ") and selection.roi == 1
+    for wrong in ("10, 20, 60", "a, b, c, d", "60, 20, 10, 100", "nan, 1, 2, 3"):
+        explorer.settings["box"].value = wrong
+        assert "expected" in explorer.text[-1] and explorer.view.scene["panels"]
+    explorer.view.drawn = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
+    assert explorer.settings["box"].value == "nan, 1, 2, 3"
 
 
 def test_proposals_are_the_stage_functions(trace):

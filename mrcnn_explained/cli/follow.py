@@ -17,6 +17,7 @@ from mrcnn_explained.cli.run import (
     settings_of,
 )
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.typed import read_box
 
 Source = Annotated[
     Path | None,
@@ -58,7 +59,7 @@ def why_missed(
     device: Device = "auto",
 ) -> None:
     """The first stage at which an object that was not found was lost, and why."""
-    corners = _corners(box)
+    corners = read_box(box, "--box")
     trace = _trace(source, weights, device, settings_of(locals()))
     missed = trace.why_missed(corners, _class_id(trace.config, class_name))
     console().print(str(missed), markup=False, highlight=False)
@@ -120,16 +121,6 @@ def _load(path):
     with quiet_import():
         from mrcnn_explained.trace import Trace
     return Trace.load(path)
-
-
-def _corners(box):
-    try:
-        corners = [float(part) for part in box.split(",")]
-    except ValueError:
-        corners = []
-    if len(corners) != 4:
-        raise InputError(f"--box is {box!r}; expected four numbers, Y1,X1,Y2,X2")
-    return corners
 
 
 def _class_id(config, name):

@@ -293,7 +293,10 @@ class Panel {
     if (!this.pressed) return;  // pressed elsewhere, let go here
     const [start, end] = [this.start, this.place(event)];
     [this.start, this.pressed] = [null, false];
-    if (start && Math.hypot(...this.at(...start).map((v, i) => v - this.at(...end)[i])) > 4) return;
+    if (start && Math.hypot(...this.at(...start).map((v, i) => v - this.at(...end)[i])) > 4) {
+      this.drawn = null;  // the box comes back with the next scene
+      return;
+    }
     const row = this.under(end);
     this.view.select(row === null ? -1 : row);
   }

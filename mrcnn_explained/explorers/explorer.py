@@ -61,7 +61,7 @@ class Explorer(ipywidgets.VBox):
         self.view.selected = self.row_of(self.selection.roi)
         for control in controls.values():
             control.observe(lambda _: self.refresh(), "value")
-        self.view.observe(lambda _: self.refresh(), "drawn")
+        self.view.observe(lambda change: self.box_drawn(change.new), "drawn")
         self.view.observe(self._select, "selected")
         self.selection.observe(self._follow, "roi")
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
@@ -95,6 +95,10 @@ class Explorer(ipywidgets.VBox):
     def setting_of(self, row: int) -> int:
         """The value of the control that `follows` a selected row; -1: none."""
         return row
+
+    def box_drawn(self, box: list[float]) -> None:
+        """Take a box (y1, x1, y2, x2) that the reader draws, in the units of its panel."""
+        self.refresh()
 
     def refresh(self) -> None:
         """Compute and draw anew; what cannot be computed is said in its place."""
@@ -151,6 +155,16 @@ def slider(
     """A slider that tells its value while it is moved."""
     kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
     return kind(value=value, min=low, max=high, step=step, description=text, **_look(text))
+
+
+def typed(text: str, placeholder: str) -> ipywidgets.Text:
+    """A line to type into; it counts when Enter is pressed or the line is left."""
+    return ipywidgets.Text(
+        placeholder=placeholder,
+        description=text,
+        continuous_update=False,
+        **_look(text + placeholder),
+    )
 
 
 def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:

@@ -1,0 +1,24 @@
+"""What people type, on the command line and into explorers. Needs no TensorFlow."""
+
+import math
+
+from mrcnn_explained.errors import InputError
+
+
+def read_box(text: str, name: str) -> list[float]:
+    """Read `40, 60, 90, 120` as a box [y1, x1, y2, x2].
+
+    name    what the message calls it
+
+    Raises InputError for anything but four numbers with y2 > y1 and x2 > x1.
+    """
+    try:
+        corners = [float(part) for part in text.split(",")]
+    except ValueError:
+        corners = []
+    if len(corners) != 4 or not all(map(math.isfinite, corners)):
+        raise InputError(f"{name} is {text!r}; expected four numbers, Y1,X1,Y2,X2")
+    y1, x1, y2, x2 = corners
+    if y2 <= y1 or x2 <= x1:
+        raise InputError(f"{name} is {text!r}; expected Y1,X1,Y2,X2 with Y2 > Y1 and X2 > X1")
+    return corners
