@@ -1,8 +1,24 @@
-"""Make a model from what a command line or a job says: the name of its weights, and a config."""
+"""Make a model from what a person or a job says: the name of its weights, and settings."""
 
+from os import PathLike
+from typing import Any
+
+from mrcnn_explained.choice import weights_and_config
 from mrcnn_explained.config import Config
 from mrcnn_explained.model import MaskRCNN
 from mrcnn_explained.presets import is_preset
+
+
+def open_model(weights: str | PathLike[str] = "shapes", **changes: Any) -> MaskRCNN:
+    """Return a model with its weights, in one line: `open_model("mask_rcnn_coco.h5")`.
+
+    weights    a preset, an .h5 file of Matterport's code or a port, "coco" for the COCO file
+               from the cache or its release, or "random"
+    changes    fields of the config: thresholds, counts, sizes
+
+    Classes and backbone are read from the file. Raises ConfigError and WeightFileError in words.
+    """
+    return make_model(*weights_and_config(str(weights), changes))
 
 
 def make_model(weights: str, config: Config) -> MaskRCNN:

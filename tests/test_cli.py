@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from mrcnn_explained.choice import weights_and_config
 from mrcnn_explained.cli import app as cli
 from mrcnn_explained.cli import run as cli_run
 from mrcnn_explained.errors import InputError
@@ -310,9 +311,9 @@ def test_a_config_beside_the_weights_is_read(tmp_path):
     from mrcnn_explained.config import Config
 
     path = write(tmp_path / "w.h5", SMALL, numbered)
-    alone = cli_run.weights_and_config(str(path), {})[1]
+    alone = weights_and_config(str(path), {})[1]
     own = Config.slim(num_classes=4, rpn_anchor_scales=(8, 16, 32, 64, 128))
     (tmp_path / "config.json").write_text(own.to_json())
-    weights, config = cli_run.weights_and_config(str(path), {"level_rounding": "floor"})
+    weights, config = weights_and_config(str(path), {"level_rounding": "floor"})
     assert weights == str(path) and alone.rpn_anchor_scales != own.rpn_anchor_scales
     assert config == own.replace(level_rounding="floor")

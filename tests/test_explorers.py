@@ -350,3 +350,15 @@ def test_a_training_step_with_full_size_masks(tiny_model):
     explorer = TrainingExplorer(MaskRCNN(config).training_trace(batch), config)
     explorer.settings["what"].value = "ROIs"
     assert explorer.view.scene["panels"] and explorer.result
+
+
+def test_colab_is_asked_to_show_widgets(monkeypatch):
+    from types import SimpleNamespace
+
+    from mrcnn_explained.explorers import explorer
+
+    asked = []
+    output = SimpleNamespace(enable_custom_widget_manager=lambda: asked.append(True))
+    monkeypatch.setitem(explorer.sys.modules, "google.colab", SimpleNamespace(output=output))
+    explorer._allow_widgets_in_colab()
+    assert asked == [True]

@@ -1,9 +1,13 @@
 """Notebooks: as they are in git, without running them (`make notebooks` does that)."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+
+from mrcnn_explained.explorers.answers import ANSWERS
+from mrcnn_explained.explorers.notebook import check
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -23,6 +27,23 @@ def test_no_outputs_a_kernel_a_title_asserts_and_three_questions(path):
     title = f"# {path.stem[:2]} "
     assert "".join(cells[0]["source"]).startswith(title), f"the first cell begins with {title!r}"
     text = "\n".join("".join(cell["source"]) for cell in code)
-    assert text.count("check(None, ") + text.count("check(\n    None,") == 3
+    number = path.stem[:2]
+    asked = re.findall(r'check\(\s*"(\d\d\.\d)",\s*None', text)
+    assert asked == [f"{number}.{i}" for i in (1, 2, 3)] and set(asked) <= set(ANSWERS)
+    assert f"{number}.4" not in ANSWERS
     assert "assert " in text or "np.testing." in text
     assert "interactive(" not in text and "plt.show" not in text  # the runner would wait for them
+
+
+def test_an_answer_is_judged_and_told_only_then(capsys):
+    cases = (
+        ("07.1", None, None, "Put your answer"), ("07.1", 3, None, "Right. log2(100 / 224)"),
+        ("07.1", 4, None, "Not yet. Too high."), ("04.2", 74.2, None, "Right."),
+        ("04.2", 70, None, "Not yet. Too low."), ("00.1", 8, 8, "Right."),
+        ("19.2", "levels", "proposals", "Not yet. Look"), ("19.2", "proposals", "proposals", "Ri"),
+    )  # fmt: skip
+    for question, answer, right, told in cases:
+        check(question, answer, right)
+        said = capsys.readouterr().out
+        assert said.startswith(told)
+        assert said.startswith("Right") or ANSWERS[question].why not in said

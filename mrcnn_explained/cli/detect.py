@@ -19,7 +19,6 @@ from mrcnn_explained.cli.run import (
     Weights,
     print_randomness,
     settings_of,
-    weights_and_config,
 )
 from mrcnn_explained.errors import InputError
 
@@ -137,6 +136,8 @@ def _kind(path):
 
 def _model(weights, settings, device):
     """Check what can be wrong, then import TensorFlow and make the model."""
+    from mrcnn_explained.choice import weights_and_config
+
     weights, config = weights_and_config(weights, settings)
     with quiet_import():
         from mrcnn_explained.devices import choose

@@ -19,7 +19,6 @@ from mrcnn_explained.cli.run import (
     print_randomness,
     run,
     settings_of,
-    weights_and_config,
 )
 from mrcnn_explained.cli.training import ClassAttribute, Kind, Pictures, Subset, Year
 from mrcnn_explained.errors import InputError
@@ -71,6 +70,7 @@ def levels(
         if ray:
             raise InputError(f"--ray is for folders and datasets, and {source} is neither")
         return _one(source, weights, device, settings, rows)
+    from mrcnn_explained.choice import weights_and_config
     from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, run_here
 
     chosen, config = weights_and_config(weights, settings)

@@ -72,35 +72,9 @@ def settings_of(given: dict) -> dict:
     }  # fmt: skip
 
 
-def weights_and_config(weights, settings):
-    """The weights by the name or path that the model takes, and the config that fits them."""
-    from mrcnn_explained.config import Config, ConfigError
-    from mrcnn_explained.presets import is_preset, read_preset
-    from mrcnn_explained.run_folder import read_settings
-    from mrcnn_explained.weight_files import infer
-    from mrcnn_explained.weights import find_coco_weights
-
-    weights = weights or "shapes"
-    if weights == "random":
-        return weights, Config.slim(**{"detection_min_confidence": 0.0, **settings})
-    if is_preset(weights):
-        config = read_preset(weights)[0]
-        backbone = settings.get("backbone", config.backbone)
-        if backbone != config.backbone:
-            raise ConfigError(
-                f"preset {weights} has the backbone {config.backbone}, not {backbone}; give a file "
-                "of such weights (--weights FILE), or --weights random"
-            )
-        return weights, config.replace(**settings)
-    if weights == "coco":
-        weights = find_coco_weights()
-    beside = Path(weights).parent / "config.json"  # `train` writes one
-    known = read_settings(beside) if beside.is_file() else vars(Config.coco(**infer(weights)))
-    return str(weights), Config(**{**known, **settings})
-
-
 def run(step, image, weights, device, settings, out=None):
     """Check everything that can be wrong, then import TensorFlow and run. (trace, name, model)"""
+    from mrcnn_explained.choice import weights_and_config
     from mrcnn_explained.pictures import demo_image, load_image
 
     step("Reading the picture")

@@ -1,6 +1,7 @@
 """What all explorers share: controls, a view, and one selection for several of them."""
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from mrcnn_explained.trace import Trace
 
 Controls = dict[str, ipywidgets.Widget]
 STAMPS = itertools.count(1)
+
+
+def _allow_widgets_in_colab() -> None:
+    """Colab shows widgets of other packages only where a notebook asks for it."""
+    if colab := sys.modules.get("google.colab"):
+        colab.output.enable_custom_widget_manager()
+
+
+_allow_widgets_in_colab()
 
 
 class View(anywidget.AnyWidget):

@@ -8,6 +8,7 @@ from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mrcnn_explained.explorers.answers import ANSWERS
 from mrcnn_explained.trace import named_tensors
 
 
@@ -33,15 +34,20 @@ def describe(result: Any) -> None:
         )
 
 
-def check(answer: Any, right: Any, why: str, *, within: float = 0.0) -> bool:
-    """Say whether an answer is right, and why; None is no answer yet.
+def check(question: str, answer: Any, right: Any = None) -> None:
+    """Say whether an answer is right, and why.
 
-    within    how far a number may be off
+    question    notebook and number, "07.2"
+    answer      the reader's; None is none yet
+    right       the right one, where it comes from the notebook's own tensors
     """
     if answer is None:
-        print("Put your answer in place of None and run the cell again.")
-        return False
+        return print("Put your answer in place of None and run the cell again.")
+    known = ANSWERS[question]
+    right = known.right if right is None else right
     numbers = all(isinstance(x, int | float | np.number) for x in (answer, right))
-    good = abs(answer - right) <= within if numbers else answer == right
-    print(f"Right. {why}" if good else "Not yet. Look again, and try another answer.")
-    return bool(good)
+    good = abs(answer - right) <= known.within if numbers else answer == right
+    if good:
+        return print(f"Right. {known.why}")
+    hint = f" Too {'low' if answer < right else 'high'}." if numbers else ""
+    print(f"Not yet.{hint} Look again, and try another answer.")
