@@ -359,6 +359,7 @@ def test_colab_is_asked_to_show_widgets(monkeypatch):
 
     asked = []
     output = SimpleNamespace(enable_custom_widget_manager=lambda: asked.append(True))
-    monkeypatch.setitem(explorer.sys.modules, "google.colab", SimpleNamespace(output=output))
+    monkeypatch.setitem(explorer.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setitem(explorer.sys.modules, "google.colab.output", output)
     explorer._allow_widgets_in_colab()
     assert asked == [True]

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ STAMPS = itertools.count(1)
 
 def _allow_widgets_in_colab() -> None:
     """Colab shows widgets of other packages only where a notebook asks for it."""
-    if colab := sys.modules.get("google.colab"):
-        colab.output.enable_custom_widget_manager()
+    if "google.colab" in sys.modules:
+        import_module("google.colab.output").enable_custom_widget_manager()
 
 
 _allow_widgets_in_colab()
