@@ -8,6 +8,8 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.stages.detections import fate_kind, fates
 from mrcnn_explained.trace import Trace, named_tensors
 
+MOST_TOLD = 20  # ROIs that a story lists
+
 
 class TensorDifference(NamedTuple):
     """How one tensor of two runs differs."""
@@ -15,7 +17,13 @@ class TensorDifference(NamedTuple):
     name: str  # field of the stage's result
     changed: int  # elements that differ; all of them where the shapes do
     of: int  # elements there are
-    largest: float  # the largest difference; NaN where the shapes differ
+    largest: float  # the largest difference; NaN where a number became none, or the shapes differ
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # in the two runs
+
+    def __str__(self) -> str:
+        if self.shapes[0] != self.shapes[1]:
+            return f"{self.name} (shape {list(self.shapes[0])}, then {list(self.shapes[1])})"
+        return f"{self.name} ({self.changed:,} of {self.of:,}, by {self.largest:.4g} at most)"
 
 
 class RoiChange(NamedTuple):
@@ -34,32 +42,70 @@ class Comparison(NamedTuple):
     stages: dict[str, tuple[TensorDifference, ...]]  # every stage that differs, in order
     rois: tuple[RoiChange, ...]  # ROIs whose level, class or fate changed, or that came or went
     detections: tuple[int, int]  # how many each run has
+    reordered: bool  # detections stand in another order, so their rows differ anyway
+    left_out: tuple[str, ...]  # tensors that a file lacks: nobody compared them
+    class_names: tuple[str, ...]
 
     def __str__(self) -> str:
+        return self.story()
+
+    def story(self, most: int | None = MOST_TOLD) -> str:
+        """Tell it, with so many of the ROIs that changed; None: with all of them."""
+        return "\n".join([*self._stages(), *self._rois(most), *self._not_compared()])
+
+    def _stages(self):
         if not self.first:
-            return "The two runs agree in every tensor."
-        lines = [f"They part at {self.first}."]
+            yield "The two runs agree in every tensor" + (
+                " that both have." if self.left_out else "."
+            )
+            return
+        yield f"They part at {self.first}."
         for stage, tensors in self.stages.items():
             worst = max(tensors, key=lambda t: t.changed / max(t.of, 1))
-            lines.append(
-                f"{stage}: {len(tensors)} tensors differ, most of all {worst.name} "
-                f"({worst.changed:,} of {worst.of:,}"
-                + (
-                    f", by {worst.largest:.4g} at most)"
-                    if np.isfinite(worst.largest)
-                    else ", shape)"
-                )
-            )
-        moved = [c for c in self.rois if min(c.rows) >= 0]
-        lines.append(
-            f"ROIs: {sum(c.level[0] != c.level[1] for c in moved)} changed level, "
-            f"{sum(c.class_id[0] != c.class_id[1] for c in moved)} class, "
-            f"{sum(fate_kind(c.fate[0]) != fate_kind(c.fate[1]) for c in moved)} fate; "
+            behind = stage == "instances" or stage.startswith("mask_")
+            order = "; its rows stand in another order" if behind and self.reordered else ""
+            yield f"{stage}: {len(tensors)} tensors differ, most of all {worst}{order}"
+
+    def _rois(self, most):
+        if not self.first:
+            return
+        stayed = [c for c in self.rois if min(c.rows) >= 0]
+        yield (
+            f"ROIs: {sum(c.level[0] != c.level[1] for c in stayed)} changed level, "
+            f"{sum(c.class_id[0] != c.class_id[1] for c in stayed)} class, "
+            f"{sum(fate_kind(c.fate[0]) != fate_kind(c.fate[1]) for c in stayed)} fate; "
             f"{sum(c.rows[1] < 0 for c in self.rois)} went, "
             f"{sum(c.rows[0] < 0 for c in self.rois)} came."
         )
-        lines.append("Detections: {} and {}.".format(*self.detections))
-        return "\n".join(lines)
+        for change in self.rois[:most]:
+            yield f"  {self._change(change)}"
+        if most is not None and len(self.rois) > most:
+            yield f"  … and {len(self.rois) - most} more"
+        yield "Detections: {} and {}.".format(*self.detections)
+
+    def _change(self, change):
+        """One ROI: `ROI 3 (then 5): P4 → P3; circle; background → detection 2`."""
+        old, new = change.rows
+        if min(old, new) < 0:
+            row, i, what = (new, 1, "came") if old < 0 else (old, 0, "went")
+            name = self._class(change.class_id[i])
+            return f"ROI {row} {what}: P{change.level[i]}; {name}; {change.fate[i]}"
+        then = f" (then {new})" if new != old else ""
+        parts = (
+            [f"P{k}" for k in change.level], [self._class(k) for k in change.class_id],
+            list(change.fate),
+        )  # fmt: skip
+        told = (a if a == b else f"{a} → {b}" for a, b in parts)
+        return f"ROI {old}{then}: {'; '.join(told)}"
+
+    def _class(self, class_id):
+        names = self.class_names
+        return names[class_id] if class_id < len(names) else f"class {class_id}"
+
+    def _not_compared(self):
+        if self.left_out:
+            some = ", ".join(self.left_out[:3]) + (", …" if len(self.left_out) > 3 else "")
+            yield f"{len(self.left_out)} tensors were left out of a file: not compared ({some})."
 
 
 def compare(a: Trace, b: Trace, *, image: int = 0, within: float = 1e-4) -> Comparison:
@@ -78,23 +124,36 @@ def compare(a: Trace, b: Trace, *, image: int = 0, within: float = 1e-4) -> Comp
             f"the runs are of pictures of other shapes, {shapes[0]} and {shapes[1]}: compare runs "
             "on the same pictures"
         )
-    stages = {}
+    number = len(shapes[0])
+    if not 0 <= image < number:
+        raise InputError(f"image is {image}; the runs hold {number}: give 0 to {number - 1}")
+    stages, left_out = {}, []
     for stage in (name for name in Trace._fields if name != "run"):
-        pairs = zip(*(named_tensors(getattr(t, stage)) for t in (a, b)), strict=False)
-        found = [_difference(name, x, y, within) for (name, x), (_, y) in pairs]
+        ours, theirs = (dict(named_tensors(getattr(t, stage))) for t in (a, b))
+        absent = [n for n in ours | theirs if not (_there(ours.get(n)) and _there(theirs.get(n)))]
+        left_out += [f"{stage}.{name}" for name in absent]
+        found = [_difference(n, ours[n], theirs[n], within) for n in ours if n not in absent]
         if found := tuple(d for d in found if d is not None):
             stages[stage] = found
-    number = tuple(int(np.asarray(t.detections.valid[image]).sum()) for t in (a, b))
-    return Comparison(next(iter(stages), ""), stages, tuple(_rois(a, b, image)), number)
+    rows = [np.asarray(t.detections.detection_roi[image]).tolist() for t in (a, b)]
+    return Comparison(
+        next(iter(stages), ""), stages, tuple(_rois(a, b, image)),
+        tuple(int(np.asarray(t.detections.valid[image]).sum()) for t in (a, b)),
+        rows[0] != rows[1], tuple(left_out), tuple(a.config.class_names),
+    )  # fmt: skip
+
+
+def _there(tensor):
+    """Whether a tensor is in the trace: `Omitted` of trace.py stands for one that is not."""
+    return tensor is not None and not hasattr(tensor, "path")
 
 
 def _difference(name, x, y, within):
-    """None where two tensors are equal, or where one was left out of its file."""
-    if hasattr(x, "path") or hasattr(y, "path"):
-        return None
+    """None where two tensors are equal."""
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape:
-        return TensorDifference(name, max(x.size, y.size), max(x.size, y.size), float("nan"))
+        size = max(x.size, y.size)
+        return TensorDifference(name, size, size, float("nan"), (x.shape, y.shape))
     if x.dtype.kind != "f":
         far = x != y
         largest = np.abs(x.astype(np.int64) - y.astype(np.int64)).max(initial=0) if far.any() else 0
@@ -102,9 +161,11 @@ def _difference(name, x, y, within):
         with np.errstate(invalid="ignore"):  # infinity minus itself, for ROIs without area
             gap = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0, np.abs(x - y))
         finite = x[np.isfinite(x)]
-        far = gap > within * (finite.std() if finite.size > 1 else 1)
+        far = ~(gap <= within * (finite.std() if finite.size > 1 else 1))  # NaN is far
         largest = gap.max(initial=0)
-    return TensorDifference(name, int(far.sum()), x.size, float(largest)) if far.any() else None
+    if far.any():
+        return TensorDifference(name, int(far.sum()), x.size, float(largest), (x.shape, y.shape))
+    return None
 
 
 def _rois(a, b, image):
@@ -118,14 +179,18 @@ def _rois(a, b, image):
 
 
 def _facts(trace, image):
-    """Anchor, or row, of each ROI → (row, level, class, fate)."""
+    """Each ROI, by its anchor or, where the caller gave it, its row → (row, level, class, fate)."""
     p = trace.proposals
     candidates, top = np.asarray(p.post_nms_ix[image]), np.asarray(p.top_ix[image])
     levels = np.asarray(trace.levels.roi_level[image]).tolist()
     classes = np.asarray(trace.detections.class_ids[image]).tolist()
     told = fates(trace.detections, p.valid, image=image)
-    given = trace.run.rois == "given"
+
+    def key(row):
+        candidate = candidates[row]
+        return ("anchor", int(top[candidate])) if candidate >= 0 else ("row", row)
+
     return {
-        (row if given else int(top[candidates[row]])): (row, levels[row], classes[row], told[row])
+        key(row): (row, levels[row], classes[row], told[row])
         for row in np.flatnonzero(np.asarray(p.valid[image])).tolist()
     }

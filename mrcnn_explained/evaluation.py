@@ -97,7 +97,8 @@ def evaluate(
         progress(done, len(ids))
         image = dataset.load_image(image_id)
         masks, class_ids = dataset.load_mask(image_id)
-        boxes, real = extract_boxes(masks), np.asarray(class_ids) > 0
+        boxes = extract_boxes(masks)
+        real = (np.asarray(class_ids) > 0) & (boxes[:, 2] > boxes[:, 0])  # an empty mask has no box
         trace = run(model, image, Truth(boxes[real], class_ids[real], masks[..., real]))
         shapes.append(image.shape[:2])
         truth += _annotations(image_id, class_ids, boxes, masks, start=len(truth) + 1)

@@ -4,6 +4,7 @@ Every number is read from the stages' results, so each step can be done by hand 
 before it. Boxes are (y1, x1, y2, x2).
 """
 
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -124,8 +125,14 @@ class _Path:
         real = {
             "detection": lambda: int(self.of("detections", "valid").sum()),
             "roi": lambda: int(self.of("proposals", "valid").sum()),
-            "anchor": lambda: len(self.trace.anchors.level),
+            "anchor": lambda: self.trace.anchors.level.shape[0],
         }[kind]()
+        if kind == "roi":  # a padded row that a detection came from can be followed, too
+            real = max(real, int(self.of("detections", "detection_roi").max(initial=-1)) + 1)
+        try:
+            row = operator.index(row)
+        except TypeError:
+            raise InputError(f"{kind}={row!r}; expected a whole number, a row") from None
         if not 0 <= row < real:
             raise InputError(
                 f"{kind}={row}, but picture {self.image} has {real}"
@@ -138,9 +145,15 @@ class _Path:
             yield from (self._anchor(), self._rpn(), self._proposal())
             if self.candidate >= 0:
                 yield self._nms()
+            if self.roi >= 0 and (edited := self._edited()):
+                yield edited
         else:
             box = self.of("proposals", "rpn_rois")[self.roi]
-            text = "The caller gave this box; no anchor and no RPN took part."
+            text = (
+                "The caller gave this box; no anchor and no RPN took part."
+                if self.of("proposals", "valid")[self.roi]
+                else "A row of padding: no anchor and no box stand behind it."
+            )
             yield Step("proposals", text, {"rpn_rois": box}, self._place(box))
         if self.roi >= 0:
             yield from self._pooling("levels", "crops", "reordered", self.roi)
@@ -181,6 +194,9 @@ class _Path:
 
     def _proposal(self):
         count = len(self.of("proposals", "scores"))
+        if self.candidate < 0 and not count:
+            text = "The caller gave the ROIs: no anchor took part."
+            return Step("proposals", text, {"candidate": -1})
         if self.candidate < 0:
             last = float(self.of("proposals", "scores")[-1]) if count else float("nan")
             text = (
@@ -203,6 +219,16 @@ class _Path:
             "picture, clipped to it."
         )
         return Step("proposals", text, {"candidate": self.candidate, **n}, place)
+
+    def _edited(self):
+        """A ROI that is no longer the box that NMS kept; None where it is."""
+        box = self.of("proposals", "rpn_rois")[self.roi]
+        kept = self.of("proposals", "refined_anchors_clipped")[self.candidate]
+        if np.array_equal(box, kept):
+            return None
+        place = self._place(box)
+        text = f"The ROI was edited after this stage: it is {_px(place.molded)}."
+        return Step("proposals (edited)", text, {"rpn_rois": box}, place)
 
     def _nms(self):
         limit = self.trace.config.post_nms_rois_inference

@@ -40,7 +40,8 @@ def why_missed(trace: Any, box: Any, class_id: int | None = None, *, image: int 
     A box covers the object from an IoU of 0.5 on. Stages are asked in order: is there an anchor
     near it, is one of them moved onto it, is it among the best, does it survive NMS, is its class
     right, its final box, its score, and do the filters keep it? Where several boxes cover the
-    object, the best of those that got furthest speaks for it.
+    object, the best of those that got furthest speaks for it: a ROI of the right class whose final
+    box covers it, however its own box lay, was lost at the filters.
 
     Raises InputError for a box without area, or a class or picture that is not there.
     """
@@ -49,7 +50,11 @@ def why_missed(trace: Any, box: Any, class_id: int | None = None, *, image: int 
 
 
 def _checked(trace, box, class_id, image):
-    box, number = np.asarray(box, np.float64), len(trace.image.original)
+    number = len(trace.image.original)
+    try:
+        box = np.asarray(box, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"box is {box!r}; expected four numbers (y1, x1, y2, x2)") from None
     if not 0 <= image < number:
         raise InputError(f"image is {image}; the trace holds {number}: give 0 to {number - 1}")
     if box.shape != (4,) or not (np.isfinite(box).all() and box[2] > box[0] and box[3] > box[1]):
@@ -58,8 +63,8 @@ def _checked(trace, box, class_id, image):
             "pixels of the picture as given"
         )
     classes = trace.config.num_classes
-    if class_id is not None and not 0 < class_id < classes:
-        raise InputError(f"class_id is {class_id}; expected 1 to {classes - 1}, or None for any")
+    if class_id is not None and class_id not in range(1, classes):
+        raise InputError(f"class_id is {class_id!r}; expected 1 to {classes - 1}, or None for any")
     return tf.constant(mold_boxes(box, trace.image, image), tf.float32)
 
 
@@ -86,8 +91,31 @@ class _Search:
         return Missed(stage, cause, text, **{**self.known, **known})
 
     def answer(self):
-        given = self.trace.run.rois == "given"
-        return self._found() or (None if given else self._before_rois()) or self._rois()
+        given = not self.of("proposals", "scores").size
+        return (
+            self._found() or self._filtered() or (None if given else self._before_rois())
+            or self._rois()
+        )  # fmt: skip
+
+    def _filtered(self):
+        """What the filters did to ROIs whose final box is the object; None where there is none."""
+        right = self.of("proposals", "valid") & self.right(self.of("detections", "class_ids"))
+        after = self.overlaps(self.of("detections", "refined_rois_clipped"))
+        rows = np.flatnonzero(right & (after >= COVERS))
+        if not len(rows):
+            return None
+        scores = self.of("detections", "class_scores")
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        self._origin(int(rows[0]))
+        return self._filters(rows)
+
+    def _origin(self, roi):
+        """The candidate and the anchor that a ROI comes from."""
+        candidate = int(self.of("proposals", "post_nms_ix")[roi])
+        if candidate >= 0:
+            anchor = int(self.of("proposals", "top_ix")[candidate])
+            near = self.overlaps(np.asarray(self.trace.anchors.boxes)[[anchor]])
+            self.known |= {"candidate": candidate, "anchor": anchor, "anchor_iou": float(near[0])}
 
     def right(self, class_ids):
         return class_ids == self.class_id if self.class_id else class_ids > 0
@@ -176,50 +204,47 @@ class _Search:
         if not len(here):
             return self.lost("proposals", "box", "No ROI that was given covers it.")
         here = here[np.argsort(-overlap[here], kind="stable")]
-        d = {name: self.of("detections", name) for name in (
-            "class_ids", "class_scores", "refined_rois_clipped", "is_confident", "survives_nms",
-            "kept")}  # fmt: skip
-        name = lambda roi: self.trace.config.class_name(int(d["class_ids"][roi]))  # noqa: E731
-        said = lambda roi: f"{name(roi)} {d['class_scores'][roi]:.3f}"  # noqa: E731
-        right = here[self.right(d["class_ids"][here])]
+        right = here[self.right(self.of("detections", "class_ids")[here])]
         if not len(right):
             roi = int(here[0])
             wanted = self.trace.config.class_name(self.class_id) if self.class_id else "an object"
             text = (
                 f"{len(here)} ROIs cover it, but the box head takes none for {wanted}: ROI {roi} "
-                f"(IoU {overlap[roi]:.2f}) is {said(roi)}."
+                f"(IoU {overlap[roi]:.2f}) is {self.said(roi)}."
             )
             return self.lost("box_head", "class", text, roi=roi)
-        after = self.overlaps(d["refined_rois_clipped"])
-        onto = right[after[right] >= COVERS]
-        if not len(onto):
-            roi = int(right[0])
-            text = (
-                f"ROI {roi} covers it (IoU {overlap[roi]:.2f}) and is {said(roi)}, but the deltas "
-                f"of its class move the box away (IoU {after[roi]:.2f})."
-            )
-            return self.lost("box_head", "box", text, roi=roi)
-        return self._filters(onto[np.argsort(-d["class_scores"][onto], kind="stable")], d, said)
+        roi, after = int(right[0]), self.overlaps(self.of("detections", "refined_rois_clipped"))
+        text = (
+            f"ROI {roi} covers it (IoU {overlap[roi]:.2f}) and is {self.said(roi)}, but the deltas "
+            f"of its class move the box away (IoU {after[roi]:.2f})."
+        )
+        return self.lost("box_head", "box", text, roi=roi)
 
-    def _filters(self, rows, d, said):
-        confident = rows[d["is_confident"][rows]]
+    def said(self, roi):
+        """The class of a ROI and its score."""
+        name = self.trace.config.class_name(int(self.of("detections", "class_ids")[roi]))
+        return f"{name} {self.of('detections', 'class_scores')[roi]:.3f}"
+
+    def _filters(self, rows):
+        """The first filter that kept none of these ROIs, best score first."""
+        confident = rows[self.of("detections", "is_confident")[rows]]
         if not len(confident):
             roi, least = int(rows[0]), self.trace.config.detection_min_confidence
-            text = f"ROI {roi} is {said(roi)}: below the confidence threshold of {least:g}."
+            text = f"ROI {roi} is {self.said(roi)}: below the confidence threshold of {least:g}."
             return self.lost("detections", "confidence", text, roi=roi)
-        survivors = confident[d["survives_nms"][confident]]
+        survivors = confident[self.of("detections", "survives_nms")[confident]]
         if not len(survivors):
             roi = int(confident[0])
             by, overlap = (self.of("detections", f"nms.{n}")[roi]
                            for n in ("suppressed_by", "suppressed_iou"))  # fmt: skip
             text = (
-                f"ROI {roi} is {said(roi)}, but NMS within its class removed it: ROI {by} scores "
-                f"more, and their IoU is {overlap:.2f}."
+                f"ROI {roi} is {self.said(roi)}, but NMS within its class removed it: ROI {by} "
+                f"scores more, and their IoU is {overlap:.2f}."
                 if by >= 0
-                else f"ROI {roi} is {said(roi)}, but its class was full before it."
+                else f"ROI {roi} is {self.said(roi)}, but its class was full before it."
             )
             return self.lost("detections", "suppressed" if by >= 0 else "limit", text, roi=roi,
                              by=int(by))  # fmt: skip
         roi, most = int(survivors[0]), self.trace.config.detection_max_instances
-        text = f"ROI {roi} is {said(roi)}, but {most} detections score more."
+        text = f"ROI {roi} is {self.said(roi)}, but {most} detections score more."
         return self.lost("detections", "limit", text, roi=roi)

@@ -112,7 +112,7 @@ class MaskRCNN:
         backbone = run("backbone", self._backbone, molded)
         pyramid = run("pyramid", self.pyramid, backbone[1:])
         rpn = run("rpn", self.rpn, pyramid.rpn_maps)
-        proposals = run("proposals", given_rois, rois) if rois is not None else run(
+        proposals = run.plain("proposals", given_rois, rois) if rois is not None else run(
             "proposals", propose, rpn.rpn_class, rpn.rpn_bbox, anchors,
             count=c.post_nms_rois_inference, pre_nms_limit=c.pre_nms_limit,
             nms_threshold=c.rpn_nms_threshold, std_dev=c.rpn_bbox_std_dev,
@@ -178,7 +178,10 @@ class MaskRCNN:
         given = (trace.proposals.rpn_rois,) if trace.run.rois == "given" else ()
         inputs = (image.molded, tf.constant(image.image_meta, tf.float32), anchors.boxes, *given)
         results = model._stages(runner, *inputs)
-        run = model._run(trace.run.device, trace.run.rois, wish.settings, wish.edited)
+        own = [name for name in self.replaced if name not in wish.known]
+        run = model._run(
+            trace.run.device, trace.run.rois, wish.settings, wish.edited, [*wish.replaced, *own]
+        )
         return model._trace(image, anchors, results, run, runner)
 
     def with_stage(self, **functions: Callable[..., Any]) -> Self:
@@ -187,6 +190,7 @@ class MaskRCNN:
         A function takes what the stage takes and returns its result: the same NamedTuple, the
         same kinds and shapes. `levels`, `crops` and `reordered` stand in for the masks' too.
 
+        Such a model runs eagerly, so that the functions may use `.numpy()`, `if` and loops.
         Raises InputError for a name that is no stage; running it raises StageError where the
         function does something else.
         """
@@ -267,14 +271,16 @@ class MaskRCNN:
     def _compile(self) -> None:
         """Make the two graphs. Both run `_stages`; the second fetches the objects alone."""
         runner = Runner(replaced=self.replaced)
-        self._graph = tf.function(partial(self._stages, runner), autograph=False)
 
         def results(*inputs):
             *_, detections, _, _, _, mask_head = self._stages(runner, *inputs)
             return detections.detections, mask_head.class_mask
 
-        self._results = tf.function(results, autograph=False)
-        graph = partial(tf.function, autograph=False, reduce_retracing=True)
+        graph = partial(tf.function, autograph=False)
+        # A function in place of a stage may be anybody's: it gets tensors that have values.
+        own = graph if not self.replaced else lambda function: function
+        self._graph, self._results = own(partial(self._stages, runner)), own(results)
+        graph = partial(graph, reduce_retracing=True)
         self._training_graph = graph(partial(training_stages, self))
         self._gradients = graph(partial(gradients, self))
         self._anchors_of = {}
@@ -319,7 +325,7 @@ class MaskRCNN:
             molded.original_shape, molded.molded_shape, molded.window,
         )  # fmt: skip
 
-    def _run(self, device: str, rois: str, settings: Any = (), edited: str = "") -> Run:
+    def _run(self, device, rois, settings=(), edited="", replaced=None) -> Run:
         return Run(
             config=self.config.to_json(),
             weights=self.weights_from,
@@ -329,7 +335,7 @@ class MaskRCNN:
             rois=rois,
             settings=json.dumps(dict(settings)),
             edited=edited,
-            replaced=", ".join(self.replaced),
+            replaced=", ".join(self.replaced if replaced is None else replaced),
         )
 
     def _warn_of_random_weights(self) -> None:

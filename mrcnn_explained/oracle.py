@@ -16,6 +16,7 @@ from mrcnn_explained.evaluation import FOUND_IOU, Evaluation, Truth, evaluate
 from mrcnn_explained.model import MaskRCNN
 from mrcnn_explained.stages.image import mold_boxes, scale_picture
 from mrcnn_explained.stages.instances import original_boxes
+from mrcnn_explained.stages.proposals import given_rois
 from mrcnn_explained.trace import Trace
 
 Run = Callable[[MaskRCNN, Any, Truth], Trace]
@@ -36,8 +37,12 @@ def as_it_is(model: MaskRCNN, picture: Any, truth: Truth) -> Trace:
 
 
 def perfect_proposals(model: MaskRCNN, picture: Any, truth: Truth) -> Trace:
-    """The objects' own boxes as ROIs."""
-    return model.trace(picture, rois=truth.boxes) if len(truth.boxes) else model.trace(picture)
+    """The objects' own boxes as ROIs; where there is no object, none."""
+    if len(truth.boxes):
+        return model.trace(picture, rois=truth.boxes)
+    trace = model.trace(picture)
+    nothing = given_rois(tf.zeros([1, 1, 4]))
+    return model.resume(trace._replace(proposals=nothing), after="proposals")
 
 
 def perfect_classes(model: MaskRCNN, picture: Any, truth: Truth) -> Trace:

@@ -8,9 +8,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 from mrcnn_explained.trace import Omitted
 
 
@@ -51,9 +53,14 @@ class Runner:
         own = self.replaced[name]
         _check_call(name, own, inputs, settings)
         result = own(*inputs, **settings)
-        # The stage itself says what is expected. In a graph its work is pruned again.
+        # The stage itself says what is expected.
         _check_result(name, result, stage(*inputs, **settings))
+        _check_levels(name, result)
         return result
+
+    def plain(self, name: str, stage: Callable[..., Any], /, *inputs: Any) -> Any:
+        """The known result, or the stage's: nothing can stand in its place."""
+        return self.known[name] if name in self.known else stage(*inputs)
 
 
 def _demand(value):
@@ -68,6 +75,11 @@ def _demand(value):
 def _check_call(name, own, inputs, settings):
     try:
         inspect.signature(own).bind(*inputs, **settings)
+    except ValueError:
+        raise StageError(
+            f"what stands in place of {name}, {own!r}, does not say its arguments: write a "
+            "function of your own around it"
+        ) from None
     except TypeError as error:
         call = ", ".join(
             ["…"] * len(inputs) + [f"{key}={value!r}" for key, value in settings.items()]
@@ -78,8 +90,20 @@ def _check_call(name, own, inputs, settings):
         ) from None
 
 
+def _check_levels(name, result):
+    """A level that no map has would stop the crops in TensorFlow's words."""
+    if name in ("levels", "mask_levels"):
+        level = np.asarray(result.roi_level)
+        if not ((level >= LOWEST) & (level <= HIGHEST)).all():
+            wrong = level[(level < LOWEST) | (level > HIGHEST)][0]
+            raise StageError(
+                f"{name}.roi_level holds {wrong}; ROIs read the levels {LOWEST} to {HIGHEST}: "
+                f"tf.clip_by_value(…, {LOWEST}, {HIGHEST})"
+            )
+
+
 def _check_result(name, result, expected):
-    """Compare type, kind and shape, field by field; sizes that no graph knows yet are left out."""
+    """Compare type, kind and shape, field by field."""
     if type(result) is not type(expected):
         raise StageError(
             f"the function in place of {name} returned {_kind(result)}; expected "

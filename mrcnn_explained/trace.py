@@ -165,27 +165,37 @@ class Trace(NamedTuple):
         path = Path(path)
         if not path.is_file():
             raise TraceFileError(f"{path} is not a file; give the .npz that Trace.save wrote")
-        try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                leaves = {name: file[name] for name in file.files}
-            run = Run(**json.loads(str(leaves.pop("run"))))
-            for name, (shape, dtype) in json.loads(str(leaves.pop("omitted"))).items():
-                leaves[name] = Omitted(name, tuple(shape), dtype)
-            results = {
-                stage: _build(kind, stage, leaves)
-                for stage, kind in typing.get_type_hints(cls).items()
-                if stage != "run"
-            }
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if not zipfile.is_zipfile(path):
             raise TraceFileError(
-                f"{path} is not a trace of this version, or is broken: {error}. "
-                "Make it again with trace.save(...)"
+                f"{path} is not a trace of this version, or is broken: it is no .npz file. Give "
+                "the one that Trace.save wrote"
+            )
+        try:
+            trace = cls._read(path)
+            problems = [p for stage in cls._fields[:-1] for p in wrong_shapes(trace, stage)]
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever the bytes of a damaged file make NumPy or JSON raise
+            raise TraceFileError(
+                f"{path} is not a trace of this version, or is broken: "
+                f"{error or type(error).__name__}. Make it again with trace.save(...)"
             ) from error
-        trace = cls(**results, run=run)
-        for stage in results:
-            for problem in wrong_shapes(trace, stage):
-                raise TraceFileError(f"{path} is damaged: {problem}. Make it again")
+        if problems:
+            raise TraceFileError(f"{path} is damaged: {problems[0]}. Make it again")
         return trace
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        """The trace in a file; any error where there is none."""
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            leaves = {name: file[name] for name in file.files}
+        run = Run(**json.loads(str(leaves.pop("run"))))
+        Config.from_json(run.config)
+        dict(json.loads(run.settings))
+        for name, (shape, dtype) in json.loads(str(leaves.pop("omitted"))).items():
+            leaves[name] = Omitted(name, tuple(shape), dtype)
+        hints = typing.get_type_hints(cls)
+        return cls(*(_build(hints[name], name, leaves) for name in cls._fields[:-1]), run=run)
 
 
 def _within(name: str, paths: Iterable[str]) -> bool:

@@ -177,6 +177,7 @@ class Trainer:
         `not-a-number.json`; the checkpoint before it stays.
         """
         last = min(until or self.plan.steps, self.plan.steps)
+        began = self.model.weights_from.split(", trained to step ")[0]
         source = self._batches() if self.step < last else iter(())
         while self.step < last:
             batch = next(source)
@@ -185,6 +186,7 @@ class Trainer:
             values = {name: float(value) for name, value in values.items()}
             self._stop_at_nan(batch, values)
             self.step += 1
+            self.model.weights_from = f"{began}, trained to step {self.step}"
             row = {"step": self.step, **values}
             if validate_every and self.validation and self.step % validate_every == 0:
                 row |= {f"val_{name}": value for name, value in self.validate().items()}

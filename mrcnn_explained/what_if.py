@@ -3,11 +3,15 @@
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import numpy as np
 
 from mrcnn_explained.config import ARCHITECTURE, Config
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.health import unusable
 from mrcnn_explained.stages.catalog import STAGES
+from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding
 from mrcnn_explained.trace import Trace
 
 #: Arguments of stages that the config has, by (stage of the trace, argument).
@@ -22,11 +26,15 @@ IN_CONFIG = {
     ("detections", "max_instances"): "detection_max_instances",
     ("detections", "std_dev"): "bbox_std_dev",
 }
-#: Arguments that it has not: they travel with the trace (`run.settings`).
-BESIDE_CONFIG = {
-    "levels": ("lowest", "highest", "canonical_side", "canonical_level"),
-    "mask_levels": ("lowest", "highest", "canonical_side", "canonical_level", "rounding"),
-    "instances": ("mask_threshold",),
+_LEVEL = {
+    "lowest": (int, LOWEST, HIGHEST), "highest": (int, LOWEST, HIGHEST),
+    "canonical_side": (float, 1.0, 1e5), "canonical_level": (int, -10, 20),
+}  # fmt: skip
+#: Arguments that it has not: they travel with the trace (`run.settings`). Kind, least, most.
+BESIDE_CONFIG: dict[str, dict[str, tuple[Any, ...]]] = {
+    "levels": _LEVEL,
+    "mask_levels": {**_LEVEL, "rounding": get_args(Rounding)},
+    "instances": {"mask_threshold": (float, 0.0, 1.0)},
 }
 #: What the model does twice follows the first of the two, unless it is named itself.
 SECOND = {"levels": "mask_levels", "crops": "mask_crops", "reordered": "mask_reordered"}
@@ -41,7 +49,8 @@ class Resumption(NamedTuple):
     config_changes: dict[str, Any]  # against the model's config
     settings: dict[str, dict[str, Any]]  # arguments beside the config, by stage of the trace
     known: dict[str, Any]  # results that are not computed again, by stage of the trace
-    edited: str  # stages whose results a reader edited
+    edited: str  # stages whose results a reader edited, and which are still in it
+    replaced: tuple[str, ...]  # stages in whose place another function made what is kept
 
 
 def resumption(
@@ -55,6 +64,11 @@ def resumption(
     changed, and for a change that would come too early to be computed.
     """
     _check_origin(trace, config, weights)
+    if "proposals" in changes and not trace.proposals.scores.shape[1]:
+        raise InputError(
+            "the ROIs of this trace were given, so the settings of proposals decide nothing: "
+            "trace the picture without rois="
+        )
     if after is None and not changes:
         raise InputError(
             "nothing to resume: say what changes, resume(trace, proposals={'nms_threshold': 0.5}), "
@@ -71,12 +85,30 @@ def resumption(
                 "leave out one of the two"
             )
         start = behind
+    kept = COMPUTED[:start]
+    known = {name: _usable(trace, name) for name in kept}
+    edited = [name for name in trace.run.edited.split() if name in kept]
+    edited += [after] if after is not None and after not in edited else []
     return Resumption(
         trace.config.replace(**fields).differences(config),
         settings,
-        {name: getattr(trace, name) for name in COMPUTED[:start]},
-        f"{trace.run.edited} {after or ''}".strip(),
+        known,
+        " ".join(edited),
+        tuple(name for name in trace.run.replaced.split(", ") if name in kept),
     )
+
+
+def _usable(trace, stage):
+    """A stage's result that is kept, or the refusal of one that the next stages would trip over."""
+    result, expected = getattr(trace, stage), get_type_hints(Trace)[stage]
+    if not isinstance(result, expected):
+        raise InputError(
+            f"the {stage} of this trace came as {type(result).__name__}; expected "
+            f"{expected.__name__}: change fields with trace.{stage}._replace(...)"
+        )
+    if problems := unusable(trace, stage):
+        raise InputError(f"{problems[0]}: these {stage} cannot be resumed from")
+    return result
 
 
 def _check_origin(trace, config, weights):
@@ -94,16 +126,47 @@ def _sort(changes, before):
     """Changes as fields of the config, and as arguments of stages on top of those `before`."""
     fields, settings = {}, {name: dict(given) for name, given in before.items()}
     for stage, arguments in changes.items():
+        if not isinstance(arguments, Mapping):
+            raise InputError(
+                f"{stage}={arguments!r}; expected its settings by name, "
+                f"resume(trace, {stage}={{'…': …}})"
+            )
         for argument, value in arguments.items():
+            value = value.item() if isinstance(value, np.generic) else value
+            follows = stage == "levels" and argument not in changes.get("mask_levels", {})
             if field := IN_CONFIG.get((stage, argument)):
                 fields[field] = value
+                if follows:  # the masks' own rounding, of an earlier wish, holds no longer
+                    settings.get("mask_levels", {}).pop(argument, None)
                 continue
             if argument not in BESIDE_CONFIG.get(stage, ()):
                 raise InputError(_refusal(stage, argument))
+            _check_value(stage, argument, value)
             settings.setdefault(stage, {})[argument] = value
-            if stage == "levels" and argument not in changes.get("mask_levels", {}):
+            if follows:
                 settings.setdefault("mask_levels", {})[argument] = value
+    for stage in ("levels", "mask_levels"):
+        given = {"lowest": LOWEST, "highest": HIGHEST, **settings.get(stage, {})}
+        if given["lowest"] > given["highest"]:
+            raise InputError(
+                f"{stage}: the lowest level, {given['lowest']}, is above the highest, "
+                f"{given['highest']}"
+            )
     return fields, settings
+
+
+def _check_value(stage, argument, value):
+    """Refuse a value of another kind, or out of its range."""
+    allowed = BESIDE_CONFIG[stage][argument]
+    if isinstance(allowed[0], str):
+        good, expected = value in allowed, f"one of {', '.join(allowed)}"
+    else:
+        kind, least, most = allowed
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        good = number and kind(value) == value and least <= value <= most
+        expected = f"{'a whole number' if kind is int else 'a number'} from {least:g} to {most:g}"
+    if not good:
+        raise InputError(f"{argument} of {stage} is {value!r}; expected {expected}")
 
 
 def second_names(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_bad_arguments_are_refused_before_tensorflow(arguments, words):
 def test_rows_and_classes_that_are_not_there(saved):
     for arguments, words in [
         (["lineage", saved, "--roi", 999], "roi=999, but picture 0 has 32"),
-        (["why-missed", saved, "--box", "5,5,1,9"], "expected .y1, x1, y2, x2."),
+        (["why-missed", saved, "--box", "5,5,1,9"], "expected Y1,X1,Y2,X2 with Y2 > Y1"),
         (["why-missed", saved, "--box", "5,5,9,9", "--class", "dog"], "'dog' is no class of this"),
         (["lineage", saved, "--roi", 1, "--size", 128], "cannot change a trace"),
     ]:

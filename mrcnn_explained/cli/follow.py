@@ -87,12 +87,20 @@ def papers(
     print_randomness(trace)
 
 
-def compare(first: TraceFile, second: TraceFile) -> None:
+def compare(
+    first: TraceFile,
+    second: TraceFile,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every ROI that changed, not the first 20.")
+    ] = False,
+) -> None:
     """Stage by stage, where two runs on one picture part, and which ROIs that changed."""
     traces = [_load(path) for path in (first, second)]
+    from mrcnn_explained.comparison import MOST_TOLD
     from mrcnn_explained.comparison import compare as comparison
 
-    console().print(str(comparison(*traces)), markup=False, highlight=False)
+    told = comparison(*traces).story(None if every else MOST_TOLD)
+    console().print(told, markup=False, highlight=False)
 
 
 def check(trace: TraceFile) -> None:
@@ -107,7 +115,7 @@ def check(trace: TraceFile) -> None:
 
 def _trace(source, weights, device, settings):
     """The trace in a file, or that of a run on a picture."""
-    if source is not None and source.suffix == ".npz":
+    if source is not None and source.suffix.lower() == ".npz":
         if given := [name for name, value in {"--weights": weights, **settings}.items() if value]:
             raise InputError(f"{given[0]} cannot change a trace: {source} is a run that is over")
         return _load(source)
@@ -126,7 +134,7 @@ def _load(path):
 def _class_id(config, name):
     if name is None:
         return None
-    if name.isdigit():
+    if name.isdecimal():
         return int(name)
     if name not in config.class_names[1:]:
         known = ", ".join(config.class_names[1:]) or "1, 2, …: this model has no names"

@@ -112,7 +112,7 @@ def fates(detections: Detections, valid: Bool[tf.Tensor, "B N"], *, image: int =
 
     def fate(roi: int) -> str:
         if not valid[image][roi]:
-            return "padding"
+            return f"padding, and yet detection {place[roi]}" if roi in place else "padding"
         if not d.is_foreground[roi]:
             return "background"
         if not d.is_confident[roi]:

@@ -135,7 +135,7 @@ def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
     rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
     padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
     for image, boxes in enumerate(rows):
-        padded[image, : len(boxes)] = mold_boxes(boxes, molded, image)
+        padded[image, : len(boxes)] = _check_area(mold_boxes(boxes, molded, image), image)
     return tf.constant(padded, tf.float32)
 
 
@@ -163,6 +163,16 @@ def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
         raise PictureError(
             f"ROI {row} of picture {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
             "with y2 > y1 and x2 > x1, in pixels"
+        )
+    return boxes
+
+
+def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.ndarray, "n 4"]:
+    """Refuse the one box that looks like padding once normalised: the first pixel (deviation 10)."""
+    if (zero := ~boxes.any(axis=1)).any():
+        raise PictureError(
+            f"ROI {int(np.argmax(zero))} of picture {image} is one pixel at the corner of the "
+            "molded picture: it has no area there and would count as padding; leave it out"
         )
     return boxes
 
