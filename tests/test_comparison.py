@@ -7,6 +7,8 @@ from test_health import add, edit, put
 from mrcnn_explained.comparison import compare
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.stages.detections import fate_kind, fates
+from mrcnn_explained.stages.proposals import given_rois
+from mrcnn_explained.trace import Trace
 
 
 def test_a_run_agrees_with_itself(tiny_trace):
@@ -99,3 +101,46 @@ def test_levels_without_area_are_equal(tiny_trace):
     flat = edit(tiny_trace, "levels.octaves", put((0, 0), -np.inf))
     assert compare(flat, flat, within=0).first == ""
     assert compare(tiny_trace, flat).first == "levels"
+
+
+def test_a_number_that_became_none_is_a_difference(tiny_trace):
+    found = compare(tiny_trace, edit(tiny_trace, "box_head.mrcnn_bbox", put((0, 0), np.nan)))
+    assert found.first == "box_head" and "mrcnn_bbox (16 of " in str(found)
+    endless = compare(tiny_trace, edit(tiny_trace, "levels.octaves", put((0, 0), -np.inf)))
+    assert "octaves (1 of 64, by inf at most)" in str(endless)
+
+
+def test_what_a_file_lacks_is_said_not_to_be_compared(tiny_trace, tmp_path):
+    changed = edit(tiny_trace, "backbone.c5", add((0, 0), 1.0))
+    for trace, name in ((tiny_trace, "a.npz"), (changed, "b.npz")):
+        trace.save(tmp_path / name, omit=["backbone"])
+    found = compare(*(Trace.load(tmp_path / name) for name in ("a.npz", "b.npz")))
+    assert found.left_out == tuple(f"backbone.c{k}" for k in range(1, 6))
+    assert str(found).startswith("The two runs agree in every tensor that both have.")
+    assert "5 tensors were left out of a file: not compared (backbone.c1, " in str(found)
+
+
+def test_every_roi_that_changed_is_told(tiny_model, tiny_trace):
+    found = compare(tiny_trace, tiny_model.resume(tiny_trace, levels={"rounding": "floor"}))
+    told = found.story(None).split("\n")
+    listed = [line for line in told if line.startswith("  ROI ")]
+    assert len(listed) == len(found.rois) > 1
+    change = found.rois[0]
+    assert f"  ROI {change.rows[0]}: P{change.level[0]} → P{change.level[1]}; " in listed[0]
+    assert f"  … and {len(found.rois) - 1} more" in found.story(1).split("\n")
+
+
+def test_the_callers_rois_in_place_of_proposals(tiny_model, tiny_trace):
+    rois = given_rois(tiny_trace.proposals.rpn_rois[:, :3])
+    edited = tiny_model.resume(tiny_trace._replace(proposals=rois), after="proposals")
+    found = compare(tiny_trace, edited)
+    assert sum(c.rows[0] < 0 for c in found.rois) == 3  # they have no anchor to be known by
+    assert sum(c.rows[1] < 0 for c in found.rois) == int(tiny_trace.proposals.valid[0].sum())
+    assert edited.check() == []
+    assert edited.why_missed((0, 0, 3, 3)).text == "No ROI that was given covers it."
+
+
+@pytest.mark.parametrize("image", [-1, 2])
+def test_a_picture_that_is_not_there(tiny_trace, image):
+    with pytest.raises(InputError, match=f"image is {image}; the runs hold 2: give 0 to 1"):
+        compare(tiny_trace, tiny_trace, image=image)

@@ -40,6 +40,14 @@ def swap(array):
     array[0, [0, 900]] = array[0, [900, 0]]
 
 
+def swap_two(array):
+    array[:2] = array[1::-1]
+
+
+def turn(array):
+    array[0, 0] = (array[0, 0] + 1) % 4
+
+
 def tail(array):
     return array[:, :-1]
 
@@ -76,6 +84,20 @@ BROKEN = [
     ("mask_reordered.home", put((1, 0), False), "mask_reordered.home[1, 0]: expected every crop"),
     ("mask_head.class_mask", put((0, 0, 3, 4), 1.5), "mask_head.class_mask[0, 0, 3, 4]: expected"),
     ("instances.rois.1", put((0, 3), 5000), "instances.rois.1[0, 3]: expected inside 90 x 60 pix"),
+    ("image.window", put(1, [9, 9, 3, 3]), "image.window[1]: expected a window within 128 x 128"),
+    ("anchors.level", put(5, 9), "anchors.level[5]: expected a level, is 9"),
+    ("proposals.post_nms_ix", put((0, 0), 10**6), "proposals.post_nms_ix[0, 0]: expected -1…"),
+    ("proposals.nms.suppressed_by", put((1, 3), 10**6), "proposals.nms.suppressed_by[1, 3]: expec"),
+    ("proposals.rpn_rois", add((0, 0), 0.01), "proposals.rpn_rois[0, 0]: expected the box of its"),
+    ("crops.ix.0", put((0, 1), 5000), "crops.ix.0[0]: expected picture and ROI of [2, 32], is"),
+    ("reordered.final_order", swap_two, "reordered.final_order[0]: expected the row where its"),
+    ("detections.detection_roi", put((0, 0), 10**6), "detections.detection_roi[0, 0]: expected -1"),
+    ("detections.class_ids", put((0, 0), 77), "detections.class_ids[0, 0]: expected 0…3, is 77"),
+    ("detections.class_ids", turn, "detections.class_ids[0, 0]: expected the most probable class"),
+    ("detections.detections", put((0, 0, 4), 2.5), "detections.detections[0, 0]: expected a class"),
+    ("detections.class_scores", lambda a: a * 0.5, "detections.detections[0, 0]: expected the sco"),
+    ("mask_head.rows", put(0, [7, 7]), "mask_head.rows[0]: expected picture and detection of [2"),
+    ("instances.detection.0", put(0, 999), "instances.detection.0[0]: expected 0…"),
     ("instances.masks.0", lambda a: a[..., 1:], "instances.masks.0: expected shape [100, 128, "),
 ]  # fmt: skip
 
@@ -110,6 +132,17 @@ def test_a_score_below_the_confidence_is_no_detection(tiny_model, tiny_pictures)
 def test_what_a_file_lacks_is_not_looked_at(tiny_trace, tmp_path):
     tiny_trace.save(tmp_path / "run.npz", omit=[*BULKY, "mask_head"])
     assert Trace.load(tmp_path / "run.npz").check() == []
+
+
+@pytest.mark.parametrize("stage", [s for s in Trace._fields if s != "run"])
+def test_a_stage_that_a_file_lacks_stops_no_rule(tiny_trace, tmp_path, stage):
+    wrong = (
+        edit(tiny_trace, "levels.roi_level", put((1, 1), 6)) if stage != "levels" else tiny_trace
+    )
+    wrong.save(tmp_path / "run.npz", omit=[stage])
+    told = [str(p) for p in Trace.load(tmp_path / "run.npz").check()]
+    assert [t for t in told if not t.startswith(("levels.", "crops."))] == []
+    assert stage == "levels" or any(t.startswith("levels.roi_level[1, 1]: ") for t in told)
 
 
 def test_a_damaged_file_is_refused_in_words(tiny_trace, tmp_path):

@@ -200,3 +200,40 @@ def test_the_story_tells_each_step(trace):
     assert line._repr_markdown_().startswith("1. **anchors** Anchor ")
     values = {s.stage: sorted(s.numbers) for s in line.steps}
     assert json.dumps(values)  # names are plain
+
+
+def test_a_detection_that_came_from_padding_says_so(tiny_model, tiny_pictures):
+    model = tiny_model.with_config(rpn_nms_threshold=0.01, detection_max_instances=32)
+    trace = model.trace(tiny_pictures[0]).numpy()
+    from_padding = ~trace.proposals.valid[0][trace.detections.detection_roi[0]]
+    from_padding &= trace.detections.valid[0]
+    assert from_padding.any()  # noise weights: every score is a detection
+    row = int(np.flatnonzero(from_padding)[0])
+    line = trace.lineage(detection=row)
+    assert line.steps[0].text.startswith("A row of padding")
+    assert f"Fate: padding, and yet detection {row}." in str(line)
+    assert trace.lineage(roi=line.roi).detection == row
+
+
+def test_an_edited_roi_says_so(tiny_model, trace):
+    rois = np.array(trace.proposals.rpn_rois)
+    rois[0, 2] = [0.1, 0.1, 0.5, 0.6]
+    edited = trace._replace(proposals=trace.proposals._replace(rpn_rois=rois))
+    steps = tiny_model.resume(edited, after="proposals").lineage(roi=2).steps
+    assert [s.stage for s in steps[:6]] == [
+        "anchors", "rpn", "proposals", "nms", "proposals (edited)", "levels",
+    ]  # fmt: skip
+    assert "edited" not in str(trace.lineage(roi=2))
+
+
+def test_an_anchor_beside_given_rois(tiny_model, tiny_pictures):
+    trace = tiny_model.trace(tiny_pictures[0], rois=[[5, 5, 60, 60]])
+    assert (
+        trace.lineage(anchor=7).steps[-1].text == "The caller gave the ROIs: no anchor took part."
+    )
+
+
+@pytest.mark.parametrize("row", [1.5, "0", None.__class__])
+def test_a_row_is_a_whole_number(trace, row):
+    with pytest.raises(InputError, match="expected a whole number, a row"):
+        trace.lineage(roi=row)

@@ -208,6 +208,9 @@ def test_given_rois_that_miss_the_object(model, found):
         (([5, 5, 9, np.nan],), "expected .y1, x1, y2, x2."),
         (([5, 5, 9, 9], 10), "class_id is 10; expected 1 to 9, or None"),
         (([5, 5, 9, 9], 0), "class_id is 0"),
+        (([5, 5, 9, 9], 2.5), "class_id is 2.5; expected 1 to 9"),
+        (([5, 5, 9, 9], "ring"), "class_id is 'ring'; expected 1 to 9"),
+        (("abc",), "box is 'abc'; expected four numbers"),
     ],
 )
 def test_what_is_no_object(found, arguments, words):
@@ -218,3 +221,22 @@ def test_what_is_no_object(found, arguments, words):
 def test_a_picture_that_is_not_there(found):
     with pytest.raises(InputError, match="image is 1; the trace holds 1"):
         found[0][0].why_missed([1, 1, 5, 5], image=1)
+
+
+@pytest.mark.slow
+def test_only_the_confidence_was_raised():
+    """Anchors of other sizes: a ROI may cover an object badly, and its final box well."""
+    model = MaskRCNN.from_preset(
+        "shapes", rpn_anchor_scales=(32, 64, 128, 256, 512), detection_min_confidence=0.3
+    )
+    dataset, tried = ShapesDataset(30, seed=11), 0
+    for i in (5, 8, 12, 29):
+        masks, class_ids = dataset.load_mask(i)
+        trace = model.trace(dataset.load_image(i))
+        blind = model.resume(trace, detections={"min_confidence": 1.0}).numpy()
+        for box, class_id in zip(extract_boxes(masks), class_ids.tolist(), strict=True):
+            if not trace.why_missed(box, class_id).stage:
+                missed = blind.why_missed(box, class_id)
+                assert (missed.stage, missed.cause) == ("detections", "confidence"), str(missed)
+                tried += 1
+    assert tried > 10

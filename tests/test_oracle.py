@@ -99,3 +99,26 @@ def test_the_report_says_what_each_gains(model):
     assert by["masks"].bbox_gain == 0
     for row in rows:
         assert row.bbox_gain == pytest.approx(row.found.bbox["AP"] - plain.bbox["AP"])
+
+
+def test_a_picture_without_objects_has_no_proposals(model, scene):
+    picture, truth = scene
+    nothing = Truth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
+    found = perfect_proposals(model, picture, nothing)
+    assert not found.proposals.valid.numpy().any() and not found.detections.valid.numpy().any()
+
+
+def test_an_empty_mask_is_no_object_of_an_oracle(model):
+    class WithEmptyMask(ShapesDataset):
+        def load_mask(self, image_id):
+            masks, class_ids = super().load_mask(image_id)
+            return np.concatenate([masks, masks[..., :1] * False], -1), np.append(class_ids, 1)
+
+    asked = []
+
+    def run(model, picture, truth):
+        asked.append(truth)
+        return perfect_proposals(model, picture, truth)
+
+    evaluate(model, WithEmptyMask(1, seed=1), run=run)
+    assert (asked[0].boxes[:, 2] > asked[0].boxes[:, 0]).all()

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from jupyter import CHROMIUM
 
+from mrcnn_explained.explorers.level_chart import LOW
 from mrcnn_explained.report.explorable import explorable
 from mrcnn_explained.report.page import page_script, render
-from mrcnn_explained.report.rois import roi_rows
+from mrcnn_explained.report.rois import count_all, roi_rows
+from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.stages.detections import fate_kind
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
@@ -65,7 +67,7 @@ def test_boxes_dots_and_samples_by_hand(trace, html):
     places = floats(dots["data"]).reshape(-1, 2)
     for row, (x, y) in zip(dots["rows"], places, strict=True):
         assert 2**x == pytest.approx(np.clip(trace.levels.side[0][row], 8, 2048), rel=1e-4)
-        assert -y == pytest.approx(max(trace.levels.exact_level[0][row], 0.3), rel=1e-4)
+        assert -y == pytest.approx(max(trace.levels.exact_level[0][row], LOW), rel=1e-4)
     y = floats(data["sample_y"]).reshape(-1, 7)
     for roi in range(0, 32, 7):
         top, _, bottom, _ = trace.proposals.rpn_rois[0][roi]
@@ -94,6 +96,7 @@ def test_only_its_own_script_may_run(html):
     script = re.search(r'<script type="module">(.*?)</script>', html, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+    assert "base-uri 'none'" in policy and "form-action 'none'" in policy
     assert "unsafe-inline'; script" in policy and "unsafe-eval" not in policy
     assert script == page_script()
     assert not re.search(r"innerHTML|https?://|fetch\(|import ", script)
@@ -103,6 +106,31 @@ def test_a_run_without_rois_and_one_of_given_ones(tiny_model, tiny_pictures):
     given = tiny_model.trace(tiny_pictures[0], rois=[[5, 5, 60, 60]])
     assert explorable(given)["rois"]["roi"] == [0]
     assert explorable(given)["lineage"][0][0][1].startswith("The caller gave this box")
+    html = render(given.numpy(), "given", [])
+    assert "the caller gave 1 ROI, " in html and "NMS keeps a box" not in html
+
+
+def text_of(trace):
+    """What the chapters tell, in one string."""
+    known = facts(trace, count_all(trace))
+    return " ".join(answer(part, trace, known) for part in CHAPTERS)
+
+
+def test_the_text_is_of_this_run(tiny_model, trace):
+    full = text_of(trace)
+    unreached = int((~trace.proposals.nms.reached[0]).sum())
+    assert unreached and f"{unreached:,} never reached because 32 had been found" in full
+    assert "k = 4 + log2(side / 224), rounded" in full and "edited by hand" not in full
+    everyone = tiny_model.resume(trace, proposals={"nms_threshold": 0.01}).numpy()
+    assert everyone.proposals.nms.reached.all() and "never reached" not in text_of(everyone)
+    other = {"canonical_side": 112.0, "canonical_level": 3, "rounding": "floor"}
+    changed = tiny_model.resume(trace, levels=other)
+    text = text_of(changed.numpy())
+    assert "k = 3 + log2(side / 112), rounded down: the level changes at 112, 224, 448" in text
+    chart = explorable(changed)["scene"]["panels"][1]
+    assert chart["title"].startswith("k = 3 + log2(side / 112 px)")
+    edited = tiny_model.resume(trace._replace(levels=trace.levels), after="levels")
+    assert text_of(edited.numpy()).count("edited by hand") == 1
 
 
 @pytest.mark.slow
@@ -228,3 +256,56 @@ def test_hovering_tells(page, trace):
     page.mouse.move(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
     told = page.locator("#explorer .mx-tip").first.inner_text()
     assert told.startswith(f"ROI {roi}: ") and f"reads P{trace.levels.roi_level[0][roi]}" in told
+
+
+def test_a_chosen_roi_that_is_filtered_away_has_no_samples(page, trace):
+    canvas = page.locator("#explorer canvas").first
+    canvas.press("Escape")
+    canvas.press("ArrowRight")
+    level = trace.levels.roi_level[0][0]
+    assert lines(page)[0].endswith("; ROI 0 is chosen")
+    told = lines(page)[1:]
+    page.locator(f"input[data-level='{level}']").uncheck()
+    assert lines(page)[0].endswith("; ROI 0 is chosen, but hidden by the filters")
+    assert lines(page)[1:] == told
+    hidden = canvas.evaluate("c => c.toDataURL()")
+    canvas.press("Escape")
+    assert canvas.evaluate("c => c.toDataURL()") == hidden  # it had neither box nor samples
+
+
+def test_the_picture_follows_the_theme(page):
+    chart = page.locator("#explorer canvas").nth(1)
+    light = chart.evaluate("c => c.toDataURL()")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(200)
+    assert chart.evaluate("c => c.toDataURL()") != light
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(200)
+    assert chart.evaluate("c => c.toDataURL()") == light
+
+
+def test_it_fits_a_telephone(page):
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_screen_reader_is_told_what_is_what(page):
+    roles = page.locator("#explorer canvas[role=application][aria-roledescription]")
+    assert roles.count() == 3
+    assert "Arrow keys choose" in roles.first.get_attribute("aria-label")
+    group = page.get_by_role("group", name="pyramid levels")
+    assert group.get_by_role("checkbox").count() == 4
+    # The count alone is read out; the lineage stays the same nodes until another is chosen.
+    assert page.locator("#explorer [aria-live=polite]").count() == 1
+    line = page.locator("#explorer .mx-line").nth(2)
+    line.evaluate("l => { window.kept = l.firstChild; }")
+    page.locator("input[name=most]").fill("5")
+    assert line.evaluate("l => l.firstChild === window.kept")
+
+
+def test_the_lineage_lies_between_the_picture_and_the_detections(page):
+    tops = [
+        page.locator(f"#explorer {what}").bounding_box()["y"]
+        for what in ("canvas >> nth=0", ".mx-line >> nth=0", "canvas >> nth=2")
+    ]
+    assert tops == sorted(tops)

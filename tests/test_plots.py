@@ -21,7 +21,21 @@ from mrcnn_explained.plots import (
     rpn,
     weights,
 )
-from mrcnn_explained.plots.style import BAD, GOOD, LEVEL_COLORS, draw_boxes, figure, pixels
+from mrcnn_explained.plots.style import (
+    BAD,
+    CLASS_COLORS,
+    GOOD,
+    LEVEL_COLORS,
+    axes,
+    draw_boxes,
+    figure,
+    ink_on,
+    label_boxes,
+    luminance,
+    pixels,
+    show_picture,
+    text_color,
+)
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.stages.catalog import STAGES
 from mrcnn_explained.stages.levels import level_boundaries
@@ -123,18 +137,28 @@ def test_anchors_stand_where_the_stage_puts_them(golden_trace, picture):
 
 
 def test_score_maps_share_one_scale(golden_trace, picture):
-    maps = [ax.images[1] for ax in rpn.plot_score_maps(golden_trace.rpn, picture).axes[:5]]
+    shown, *axes = rpn.plot_score_maps(golden_trace.rpn, picture).axes[:6]
+    maps = [ax.images[0] for ax in axes]
+    np.testing.assert_array_equal(shown.images[0].get_array(), picture)
     assert len({drawn.get_clim() for drawn in maps}) == 1
     for drawn, level in zip(maps, golden_trace.rpn.level_class, strict=True):
         np.testing.assert_array_equal(drawn.get_array(), level[0, ..., 1].max(axis=-1))
+        assert drawn.get_alpha() is None  # its colours are the bar's
 
 
 def test_delta_histograms_bear_the_right_names(golden_trace):
     # In Matterport's notebook dh and dw are swapped.
-    axes = rpn.plot_delta_histograms(golden_trace.rpn).axes
-    means = golden_trace.rpn.rpn_bbox[0].mean(axis=0)
-    for ax, name, mean in zip(axes, ("dy", "dx", "dh", "dw"), means, strict=True):
-        assert ax.get_title().startswith(f"{name}: {mean:.2f} ")
+    scores = golden_trace.rpn.rpn_class[0, :, 1]
+    for least in (0.0, 0.5, 0.9):
+        figure = rpn.plot_delta_histograms(golden_trace.rpn, min_score=least)
+        drawn = scores >= least
+        means = golden_trace.rpn.rpn_bbox[0][drawn].mean(axis=0)
+        for ax, name, mean in zip(figure.axes, ("dy", "dx", "dh", "dw"), means, strict=True):
+            assert ax.get_title().startswith(f"{name}: {mean:.2f} ")
+            assert ax.get_xlabel() == "delta / RPN_BBOX_STD_DEV"
+        assert figure.get_suptitle().startswith(f"{drawn.sum():,} of {len(drawn):,} anchors")
+    none = rpn.plot_delta_histograms(golden_trace.rpn, min_score=1.1)
+    assert none.get_suptitle().startswith("0 of ")
 
 
 def test_the_suppressor_is_drawn_with_its_own_victims(golden_trace, picture):
@@ -200,8 +224,10 @@ def test_sampling_dots_lie_on_the_samples(golden_trace, picture):
 
 def test_every_line_of_the_reorder_arrives_at_its_roi(golden_trace):
     for picture_index in range(2):
-        ax = reorder.plot_reorder(golden_trace.reordered, golden_trace.crops.ix, picture_index)
-        (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+        ax = reorder.plot_reorder(
+            golden_trace.reordered, golden_trace.crops.ix, picture_index, count=150
+        )
+        came, lines = (c for c in ax.collections if isinstance(c, LineCollection))
         level = golden_trace.levels.roi_level[picture_index]
         for roi, color in enumerate(lines.get_colors()):
             assert to_hex(color).lower() == LEVEL_COLORS[level[roi]].lower()
@@ -209,13 +235,25 @@ def test_every_line_of_the_reorder_arrives_at_its_roi(golden_trace):
         assert sorted(starts) == list(range(150))
         assert (np.diff(level[np.argsort(starts)]) >= 0).all()  # the stack lies level by level
         assert "every crop is home" in words(ax)
+        # A ROI enters the stack where it leaves it.
+        there = {segment[0][1]: segment[1][1] for segment in came.get_segments()}
+        assert [there[roi] for roi in range(150)] == starts
+
+
+def test_the_first_rois_of_the_reorder_have_their_rows_and_keys(golden_trace):
+    ax = reorder.plot_reorder(golden_trace.reordered, golden_trace.crops.ix, 1, count=24)
+    stack = np.concatenate(golden_trace.crops.ix)
+    keys = golden_trace.reordered.sorting_tensor
+    for row in np.flatnonzero((stack[:, 0] == 1) & (stack[:, 1] < 24)):
+        assert f"| {row}: {keys[row]} |" in words(ax)
+    assert "the first 24 of 150 ROIs" in words(ax)
 
 
 def test_a_crop_that_is_not_home_is_black(golden_trace):
     broken = golden_trace.reordered._replace(home=golden_trace.reordered.home.copy())
     broken.home[0, 7] = False
     ax = reorder.plot_reorder(broken, golden_trace.crops.ix)
-    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    _, lines = (c for c in ax.collections if isinstance(c, LineCollection))
     assert [to_hex(c) for c in lines.get_colors()].count("#000000") == 1
     assert "1 crops at a wrong ROI" in words(ax)
 
@@ -230,9 +268,13 @@ def test_the_best_class_is_in_colour(golden_trace):
 
 
 def test_the_cascade_counts_what_each_filter_took(golden_trace):
-    # The goldens: 150 ROIs, 92 not background, 48 of them confident, 34 left by NMS.
-    ax = detections.plot_cascade(golden_trace.detections, golden_trace.proposals.valid)
-    assert "150 | 92  (-58) | 48  (-44) | 34  (-14) | 34  (-0)" in words(ax)
+    # About 92 of 150 ROIs are no background: one sits so near a tie that processors disagree.
+    d = golden_trace.detections
+    ax = detections.plot_cascade(d, golden_trace.proposals.valid)
+    some = int((d.class_ids[0] > 0).sum())
+    assert 90 <= some <= 94
+    told = f"150 | {some}  (-{150 - some}) | 48  (-{some - 48}) | 34  (-14) | 34 |"
+    assert told in words(ax)  # the last filter took none, and says nothing
 
 
 def test_nms_by_class_adds_up(golden_trace):
@@ -258,6 +300,36 @@ def test_masks_are_those_of_the_chosen_class(golden_trace):
     framed = mask_head.plot_class_masks(golden_trace.mask_head, 0, 6).axes
     thick = [ax for ax in framed if ax.spines["left"].get_linewidth() == 3]
     assert [ax.get_title() for ax in thick] == ["class 6"]
+
+
+def text_boxes(ax):
+    """Where texts stand, (y1, x1, y2, x2) in the units of a picture's axes."""
+    ax.figure.draw_without_rendering()
+    back = ax.transData.inverted()
+    corners = [back.transform(text.get_window_extent().get_points()) for text in ax.texts]
+    return [(c[:, 1].min(), c[:, 0].min(), c[:, 1].max(), c[:, 0].max()) for c in corners]
+
+
+def test_labels_hide_no_small_box_and_not_each_other():
+    # A small box at the edge, one in a large box's corner, and two that share a place.
+    boxes = [(2, 10, 12, 20), (100, 100, 400, 400), (104, 104, 120, 120), (300, 10, 312, 22)]
+    boxes.append(boxes[-1])
+    ax = show_picture(axes(None, 7, 7), np.zeros([512, 512, 3], np.uint8))
+    label_boxes(ax, boxes, ["square 0.97"] * 5, [GOOD] * 5)
+    labels = text_boxes(ax)
+    meet = lambda a, b: (a[0] < b[2] and b[0] < a[2]) and (a[1] < b[3] and b[1] < a[3])  # noqa: E731
+    for i, label in enumerate(labels):
+        assert not any(meet(label, other) for other in labels[:i])
+        assert not any(meet(label, boxes[small]) for small in (0, 2, 3))
+        assert label[0] >= 0 and label[1] >= 0
+    assert labels[0][0] > 12 and labels[3][2] < 300  # below at the edge, above elsewhere
+
+
+def test_text_can_be_read_on_every_colour_and_in_every_colour_on_white():
+    for color in (*LEVEL_COLORS.values(), *CLASS_COLORS):
+        light, dark = sorted((luminance(color), luminance(ink_on(color))), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+        assert 1.05 / (luminance(text_color(color)) + 0.05) >= 4.49
 
 
 def test_instances_colour_their_masks(golden_trace):

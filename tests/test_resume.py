@@ -135,6 +135,13 @@ REFUSED = [
     ({"zoo": {"x": 3}}, "'zoo' is no stage with settings; one of proposals"),
     ({"after": "levels", "proposals": {"count": 3}}, "proposals comes before the end of levels"),
     ({"proposals": {"nms_threshold": 3}}, "rpn_nms_threshold is 3"),
+    ({"levels": 5}, "levels=5; expected its settings by name"),
+    ({"levels": {"lowest": 1}}, "lowest of levels is 1; expected a whole number from 2 to 5"),
+    ({"levels": {"highest": "4"}}, "highest of levels is '4'; expected a whole number"),
+    ({"levels": {"lowest": 5, "highest": 2}}, "the lowest level, 5, is above the highest, 2"),
+    ({"levels": {"canonical_side": 0}}, "canonical_side of levels is 0; expected a number from 1"),
+    ({"mask_levels": {"rounding": "flor"}}, "is 'flor'; expected one of round, floor"),
+    ({"instances": {"mask_threshold": 7}}, "is 7; expected a number from 0 to 1"),
 ]  # fmt: skip
 
 
@@ -272,3 +279,102 @@ def test_a_mistake_inside_the_function_keeps_its_traceback(tiny_model):
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         tiny_model.with_stage(levels=broken).trace(noise_picture(100, 128))
+
+
+EDITED = [
+    (lambda levels: levels.roi_level, "the levels of this trace came as .*; expected LevelAssign"),
+    (lambda levels: levels._replace(roi_level=levels.roi_level * 0 + 6),
+     r"levels.roi_level\[0, 0\]: expected 2…5, is 6: these levels cannot be resumed from"),
+    (lambda levels: levels._replace(roi_level=np.full([64], 3, np.int32)),
+     r"levels.roi_level: expected Int32 \[B N\], is int32 \[64\]"),
+    (lambda levels: levels._replace(roi_level=np.full([2, 32], 3)),
+     r"levels.roi_level: expected Int32 \[B N\], is int64 \[2, 32\]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "words"), EDITED)
+def test_an_edited_result_that_cannot_be_used_is_refused(tiny_model, eager_trace, edit, words):
+    with pytest.raises(InputError, match=words):
+        tiny_model.resume(eager_trace._replace(levels=edit(eager_trace.levels)), after="levels")
+
+
+def test_levels_hold_for_masks_after_an_earlier_wish_for_them_alone(tiny_model, eager_trace):
+    apart = tiny_model.resume(eager_trace, mask_levels={"rounding": "floor"})
+    both = tiny_model.resume(apart, levels={"rounding": "round"})
+    same(both, tiny_model.resume(eager_trace, levels={"rounding": "round"}))
+
+
+def test_a_numpy_number_is_a_number(tiny_model, eager_trace):
+    found = tiny_model.resume(eager_trace, instances={"mask_threshold": np.float32(0.25)})
+    same(found, tiny_model.resume(eager_trace, instances={"mask_threshold": 0.25}))
+
+
+def test_given_rois_have_no_settings_of_proposals(tiny_model, tiny_pictures):
+    trace = tiny_model.trace(tiny_pictures[0], rois=[[5, 5, 60, 60]])
+    with pytest.raises(InputError, match="the ROIs of this trace were given"):
+        tiny_model.resume(trace, proposals={"count": 1})
+
+
+def test_what_was_edited_or_replaced_is_told_as_long_as_it_is_there(tiny_model, eager_trace):
+    own = tiny_model.with_stage(levels=assign_levels)
+    edited = own.resume(own.resume(eager_trace, after="levels"), after="levels")
+    assert (edited.run.edited, edited.run.replaced) == ("levels", "mask_levels")
+    anew = tiny_model.resume(edited, proposals={"nms_threshold": 0.3})
+    assert (anew.run.edited, anew.run.replaced) == ("", "")
+    made = own.resume(eager_trace, after="proposals")
+    kept = tiny_model.resume(made, detections={"min_confidence": 0.5})
+    assert kept.run.replaced == "levels"  # those levels are still in it
+
+
+def test_training_makes_another_model(tiny_model, eager_trace):
+    import copy
+
+    trained = copy.copy(tiny_model)
+    trained.weights_from = "random, trained to step 3"
+    with pytest.raises(InputError, match="ran with the weights 'random', the model has 'random, t"):
+        trained.resume(eager_trace, after="levels")
+
+
+def test_a_function_of_a_stage_may_look_at_values(tiny_model, tiny_pictures):
+    def largest_first(rois, image_shape, **settings):
+        found = assign_levels(rois, image_shape, **settings)
+        level = found.roi_level.numpy()
+        if level.max() > 2:
+            level[found.side.numpy() > 60] = 5
+        return found._replace(roi_level=tf.constant(level))
+
+    model = tiny_model.with_stage(levels=largest_first)
+    trace = model.trace(tiny_pictures)
+    assert (trace.levels.roi_level.numpy()[trace.levels.side.numpy() > 60] == 5).all()
+    assert len(model.detect(tiny_pictures)) == len(tiny_pictures)
+
+
+def test_levels_that_no_map_has_are_told(tiny_model, tiny_pictures):
+    def too_high(rois, image_shape, **settings):
+        found = assign_levels(rois, image_shape, **settings)
+        return found._replace(roi_level=found.roi_level + 3)
+
+    with pytest.raises(StageError, match="roi_level holds [678]; ROIs read the levels 2 to 5: tf"):
+        tiny_model.with_stage(levels=too_high).trace(tiny_pictures)
+
+
+def test_a_crop_too_few_is_told(tiny_model, tiny_pictures):
+    from mrcnn_explained.stages.crops import crop_levels
+
+    def few(*inputs, **settings):
+        found = crop_levels(*inputs, **settings)
+        return found._replace(pooled=tuple(p[1:] for p in found.pooled))
+
+    with pytest.raises(StageError, match=r"crops.pooled\[0\] came with shape"):
+        tiny_model.with_stage(crops=few).trace(tiny_pictures)
+
+
+def test_what_does_not_say_its_arguments_and_given_rois(tiny_model, tiny_pictures):
+    from mrcnn_explained.stages.proposals import propose
+
+    with pytest.raises(StageError, match="does not say its arguments"):
+        tiny_model.with_stage(levels=max).trace(tiny_pictures[0])
+    model = tiny_model.with_stage(proposals=propose)  # given ROIs ask nobody for proposals
+    rois = [[5, 5, 60, 60]]
+    other = tiny_model.with_stage(levels=assign_levels)
+    same(model.trace(tiny_pictures[0], rois=rois), other.trace(tiny_pictures[0], rois=rois))

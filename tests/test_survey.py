@@ -14,30 +14,56 @@ from conftest import noise_picture
 from PIL import Image
 from typer.testing import CliRunner
 
+from mrcnn_explained import __version__
 from mrcnn_explained.cli import app as cli
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
+from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.evaluation import Truth
+from mrcnn_explained.plots.style import LEVEL_COLORS, luminance
+from mrcnn_explained.plots.survey import plot_level_shares
 from mrcnn_explained.stages.detections import fate_kind
 from mrcnn_explained.survey.formats import check_format
 from mrcnn_explained.survey.job import (
+    ENOUGH,
+    Surveyor,
+    _truth,
     dataset_job,
     folder_job,
-    part_path,
     prepare,
     read_parts,
     run_here,
 )
+from mrcnn_explained.survey.parts import (
+    PARTS,
+    part_path,
+    printable,
+    read_head,
+    read_part,
+    stamp,
+    write_part,
+)
 from mrcnn_explained.survey.rows import COLUMNS, survey_picture
-from mrcnn_explained.survey.summary import advice, level_shares, levels_of, summarise
+from mrcnn_explained.survey.summary import (
+    advice,
+    level_shares,
+    levels_of,
+    mold_scale,
+    summarise,
+)
 from mrcnn_explained.survey.write import render, write_survey
 
 TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 CONFIG = Config.slim(
     image_min_dim=128, image_max_dim=128, post_nms_rois_inference=20, detection_min_confidence=0.0
 )
+
+
+def at_size(side):
+    """As --size has it."""
+    return {"image_max_dim": side, "image_min_dim": min(side, 800)}
 
 
 def run(*arguments):
@@ -105,6 +131,14 @@ def test_objects_of_known_classes(tiny_model):
 # Jobs
 
 
+def write_done(job, out):
+    """The parts of a job that is done, without a box."""
+    prepare(job, out)
+    for number, (name, file) in enumerate(zip(job.names, job.files, strict=True)):
+        head = {"picture": name, "file": stamp(file), "error": "", "shape": [60, 90]}
+        write_part(part_path(out, number), head, [])
+
+
 def test_a_folder_in_order_and_a_broken_picture(folder, tmp_path):
     job = folder_job(folder, "random", CONFIG)
     assert job.names == ("a <i>.png", "b.png", "below/c.jpg", "no.png")
@@ -114,7 +148,9 @@ def test_a_folder_in_order_and_a_broken_picture(folder, tmp_path):
     parts = list(read_parts(job, tmp_path / "out"))
     assert [p["picture"] for p in parts] == list(job.names)
     assert [bool(p["error"]) for p in parts] == [False, False, False, True]
+    assert parts[3]["error"].startswith("PictureError: ") and parts[3]["shape"] is None
     assert "is not a picture" in parts[3]["error"]
+    assert parts[0]["shape"] == [60, 90]
     assert all(len([r for r in p["rows"] if r["kind"] == "roi"]) == 20 for p in parts[:3])
 
 
@@ -122,12 +158,59 @@ def test_what_is_there_is_not_done_again(folder, tmp_path):
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
     run_here(job, out)
     first = {p: p.read_bytes() for p in (out / "parts").iterdir()}
+    assert prepare(job, out) == [3]  # the broken one is tried again
     part_path(out, 1).unlink()
-    part_path(out, 0).write_text('{"picture": "kept", "error": "", "rows": []}')
-    assert prepare(job, out) == [1]
+    kept = part_path(out, 0).read_text().replace('"level": 2', '"level": 5')
+    part_path(out, 0).write_text(kept)
+    (out / "parts" / ".000002.json.killed").write_text("half of a pa")
+    assert prepare(job, out) == [1, 3]
     run_here(job, out)
     assert part_path(out, 1).read_bytes() == first[part_path(out, 1)]
-    assert next(read_parts(job, out))["picture"] == "kept"
+    assert part_path(out, 0).read_text() == kept
+    assert len(list((out / "parts").iterdir())) == 4  # what the killed run left is gone
+
+
+def test_a_picture_that_was_mended_or_changed_is_done_again(folder, tmp_path):
+    job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
+    write_done(job, out)
+    head = read_head(part_path(out, 3))
+    write_part(part_path(out, 3), {**head, "error": "PictureError: broken"}, [])
+    Image.fromarray(noise_picture(70, 80, 5)).save(folder / "b.png")
+    assert prepare(job, out) == [1, 3]
+    run_here(job, out)
+    parts = list(read_parts(job, out))
+    assert parts[1]["shape"] == [70, 80] and len(parts[1]["rows"]) >= 20
+    assert prepare(job, out) == [3]
+    (folder / "b.png").unlink()
+    assert prepare(job, out) == [1, 3]
+
+
+def test_a_part_of_another_picture_or_a_broken_one_does_not_count(folder, tmp_path):
+    job, out = folder_job(folder, "random", CONFIG, limit=3), tmp_path / "out"
+    write_done(job, out)
+    assert prepare(job, out) == []
+    text = part_path(out, 0).read_text()
+    part_path(out, 0).write_text(text.replace('{"picture": "a <i>.png"', '{"picture": "b.png"', 1))
+    part_path(out, 1).write_text("[1")
+    assert prepare(job, out) == [0, 1]
+
+
+def test_the_head_of_a_part_is_its_first_line(tmp_path):
+    path = part_path(tmp_path, 0)
+    head, rows = {"picture": 'a\n",}', "error": "", "file": [1, 2**62]}, [{"side": 1.5}]
+    write_part(path, head, rows)
+    assert read_part(path) == {**head, "rows": rows}
+    assert read_head(path) == head
+    assert read_head(tmp_path / "none") == {}
+
+
+def test_parts_without_a_job_are_refused(folder, tmp_path):
+    job, out = folder_job(folder, "random", CONFIG, limit=1), tmp_path / "out"
+    write_done(job, out)
+    (out / "job.json").unlink()
+    with pytest.raises(InputError, match=r"holds parts of a survey, but no job\.json"):
+        prepare(job, out)
+    assert not (out / "job.json").exists() and len(list(out.glob(PARTS))) == 1
 
 
 def test_another_job_in_the_folder_is_refused_and_nothing_is_lost(folder, tmp_path):
@@ -137,10 +220,150 @@ def test_another_job_in_the_folder_is_refused_and_nothing_is_lost(folder, tmp_pa
     other = folder_job(folder, "random", CONFIG.replace(level_rounding="floor"))
     with pytest.raises(InputError, match=r"holds another survey \(its config differ\); give anot"):
         prepare(other, out)
-    (out / "job.json").write_text("{")
-    with pytest.raises(InputError, match="holds another survey"):
-        prepare(other, out)
+    for text in ("{", "[]"):
+        (out / "job.json").write_text(text)
+        with pytest.raises(InputError, match="holds another survey"):
+            prepare(other, out)
     assert {p for p in out.rglob("*") if p.is_file()} == set(before)
+
+
+def test_other_pictures_in_the_folder_are_told(folder, tmp_path):
+    out = tmp_path / "out"
+    prepare(folder_job(folder, "random", CONFIG), out)
+    for name in ("new.png", "newer.png"):
+        (folder / name).write_text("x")
+    (folder / "b.png").unlink()
+    with pytest.raises(InputError) as refusal:
+        prepare(folder_job(folder, "random", CONFIG), out)
+    assert (
+        "it has 4 pictures; 2 pictures are new, as new.png and 1 picture is no longer there, "
+        "as b.png" in str(refusal.value)
+    )
+
+
+def test_weights_and_annotations_of_other_content_are_another_survey(folder, tmp_path):
+    weights, out = tmp_path / "mine.h5", tmp_path / "out"
+    weights.write_bytes(b"one")
+    job = folder_job(folder, str(weights), CONFIG)
+    assert job.weights == str(weights.resolve()) and job.weights_file["bytes"] == 3
+    prepare(job, out)
+    weights.write_bytes(b"two")
+    with pytest.raises(InputError, match=r"its weights_file differ"):
+        prepare(folder_job(folder, str(weights), CONFIG), out)
+    weights.unlink()
+    with pytest.raises(InputError, match="mine.h5 cannot be read"):
+        folder_job(folder, str(weights), CONFIG)
+    assert folder_job(folder, "shapes", CONFIG).weights_file == {"version": __version__}
+
+    via = write_via(folder, ["b.png"])
+    prepare(dataset_job("via", via, {}, "random", CONFIG), tmp_path / "via")
+    via.write_text(via.read_text().replace("30", "31"))
+    with pytest.raises(InputError, match=r"its annotation_file differ"):
+        prepare(dataset_job("via", via, {}, "random", CONFIG), tmp_path / "via")
+
+
+def write_via(folder, names, label="cat"):
+    """One rectangle of 30 x 20 px on each picture."""
+    region = {
+        "shape_attributes": {"name": "rect", "x": 5, "y": 5, "width": 20, "height": 30},
+        "region_attributes": {"kind": label},
+    }
+    path = folder / "via.json"
+    path.write_text(json.dumps({n: {"filename": n, "regions": [region]} for n in names}))
+    return path
+
+
+def test_coco_annotations_are_those_that_are_opened(folder, tmp_path):
+    annotations = tmp_path / "coco" / "annotations" / "instances_train2014.json"
+    annotations.parent.mkdir(parents=True)
+    image = {"id": 7, "file_name": "b.png", "height": 60, "width": 90}
+    annotations.write_text(json.dumps({"images": [image], "annotations": [], "categories": []}))
+    options = {"subset": "train", "year": "2014"}
+    job = dataset_job("coco", tmp_path / "coco", options, "random", CONFIG)
+    assert job.annotation_file["path"] == str(annotations)
+    assert job.names == ("7",) and job.files == (str(tmp_path / "coco" / "train2014" / "b.png"),)
+
+
+def test_whatever_is_wrong_with_one_picture_does_not_stop_the_others(folder, tmp_path, monkeypatch):
+    """An error that nobody thought of, in the model itself."""
+    job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
+    rows = Surveyor._rows
+
+    def fails_once(self, picture, name, *truth):
+        if name == "b.png":
+            raise ZeroDivisionError("by hand")
+        return rows(self, picture, name, *truth)
+
+    monkeypatch.setattr(Surveyor, "_rows", fails_once)
+    run_here(job, out)
+    errors = [p["error"] for p in read_parts(job, out)]
+    assert errors[1] == "ZeroDivisionError: by hand" and [bool(e) for e in errors] == [0, 1, 0, 1]
+    monkeypatch.undo()
+    assert prepare(job, out) == [1, 3]
+
+
+@pytest.mark.parametrize("number", [3, ENOUGH + 5])
+def test_where_all_of_the_first_pictures_fail_it_ends(number, tmp_path):
+    for i in range(number):
+        (tmp_path / f"{i:02}.png").write_text("nothing")
+    job, out = folder_job(tmp_path, "random", CONFIG), tmp_path / "out"
+    tried = min(number, ENOUGH)
+    match = (
+        f"none of the first {tried} pictures could be surveyed; the first: PictureError: .*00.png"
+    )
+    with pytest.raises(InputError, match=match):
+        run_here(job, out)
+    assert len(list(out.glob(PARTS))) == tried
+
+
+def test_a_survey_with_a_good_picture_goes_on_past_broken_ones(tmp_path):
+    Image.fromarray(noise_picture(60, 90)).save(tmp_path / "00.png")
+    for i in range(ENOUGH + 5):
+        (tmp_path / f"1{i:02}.png").write_text("nothing")
+    job, out = folder_job(tmp_path, "random", CONFIG), tmp_path / "out"
+    run_here(job, out)
+    assert prepare(job, out) == list(range(1, ENOUGH + 6))
+    run_here(job, out)  # all that is to be done fails, and yet there is a survey
+    assert sum(bool(p["error"]) for p in read_parts(job, out)) == ENOUGH + 5
+
+
+def test_names_that_are_not_utf8(folder, tmp_path):
+    """In Latin-1: the picture is opened, and everything can be written."""
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
+    good, bad = (os.fsdecode(name) for name in (b"caf\xe9.png", b"th\xe9.png"))
+    Image.fromarray(noise_picture(60, 90)).save(folder / good)
+    (folder / bad).write_text("nothing")
+    job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
+    assert "caf\\udce9.png" in job.names and str(folder.resolve() / good) in job.files
+    run_here(job, out)
+    _, (table, page) = write_survey(job, out, at_size)
+    assert "caf\\udce9.png" in {row["picture"] for row in read(table)}
+    assert "th\\udce9.png" in page.read_text("utf-8")
+    _, (table, _) = write_survey(job, out, at_size, kind="parquet")
+    assert "caf\\udce9.png" in pq.read_table(table)["picture"].to_pylist()
+    assert printable("käfer 写真.png") == "käfer 写真.png"
+
+
+def test_objects_keep_their_classes_and_count_for_the_models_of_that_name(folder, tmp_path):
+    config = CONFIG.replace(num_classes=4, class_names=("BG", "dog", "cow", "cat"))
+    for label, class_id in (("cat", 3), ("newt", 0)):
+        via = write_via(folder, ["b.png"], label)
+        truth, names = _truth(ViaDataset(via), 0, config)
+        assert truth.class_ids.tolist() == [class_id] and names == [label]
+    surveyor = Surveyor(dataset_job("via", via, {}, "random", config), tmp_path)
+    assert surveyor(0) == ""
+    rows = read_part(part_path(tmp_path, 0))["rows"]
+    assert [r["class"] for r in rows if r["kind"] == "object"] == ["newt"]
+
+
+def test_an_object_without_a_pixel_is_left_out(folder, tmp_path):
+    via = write_via(folder, ["b.png"])
+    via.write_text(via.read_text().replace('"x": 5', '"x": 500'))  # outside the picture
+    job = dataset_job("via", via, {}, "random", CONFIG)
+    surveyor = Surveyor(job, tmp_path / "out")
+    assert surveyor(0) == ""
+    rows = read_part(part_path(tmp_path / "out", 0))["rows"]
+    assert not any(r["kind"] == "object" for r in rows)
 
 
 def test_nothing_to_survey(tmp_path):
@@ -154,8 +377,8 @@ def test_parquet_holds_what_csv_holds(folder, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
     job, out = folder_job(folder, "random", CONFIG, limit=2), tmp_path / "out"
     run_here(job, out)
-    _, (table, _) = write_survey(job, out)
-    _, (parquet, page) = write_survey(job, out, kind="parquet")
+    _, (table, _) = write_survey(job, out, at_size)
+    _, (parquet, page) = write_survey(job, out, at_size, kind="parquet")
     rows = read(table)
     same = pq.read_table(parquet).to_pylist()
     assert len(rows) == len(same) == sum(len(p["rows"]) for p in read_parts(job, out))
@@ -164,7 +387,8 @@ def test_parquet_holds_what_csv_holds(folder, tmp_path):
         assert float(a["side"]) == pytest.approx(b["side"], rel=1e-5)
         assert (a["picture"], a["kind"], a["fate"]) == (b["picture"], b["kind"], b["fate"])
     text = page.read_text("utf-8")
-    assert "default-src 'none'" in text and "<script" not in text
+    assert "default-src 'none'; base-uri 'none'; form-action 'none'" in text
+    assert "<script" not in text
 
 
 def test_a_format_that_is_none():
@@ -176,7 +400,7 @@ def test_names_stay_text(folder, tmp_path):
     (folder / "<script>alert(1)<img src=x>.png").write_text("no picture")
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
     run_here(job, out)
-    found, _ = write_survey(job, out)
+    found, _ = write_survey(job, out, at_size)
     page = render(found, job)
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     assert len(found.broken) == 2
@@ -184,27 +408,71 @@ def test_names_stay_text(folder, tmp_path):
 
 # Summaries
 
+AT_512 = Config.slim()
 
-def part(kind, sides, fate="found", name="cat"):
+
+def part(kind, sides, fate="found", name="cat", shape=(512, 512)):
     edges = np.array([224 / 2**1.5, 224 / 2**0.5, 224 * 2**0.5])
     rows = [
         {"kind": kind, "side": float(s), "level": int(2 + (s > edges).sum()),
          "to_boundary": float(min(s - edges, key=abs)), "class": name, "fate": fate}
         for s in sides
     ]  # fmt: skip
-    return {"picture": "p", "error": "", "rows": rows}
+    return {"picture": "p", "error": "", "shape": list(shape), "rows": rows}
+
+
+def summary(*parts, config=AT_512):
+    return summarise(parts, config, at_size)
 
 
 def test_counts_by_hand():
-    parts = [part("roi", [20, 75, 100, 200, 400]), part("object", [30, 310])]
-    found = summarise([*parts, {"picture": "bad", "error": "why", "rows": []}], 512, "round")
-    assert found.pictures == 3 and found.broken == (("bad", "why"),)
+    found = summary(
+        part("roi", [20, 75, 100, 200, 400]), part("object", [30, 310], name="dog"),
+        {"picture": "bad", "error": "why", "shape": None, "rows": []},
+    )  # fmt: skip
+    assert found.pictures == 3 and found.broken == (("bad", "why"),) and found.main == "object"
     assert found.shares("roi") == {2: 0.4, 3: 0.2, 4: 0.2, 5: 0.2}
     assert found.shares("detection") == dict.fromkeys((2, 3, 4, 5), 0.0)
     assert found.boxes["roi"].near == 0.2  # 75 of 79
     assert found.boxes["object"].near == 0.5  # 310 of 317
-    assert found.moved("roi", 2, "round") == {2: 0.2, 3: 0.2, 4: 0.2, 5: 0.4}  # 40 150 200 400 800
-    assert found.moved("roi", 1, "floor") == {2: 0.6, 3: 0.2, 4: 0.2, 5: 0.0}
+    assert np.isnan(found.boxes["detection"].near)
+    assert found.boxes["object"].classes == {"dog": {2: 1, 4: 1}}
+    assert found.fates[2] == {"found": 1} and found.fates[3] == {}
+    # Times 800 / 512: 31, 117, 156, 312 and 625 px.
+    assert found.moved("roi", 1024, "round") == {2: 0.2, 3: 0.4, 4: 0.2, 5: 0.2}
+    assert found.moved("roi", 512, "floor") == {2: 0.6, 3: 0.2, 4: 0.2, 5: 0.0}
+
+
+def test_sides_at_another_size_grow_as_the_stage_scales_each_picture(tiny_model):
+    """At 1024 a square of 512 grows to 800 only (--size asks for 800 at most), a wide one to fill.
+
+    150 px at 512: 234 px of a square at 1024. 100 x 400 px, scaled by 1.28 at 512 as at 1024 by
+    2.56: its 100 px become 200.
+    """
+    found = summary(part("object", [150]), part("object", [100], shape=(100, 400)))
+    assert found.shapes == ((512, 512), (100, 400))
+    assert mold_scale((512, 512), AT_512.replace(**at_size(1024))) == 800 / 512
+    assert found.moved("object", 1024, "round") == {2: 0, 3: 0, 4: 1.0, 5: 0}
+    assert found.moved("object", 256, "round") == {2: 1.0, 3: 0, 4: 0, 5: 0}
+    small = summary(part("object", [310], shape=(64, 64)))  # 800 asked for, whatever the size
+    assert small.moved("object", 1024, "round") == small.moved("object", 896, "round")
+
+    for shape in ((60, 90), (200, 128), (300, 70)):  # and what the model itself does
+        scale = tiny_model.trace(noise_picture(*shape)).image.scale[0]
+        assert mold_scale(shape, tiny_model.config) == scale
+
+
+def test_sizes_to_think_of_are_multiples_of_64_and_each_once():
+    at = lambda side: summary(config=CONFIG.replace(**at_size(side))).sizes  # noqa: E731
+    assert at(128) == [64, 128, 192, 256]
+    assert at(512) == [256, 384, 512, 768, 1024]
+    assert at(832) == [384, 640, 832, 1280, 1664]  # 416, 624, 1248 and 1664 before
+    assert at(64) == [64, 128]
+
+
+def test_what_is_kept_of_a_box_is_small():
+    boxes = summary(part("roi", np.geomspace(8, 400, 1000))).boxes["roi"]
+    assert sum(column.nbytes for column in boxes[:3]) == 13_000
 
 
 @pytest.mark.parametrize("rounding", ["round", "floor"])
@@ -225,8 +493,7 @@ def test_shares_sum_to_one():
 
 
 def test_advice_for_small_objects():
-    found = summarise([part("object", [20] * 87 + [300] * 13)], 512, "round")
-    first, second, *rest = advice(found)
+    first, second, *rest = advice(summary(part("object", [20] * 87 + [300] * 13)))
     assert first == (
         "87% of your objects are smaller than 79 px in the molded picture of 512 px: "
         "they all read P2."
@@ -234,28 +501,97 @@ def test_advice_for_small_objects():
     assert "P3 and P5 are read by fewer than one in a hundred of your objects." in [second, *rest]
 
 
+@pytest.mark.parametrize(
+    ("sides", "told"),
+    [
+        ([20], "P3, P4 and P5 are read"),
+        ([20, 100, 200], "P5 is read"),
+        ([20, 100], "P4 and P5 are"),
+    ],
+)
+def test_advice_on_levels_that_nothing_reads(sides, told):
+    assert any(t.startswith(told) for t in advice(summary(part("object", sides * 40))))
+
+
 def test_advice_for_a_larger_picture():
-    found = summarise([part("object", np.geomspace(12, 78, 60))], 512, "round")
-    told = advice(found)
+    sides = np.geomspace(12, 78, 60)
+    told = advice(summary(part("object", sides)))
     assert told[1].startswith("At 1024 px they would spread: P2 ")
-    assert (
-        any("With rounding 'floor'" in t for t in told)
-        == (levels_of(np.geomspace(12, 78, 60), "floor") != 2).any()
+    moved = np.mean(levels_of(sides, "floor") != 2)
+    assert any("With rounding 'floor'" in t for t in told) == (moved >= 0.01)
+
+
+def test_no_advice_for_a_size_that_changes_nothing():
+    """At 832 px a square picture is 800 px already: a larger one leaves it as it is."""
+    config = AT_512.replace(**at_size(832))
+    told = advice(summary(part("object", [50] * 60), config=config))
+    assert not any("would spread" in t for t in told)
+
+
+@pytest.mark.parametrize("kind", ["object", "detection", "roi"])
+def test_what_is_extrapolated_is_called_so(kind):
+    told = advice(summary(part(kind, np.geomspace(12, 78, 60))))
+    assert ("Extrapolated: at another size the detector" in told[1]) == (kind != "object")
+
+
+def test_advice_on_two_levels():
+    told = advice(summary(part("object", [30] * 59 + [120] * 41)))
+    assert told[0] == (
+        "At 512 px 59% of your objects read P2 and 41% P3: two of the four levels do nearly all "
+        "of the work."
     )
+    told = advice(summary(part("object", [30] * 40 + [120] * 30 + [200] * 20 + [400] * 10)))
+    assert told[0] == "At 512 px your objects use the pyramid: P2 40%, P3 30%, P4 20%, P5 10%."
+
+
+def test_advice_of_few_boxes_says_so():
+    few = "These are few boxes, {}: take what follows as a hint."
+    assert advice(summary(part("object", [30] * 29)))[0] == few.format("29 objects")
+    assert advice(summary(part("roi", [30])))[0] == few.format("1 ROI")
+    assert not any("few boxes" in t for t in advice(summary(part("object", [30] * 30))))
 
 
 def test_advice_on_boundaries_rounding_and_losses():
     sides = [78, 80, 81, 150, 160, 200, 300, 310, 320, 500]
-    parts = [part("object", sides), part("object", [20] * 6, fate="rpn: score")]
-    told = " ".join(advice(summarise(parts, 512, "round")))
+    told = " ".join(advice(summary(part("object", sides), part("object", [20] * 6, "rpn: score"))))
     assert "lie within 10% of a level boundary" in told
     assert "With rounding 'floor'" in told and "would read one level finer" in told
     assert "86% of the 7 objects of P2 are lost, most of them (6) at rpn: score." in told
 
 
+def test_evenly_spread_sides_are_not_near_the_boundaries():
+    """Over whole octaves about the boundaries 29 % of them are within 10 % of one."""
+    found = summary(part("object", np.geomspace(56, 448, 3001)))
+    assert found.boxes["object"].near == pytest.approx(np.log2(1.1 / 0.9), abs=0.002)
+    assert not any("of a level boundary" in t for t in advice(found))
+
+
+def test_most_are_more_than_half():
+    causes = ["rpn: score"] * 3 + ["box_head: class"] * 2 + ["anchors: anchor"] * 2
+    told = advice(summary(*(part("object", [20], cause) for cause in causes)))
+    assert told[-1] == (
+        "100% of the 7 objects of P2 are lost, the commonest cause, 3 of 7, is rpn: score."
+    )
+
+
+def test_rounding_is_worth_a_word_from_one_in_a_hundred():
+    for others, said in ((98, True), (150, False)):
+        told = advice(summary(part("object", [20] * others + [100])))  # 100 px: P2 with floor
+        assert any("With rounding 'floor'" in t for t in told) == said
+
+
 def test_advice_without_a_box():
-    (told,) = advice(summarise([], 512, "round"))
+    (told,) = advice(summary())
     assert told.startswith("There is no box in these pictures")
+
+
+def test_text_in_bars_can_be_read():
+    """Contrast of 4 at least: white on orange had 2.3."""
+    ax = plot_level_shares({"ROIs": {2: 0.25, 3: 0.25, 4: 0.25, 5: 0.25}})
+    texts = {t.get_text().split()[0]: t.get_color() for t in ax.texts}
+    for k in (2, 3, 4, 5):
+        light, dark = sorted((luminance(texts[f"P{k}"]), luminance(LEVEL_COLORS[k])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4
 
 
 # The command
@@ -271,7 +607,7 @@ def test_the_command_on_a_folder(folder, tmp_path):
     fates = {fate_kind(r["fate"]) for r in rows if r["kind"] == "roi"}
     assert "detection" in fates
     again = run("levels", folder, "--out", out, *TINY)
-    assert again.exit_code == 0
+    assert again.exit_code == 0 and "3 of 4 pictures were surveyed before." in again.output
     refused = run("levels", folder, "--out", out, *TINY, "--rounding", "floor")
     assert isinstance(refused.exception, InputError)
 
@@ -284,12 +620,24 @@ def test_the_command_on_a_dataset(tmp_path):
     objects = [r for r in rows if r["kind"] == "object"]
     expected = sum(len(ShapesDataset(2).load_mask(i)[1]) for i in range(2))
     assert len(objects) == expected and all(r["fate"] for r in objects)
+    assert {r["class"] for r in objects} <= set(ShapesDataset(1).class_names[1:])
+    assert run("levels", "--dataset", "shapes", "--limit", -1).exit_code == 2
+
+
+def test_sizes_of_the_page_are_those_of_the_option():
+    from mrcnn_explained.cli.levels import _at_size
+
+    for side in (256, 512, 1024, 1536):
+        assert _at_size(side) == at_size(side)
 
 
 def test_ray_is_for_many_pictures(folder):
     result = run("levels", folder / "b.png", "--ray", "local", *TINY)
     assert isinstance(result.exception, InputError)
     assert "--ray is for folders and datasets" in str(result.exception)
+    result = run("levels", folder, "--ray", "local", "--device", "cpu", *TINY)
+    assert isinstance(result.exception, InputError)
+    assert "--device cpu is for this process" in str(result.exception)
 
 
 @pytest.mark.slow

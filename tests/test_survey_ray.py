@@ -14,6 +14,7 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.survey.job import folder_job, read_parts, run_here
 from mrcnn_explained.survey.on_ray import run_on_ray
+from mrcnn_explained.survey.parts import PARTS, part_path
 
 pytest.importorskip("ray", reason="needs the extra ray; ends where it is installed")
 pytestmark = [
@@ -87,16 +88,26 @@ def test_two_workers_one_of_them_killed(job, here, tmp_path):
     run_on_ray(job, tmp_path, "local", workers=2, progress=lambda done, total: told.append(done))
     thread.join()
     assert len(killed) == 1 and len(seen) >= 2
-    assert len(list(tmp_path.glob("parts/*"))) == PICTURES  # no temporary file is left to count
+    assert len(list(tmp_path.glob(PARTS))) == PICTURES
     agree(list(read_parts(job, tmp_path)), here)
     assert told[0] == 0 and told[-1] == PICTURES
 
 
 def test_what_is_there_is_not_done_again(job, here, tmp_path):
+    """But for the broken one: it may have been mended."""
     run_here(job, tmp_path)
-    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("parts/*")}
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob(PARTS)}
     run_on_ray(job, tmp_path, "local")
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("parts/*")} == before
+    after = {p: p.stat().st_mtime_ns for p in tmp_path.glob(PARTS)}
+    assert {p for p in after if after[p] != before[p]} == {part_path(tmp_path, 0)}
+
+
+def test_where_all_pictures_fail_it_ends(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_text("broken")
+    job = folder_job(tmp_path, "random", CONFIG)
+    with pytest.raises(InputError, match="none of the first 3 pictures could be surveyed"):
+        run_on_ray(job, tmp_path / "out", "local", workers=1)
 
 
 def test_no_cluster_answers(job, tmp_path):

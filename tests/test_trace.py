@@ -222,3 +222,40 @@ def test_an_interruption_half_way_leaves_the_old_file(tiny_trace, tmp_path, monk
 def test_a_config_of_any_model_comes_back(tiny_trace):
     assert tiny_trace.config.num_classes == 4
     assert isinstance(tiny_trace.config, Config)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: {**a, "run": json.dumps({**json.loads(str(a["run"])), "config": "{"})},
+        lambda a: {**a, "run": json.dumps({**json.loads(str(a["run"])), "config": '{"zoo": 1}'})},
+        lambda a: {**a, "run": json.dumps({**json.loads(str(a["run"])), "settings": "{"})},
+        lambda a: {**a, "omitted": json.dumps([1, 2])},
+        lambda a: {**a, "image.molded": np.zeros(3, np.float32)},
+        lambda a: {k: v for k, v in a.items() if k != "crops.ix.3"},
+    ],
+    ids=["config", "field", "settings", "omitted", "molded", "part"],
+)
+def test_contents_that_are_no_trace_are_refused_in_words(tiny_trace, tmp_path, change):
+    tiny_trace.save(tmp_path / "good.npz")
+    with np.load(tmp_path / "good.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(tmp_path / "bad.npz", **change(arrays))
+    refused(tmp_path / "bad.npz", "is not a trace of this version, or is broken|is damaged")
+
+
+def test_damaged_bytes_are_refused_or_harmless(tiny_trace, tmp_path):
+    """Whatever the bytes make NumPy, zip or JSON raise, it is told as a broken file."""
+    tiny_trace.save(tmp_path / "good.npz", omit=[*BULKY, "pyramid", "crops", "mask_crops"])
+    good, random = (tmp_path / "good.npz").read_bytes(), np.random.default_rng(0)
+    broken = 0
+    for _ in range(60):
+        content = bytearray(good)
+        for place in random.integers(len(content), size=20):
+            content[place] ^= int(random.integers(1, 256))
+        (tmp_path / "bad.npz").write_bytes(content)
+        try:
+            Trace.load(tmp_path / "bad.npz")
+        except TraceFileError:
+            broken += 1
+    assert broken > 40

@@ -49,10 +49,13 @@ def levels(
     format: Annotated[
         str, typer.Option(help="Of a survey's table.", metavar="csv|parquet")
     ] = "csv",
-    limit: Annotated[int, typer.Option(help="Pictures of a survey at most; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(help="Pictures of a survey at most; 0: all.", min=0)] = 0,
     ray: Annotated[
         str | None,
-        typer.Option(help="Survey on this Ray cluster; 'local' starts one.", metavar="ADDRESS"),
+        typer.Option(
+            help="Survey on this Ray cluster, on its GPUs where it has some; 'local' starts one.",
+            metavar="ADDRESS",
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2,
     subset: Subset = "val",
@@ -70,6 +73,11 @@ def levels(
         if ray:
             raise InputError(f"--ray is for folders and datasets, and {source} is neither")
         return _one(source, weights, device, settings, rows)
+    if ray and device != "auto":
+        raise InputError(
+            f"--device {device} is for this process; with --ray each worker takes a GPU where the "
+            "cluster has some: leave --device out"
+        )
     from mrcnn_explained.choice import weights_and_config
     from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, run_here
 
@@ -85,7 +93,7 @@ def levels(
 
     check_format(format)
     check_folder(out)
-    prepare(job, out)
+    _tell_done(job, prepare(job, out))
     with bar("Pictures") as update:
         if ray:
             from mrcnn_explained.survey.on_ray import run_on_ray
@@ -98,7 +106,7 @@ def levels(
             run_here(job, out, progress=update)
     with quiet_import():
         from mrcnn_explained.survey.write import write_survey
-    _tell(*write_survey(job, out, kind=format))
+    _tell(*write_survey(job, out, _at_size, kind=format))
 
 
 def _one(picture, weights, device, settings, rows):
@@ -113,6 +121,16 @@ def _one(picture, weights, device, settings, rows):
     print_randomness(trace)
 
 
+def _at_size(side):
+    """What --size sets in the config."""
+    return settings_of({"size": side})
+
+
+def _tell_done(job, missing):
+    if done := len(job.names) - len(missing):
+        console().print(f"{done} of {len(job.names)} pictures were surveyed before.")
+
+
 def _tell(found, written):
     from mrcnn_explained.survey.summary import advice
     from mrcnn_explained.survey.table import survey_table
@@ -121,6 +139,6 @@ def _tell(found, written):
     for sentence in advice(found):
         console().print(f"- {sentence}", markup=False, highlight=False)
     for name, why in found.broken:
-        console().print(f"could not be read: {name}: {why}", markup=False, highlight=False)
+        console().print(f"could not be surveyed: {name}: {why}", markup=False, highlight=False)
     for path in written:
         print(path)

@@ -49,8 +49,8 @@ class DetectionsExplorer(TraceExplorer):
             "Detections, and (dotted) what NMS and the limit took", self.picture, fade=0.75,
             boxes=[boxes(place[lost], QUIET, lost, dash=[2, 3]),
                    boxes(place[kept], [class_color(k) for k in class_ids[kept]], kept, width=2)],
-            labels=[label(f"{names[class_ids[i]]} {scores[i]:.2f}", place[i, 1], place[i, 0] + 7,
-                          size=11, color="#ffffff", background=class_color(class_ids[i]),
+            labels=[label(f"{names[class_ids[i]]} {scores[i]:.2f}", place[i, 1], place[i, 0],
+                          foot=place[i, 2], size=11, background=class_color(class_ids[i]),
                           apart=True)
                     for i in kept],
         )  # fmt: skip

@@ -17,9 +17,11 @@ const STYLE = `
 .mx-break { flex-basis: 100%; height: 0; }
 .mx-title { font-weight: 600; margin: 0 0 3px; }
 .mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
+.mx-titled { padding-left: 6px; border-left: 4px solid; }
 .mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
-  background: #1B1F24; color: #fff; border-radius: 3px; white-space: pre; font-size: 12px; }
-.mx-text { margin: 8px 0 0; white-space: pre-wrap; font-variant-numeric: tabular-nums; }
+  box-sizing: border-box; width: max-content; max-width: 100%; white-space: pre-wrap;
+  background: #1B1F24; color: #fff; border-radius: 3px; font-size: 12px; }
+.mx-text { margin: 8px 0; white-space: pre-wrap; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .mx-line { padding-left: 9px; border-left: 4px solid transparent; }
 `;
 
@@ -63,13 +65,21 @@ const shades = (hex) => {
   return every((value) => abgr(rgb, value));
 };
 
+/** Black or white, whichever is easier to read on a colour: as plots/style.py's ink_on. */
+function inkOn(hex) {
+  const [r, g, b] = [1, 3, 5].map((i) => {
+    const v = parseInt(hex.slice(i, i + 2), 16) / 255;
+    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
+}
+
 class Panel {
   constructor(view, element) {
     this.view = view;
     this.element = element;
     this.title = add(element, "div", "mx-title");
     this.canvas = add(element, "canvas");
-    this.canvas.tabIndex = 0;
     this.tip = add(element, "div", "mx-tip");
     this.canvas.addEventListener("pointermove", (event) => this.move(event));
     this.canvas.addEventListener("pointerleave", () => { this.tip.style.display = "none"; });
@@ -85,10 +95,25 @@ class Panel {
     }));
     this.points = (panel.points || []).map((group) => ({ ...group, xy: floats(group.data) }));
     this.title.textContent = panel.title || "";
-    this.title.style.color = panel.color || "";
-    this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", panel.title || "figure");
+    // A bar and not the letters: no level's colour is easy to read on white and on dark.
+    this.title.classList.toggle("mx-titled", Boolean(panel.color));
+    this.title.style.borderLeftColor = panel.color || "";
+    this.announce();
     this.draw();
+  }
+
+  /** What a screen reader says of the canvas. One with nothing to choose is a mere image. */
+  announce() {
+    const acts = this.panel.draws
+      || [...this.groups, ...this.points].some((group) => (group.rows || []).length);
+    const title = this.panel.title || "figure";
+    const said = acts ? {
+      role: "application", "aria-roledescription": "picture to choose from",
+      "aria-label": `${title}. Arrow keys choose, Escape lets go.`,
+    } : { role: "img", "aria-label": title };
+    this.canvas.removeAttribute("aria-roledescription");
+    for (const [name, value] of Object.entries(said)) this.canvas.setAttribute(name, value);
+    this.canvas.tabIndex = acts ? 0 : -1;
   }
 
   /** Pixels of the canvas for a place in the panel's own units. */
@@ -219,19 +244,26 @@ class Panel {
     const shift = { left: 0, center: width / 2, right: width }[label.align || "left"];
     // Kept inside the panel: a label that is cut off tells nothing.
     const x = Math.min(Math.max(px - shift, 2), Math.max(this.width - width - 2, 2));
-    let y = Math.min(Math.max(py, height / 2), this.height - height / 2);
-    if (label.apart) {
-      const hit = () => this.taken.some(([a, b, end]) => x < end && a < x + width && Math.abs(y - b) < height);
-      while (hit() && y < this.height - height) y += 2;
-      this.taken.push([x, y, x + width]);
+    const first = height / 2, last = this.height - height / 2;
+    let y = Math.min(Math.max(py, first), last);
+    // The background is wider than the text by 2 pixels on either side.
+    const free = (at) => at >= first && at <= last && !this.taken.some(
+      ([a, b, end]) => x - 2 < end && a < x + width + 2 && Math.abs(at - b) < height);
+    if (label.foot !== undefined) {
+      const above = py - first - 1, below = this.at(label.x, label.foot)[1] + first + 1;
+      const steps = Array.from({ length: Math.ceil(this.height / 2) }, (_, i) => 2 * i);
+      const tried = steps.flatMap((step) => [above - step, below + step]);
+      y = tried.find(free) ?? Math.min(Math.max(above, first), last);
+    } else if (label.apart) {
+      while (!free(y) && y < this.height - height) y += 2;
     }
+    if (label.apart) this.taken.push([x - 2, y, x + width + 2]);
     if (label.background) {
       this.pen.fillStyle = label.background;
-      this.pen.globalAlpha = 0.9;
       this.pen.fillRect(x - 2, y - height / 2, width + 4, height);
-      this.pen.globalAlpha = 1;
     }
-    this.pen.fillStyle = label.color === "ink" || !label.color ? this.ink : label.color;
+    const color = label.color || (label.background ? inkOn(label.background) : "ink");
+    this.pen.fillStyle = color === "ink" ? this.ink : color;
     this.pen.textBaseline = "middle";
     this.pen.fillText(label.text, x, y);
   }
@@ -333,7 +365,7 @@ class View {
     add(element, "style").textContent = STYLE;
     this.row = add(element, "div", "mx-panels");
     this.text = add(element, "div", "mx-text");
-    this.text.setAttribute("aria-live", "polite");
+    this.below = add(element, "div", "mx-panels");
   }
 
   get scene() { return this.model.get("scene"); }
@@ -378,16 +410,28 @@ class View {
     for (const old of this.row.querySelectorAll(".mx-break")) old.remove();
     scene.panels.forEach((panel, i) => {
       const { element } = this.panels[i];
+      const home = panel.below ? this.below : this.row;
+      if (element.parentNode !== home) home.append(element);  // moving it would lose the focus
       if (panel.starts_row) element.before(Object.assign(document.createElement("div"), { className: "mx-break" }));
       this.panels[i].show(panel);
     });
-    this.text.replaceChildren();
-    for (const { text, color } of scene.text || []) {
-      const line = add(this.text, "div", "mx-line");
-      line.textContent = text;
-      line.style.borderLeftColor = color || "transparent";
-    }
+    this.tell(scene.text || []);
     this.element.dataset.stamp = scene.stamp;
+  }
+
+  /** Write the lines of text. One that stays is left alone, so that it is not read out again. */
+  tell(lines) {
+    // Where a scene says which line a screen reader follows, it does not read out the others.
+    const chosen = lines.some(({ live }) => live);
+    this.text.setAttribute("aria-live", chosen ? "off" : "polite");
+    while (this.text.children.length > lines.length) this.text.lastChild.remove();
+    lines.forEach(({ text, color, live }, i) => {
+      const line = this.text.children[i] || add(this.text, "div", "mx-line");
+      if (live) line.setAttribute("aria-live", "polite");
+      else line.removeAttribute("aria-live");
+      if (line.textContent !== text) line.textContent = text;
+      line.style.borderLeftColor = color || "transparent";
+    });
   }
 
   selectAgain() {
@@ -405,7 +449,15 @@ export default {
     model.on("change:selected", again);
     view.show();
     requestAnimationFrame(again);  // on the page now: the colour of its text is known
+    // The ink is the page's, and changes with its theme: the system's, or JupyterLab's own.
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const theme = () => requestAnimationFrame(again);
+    const watcher = new MutationObserver(theme);
+    dark.addEventListener("change", theme);
+    watcher.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
     return () => {
+      dark.removeEventListener("change", theme);
+      watcher.disconnect();
       model.off("change:scene", show);
       model.off("change:selected", again);
     };

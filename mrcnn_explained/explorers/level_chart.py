@@ -44,7 +44,7 @@ def level_chart(
     first = max(LEFT, LOW - origin)
     of_level = {k: rows[level[rows] == k] for k in LEVELS}
     return panel(
-        "k = 4 + log2(side / canonical side), and the step that it falls to",
+        f"k = {canonical_level} + log2(side / {canonical_side:g} px), and its fall to a step",
         (LEFT - 0.6, -6.2, RIGHT + 0.2, FOOT), width=520, height=400,
         lines=[
             *(lines([[a, -k, b, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
@@ -59,7 +59,8 @@ def level_chart(
         points=[points(np.stack([x[rows], -up[rows]], 1),
                        [LEVEL_COLORS[k] for k in level[rows]], rows, radius=3, halo=True)],
         labels=[
-            *(label(f"P{k}", LEFT - 0.5, -k, color=LEVEL_COLORS[k], bold=True) for k in LEVELS),
+            *(label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True)
+              for k in LEVELS),
             *(label(f"{e:.0f}", np.log2(e), FOOT - 0.2, align="center") for e in edges),
             label("side of the ROI, px", LEFT - 0.5, FOOT - 0.2, size=11),
         ],

@@ -22,6 +22,7 @@ def panel(
     color: str = "",
     draws: bool = False,
     starts_row: bool = False,
+    below: bool = False,
     **layers: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """One canvas.
@@ -30,13 +31,15 @@ def panel(
     width         CSS pixels; the height follows from the extent unless given
     draws         whether its reader may draw a box
     starts_row    stands left, below the panels before it
+    below         stands below the text; such panels come last
     layers        pictures, lines, boxes, points, labels; drawn in this order
     """
     x1, y1, x2, y2 = (float(v) for v in extent)
     height = width * abs(y2 - y1) / abs(x2 - x1) if height is None else height
     return {
         "title": title, "extent": [x1, y1, x2, y2], "size": [round(width), round(height)],
-        "color": color, "draws": draws, "starts_row": starts_row, **layers,
+        "color": color, "draws": draws, "starts_row": starts_row, "below": below,
+        **layers,
     }  # fmt: skip
 
 
@@ -92,14 +95,20 @@ def lines(values: Any, color: str, **options: Any) -> dict[str, Any]:
 def label(text: str, x: float, y: float, **options: Any) -> dict[str, Any]:
     """A text; it is moved into the panel where it would stick out.
 
-    With `apart=True` also below the labels before it where they would overlap.
+    With `apart=True` also below the labels before it where they would overlap. With `foot`, the
+    y of a box's lower edge, it stands above y, the box's upper edge; where there is no room,
+    below the foot: it hides no small object. Text on a `background` is black or white,
+    whichever can be read, unless it has a `color`.
     """
     return {"text": text, "x": float(x), "y": float(y), **options}
 
 
-def line(text: str, color: str = "") -> dict[str, str]:
-    """A line of text below the panels."""
-    return {"text": text, "color": color}
+def line(text: str, color: str = "", *, live: bool = False) -> dict[str, Any]:
+    """A line of text below the panels.
+
+    live    screen readers read it out when it changes; where no line says so, they read all
+    """
+    return {"text": text, "color": color, **({"live": True} if live else {})}
 
 
 def _group(values, color, rows):

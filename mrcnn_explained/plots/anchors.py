@@ -4,9 +4,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
-from mrcnn_explained.plots.style import LEVEL_COLORS, axes, draw_boxes, note, show_picture
+from mrcnn_explained.plots.style import (
+    INK,
+    LEVEL_COLORS,
+    QUIET,
+    beside,
+    draw_boxes,
+    figure,
+    show_picture,
+    text_color,
+)
 from mrcnn_explained.stages.anchors import Anchors
+
+ZOOMED = (2, 3)  # levels whose anchors are too small to be told apart on the picture
 
 
 def plot_cell_anchors(
@@ -18,28 +30,81 @@ def plot_cell_anchors(
     """The anchors of the cell that holds one point, on every level, over the molded picture.
 
     at    (y, x) of the point as fractions of the picture
+    ax    None: a figure of its own, where P2 and P3 are shown once more, larger
 
-    A dot marks the centre that the anchors of a level share, the cell's top-left corner:
-    on the coarse levels it lies visibly off the point.
+    A dot marks the centre that the anchors of a level share, the cell's top-left corner and
+    not its middle (deviation 24): on the coarse levels it lies visibly off the point.
     """
-    ax = show_picture(axes(ax, 9.5, 6), picture, fade=0.45)
-    boxes, level, row, column = (np.asarray(x) for x in (anchors.boxes_px, *anchors[2:5]))
-    remarks = []
+    zooms = ()
+    if ax is None:
+        ax, *zooms = _axes_with_zooms()
+    show_picture(ax, picture, fade=0.45)
+    boxes, level = np.asarray(anchors.boxes_px), np.asarray(anchors.level)
+    remarks, drawn = [], []
     for k, color in LEVEL_COLORS.items():
-        here = level == k
-        cell = [int(f * (side[here].max() + 1)) for f, side in zip(at, (row, column), strict=True)]
-        chosen = here & (row == cell[0]) & (column == cell[1])
-        draw_boxes(ax, boxes[chosen], color, linewidth=2)
-        y1, x1, y2, x2 = boxes[chosen][0]
-        ax.plot((x1 + x2) / 2, (y1 + y2) / 2, "o", color=color, markersize=4)
-        scale = np.asarray(anchors.scale)[here][0]
-        remarks.append((f"P{k}: {here.sum():,} anchors of {scale:g} px", color))
-    ax.set_anchor("W")
-    for i, (text, color) in enumerate(remarks):
-        note(ax, text, x=1.02, y=0.95 - 0.07 * i, color=color, weight="bold")
-    reach = boxes[np.isin(level, list(LEVEL_COLORS))]
+        chosen = boxes[_cell(anchors, k, at)]
+        draw_boxes(ax, chosen, color, linewidth=2)
+        drawn.extend(chosen)
+        y, x = _centre(chosen)
+        ax.plot(x, y, "o", color=color, markersize=5)
+        scale = np.asarray(anchors.scale)[level == k][0]
+        remarks.append((f"P{k}: {np.sum(level == k):,} anchors of {scale:g} px", color))
+    beside(ax, [*remarks, ("dots: their centres, the\ntop-left corners of the cells", INK)])
     height, width = np.asarray(picture).shape[:2]
     margin = 0.15 * max(height, width)
-    ax.set_xlim(max(-margin, reach[:, 1].min()), min(width + margin, reach[:, 3].max()))
-    ax.set_ylim(min(height + margin, reach[:, 2].max()), max(-margin, reach[:, 0].min()))
+    y1, x1, y2, x2 = np.transpose(drawn)
+    ax.set_xlim(max(-margin, min(0, *x1)), min(width + margin, max(width, *x2)))
+    ax.set_ylim(min(height + margin, max(height, *y2)), max(-margin, min(0, *y1)))
+    for zoom, k in zip(zooms, ZOOMED, strict=False):
+        _zoom(zoom, anchors, k, at, picture)
     return ax
+
+
+def _axes_with_zooms():
+    """A large place for the picture, and two small ones above each other at its right."""
+    fig = figure(12.6, 6.2)
+    # By hand: a layout engine would shrink the picture to make room for the words beside it.
+    fig.set_layout_engine("none")
+    places = ((0.005, 0.02, 0.48, 0.96), (0.78, 0.51, 0.21, 0.41), (0.78, 0.01, 0.21, 0.41))
+    return [fig.add_axes(place) for place in places]
+
+
+def _cell(anchors, level, at):
+    """Which anchors are those of the cell of one level that holds the point `at`."""
+    here = np.asarray(anchors.level) == level
+    for side, share in zip((anchors.row, anchors.column), at, strict=True):
+        side = np.asarray(side)
+        here = here & (side == int(share * (side[np.asarray(anchors.level) == level].max() + 1)))
+    return here
+
+
+def _centre(boxes):
+    """(y, x) of the centre that the anchors of a cell share."""
+    return (boxes[0, :2] + boxes[0, 2:]) / 2
+
+
+def _zoom(ax, anchors, level, at, picture):
+    """The anchors of one cell with their ratios, the cell itself, and its neighbours' edges."""
+    here, color = _cell(anchors, level, at), LEVEL_COLORS[level]
+    boxes, ratios = np.asarray(anchors.boxes_px)[here], np.asarray(anchors.ratio)[here]
+    y, x = _centre(boxes)
+    stride = np.asarray(picture).shape[0] / (
+        np.asarray(anchors.row)[np.asarray(anchors.level) == level].max() + 1
+    )
+    reach = 0.75 * (boxes[:, 2:] - boxes[:, :2]).max()
+    show_picture(ax, picture, fade=0.6)
+    steps = np.arange(-np.ceil(reach / stride), np.ceil(reach / stride) + 1) * stride
+    ax.vlines(x + steps, y - reach, y + reach, color=QUIET, lw=0.4, alpha=0.6)
+    ax.hlines(y + steps, x - reach, x + reach, color=QUIET, lw=0.4, alpha=0.6)
+    ax.add_patch(Rectangle((x, y), stride, stride, color=color, alpha=0.5, linewidth=0))
+    draw_boxes(ax, boxes, color, linewidth=2)
+    ax.plot(x, y, "o", color=color, markeredgecolor="white", markersize=8)
+    for (top, left, _, _), ratio in zip(boxes, ratios, strict=True):
+        ax.annotate(f"{ratio:g}", (left, top), (2, 2), textcoords="offset points", ha="left",
+                    va="bottom", color=text_color(color), weight="bold", fontsize=10)  # fmt: skip
+    ax.set_xlim(x - reach, x + reach)
+    ax.set_ylim(y + reach, y - reach)
+    told = (
+        f"P{level}: its cell (tinted, {stride:g} px) and the\nratios of its anchors, width / height"
+    )
+    ax.set_title(told, fontsize=9.5, color=text_color(color))

@@ -48,7 +48,7 @@ def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: i
     ys, xs = (np.asarray(x[index][row]) for x in (crops.sample_y, crops.sample_x))
     pooled = np.abs(np.asarray(crops.pooled[index][row])).mean(axis=-1)
 
-    on_map, on_picture, crop = panels(1, 3, 4.0, 4.1)[0]
+    on_map, on_picture, crop = panels(1, 3, 4.3, 4.1)[0]
     top, bottom = _around(ys, features.shape[0])
     left, right = _around(xs, features.shape[1])
     near = features[top:bottom, left:right]
@@ -72,7 +72,10 @@ def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: i
     )
     size = f"{box[0, 2] - box[0, 0]:.0f} x {box[0, 3] - box[0, 1]:.0f}"
     on_picture.set_title(f"ROI {roi}: {size} molded pixels", fontsize=9)
-    show_map(crop, pooled, f"pooled crop, {len(ys)} x {len(xs)}", **scale)
+    drawn = show_map(crop, pooled, f"pooled crop, {len(ys)} x {len(xs)}", **scale)
+    for ax in (on_map, on_picture, crop):
+        ax.title.set_fontsize(11)
+    crop.figure.colorbar(drawn, ax=crop, shrink=0.8, label="mean |activation| over channels")
     return on_map.figure
 
 
@@ -84,7 +87,9 @@ def _around(samples: np.ndarray, cells: int) -> tuple[int, int]:
 
 def _dots(ax: Axes, ys: np.ndarray, xs: np.ndarray, size: float) -> None:
     grid_x, grid_y = np.meshgrid(xs, ys)
-    ax.plot(grid_x, grid_y, "o", color="white", markeredgecolor=INK, markersize=size, mew=0.6)
+    # Not clipped: the samples of a ROI at the picture's edge lie on the edge.
+    ax.plot(grid_x, grid_y, "o", color="white", markeredgecolor=INK, markersize=size, mew=0.6,
+            clip_on=False)  # fmt: skip
 
 
 def plot_crop_channels(

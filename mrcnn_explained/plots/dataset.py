@@ -5,40 +5,40 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mrcnn_explained.data.annotations import Sample, extract_boxes
 from mrcnn_explained.data.statistics import DatasetStatistics
 from mrcnn_explained.plots.style import (
     GOOD,
+    INK,
     LEVEL_COLORS,
     axes,
     class_color,
     draw_boxes,
+    draw_masks,
     label_boxes,
     note,
     panels,
     quiet_axes,
     show_map,
     show_picture,
+    text_color,
 )
 
 
 def plot_objects(
     picture: Any, masks: Any, class_ids: Any, names: Sequence[str] = (), ax: Axes | None = None
 ) -> Axes:
-    """Masks, the boxes around them and their classes, over the picture.
+    """Masks, outlined and tinted, the boxes around them and their classes, over the picture.
 
     masks    bool [h, w, n] of the whole picture
     """
-    painted, masks = np.asarray(picture).astype(np.float64), np.asarray(masks, bool)
+    masks = np.asarray(masks, bool)
     colors = [class_color(abs(int(c))) for c in class_ids]
-    for i, color in enumerate(colors):
-        painted[masks[..., i]] = 0.5 * painted[masks[..., i]] + 127.5 * np.array(to_rgb(color))
-    ax = show_picture(axes(ax, 5, 5), painted)
+    ax = draw_masks(axes(ax, 6, 6), picture, masks, colors)
     boxes = extract_boxes(masks)
-    draw_boxes(ax, boxes, colors)
+    draw_boxes(ax, boxes, colors, linewidth=1)
     words = [names[abs(int(c))] if names else f"class {c}" for c in class_ids]
     label_boxes(ax, boxes, words, colors)
     return ax
@@ -76,7 +76,7 @@ def plot_mini_masks(sample: Sample, names: Sequence[str] = (), count: int = 8) -
 
 def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     """Six histograms: pictures, objects in each, their sides by level, shape, size, class."""
-    grid = panels(2, 3, 3.7, 2.7)
+    grid = panels(2, 3, 4.2, 3.3)
     height, width = found.shape.T
     _hist(grid[0, 0], np.sqrt(height * width), "side of the picture, pixels", "pictures")
     in_each = np.bincount(found.image, minlength=len(found.shape))
@@ -95,14 +95,14 @@ def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     for k in here:
         middle = float(np.median(sides[found.level == k]))
         ax.text(middle, 1.0, f"P{k}", transform=ax.get_xaxis_transform(), ha="center",
-                color=LEVEL_COLORS[k], weight="bold", va="bottom", fontsize=9)  # fmt: skip
+                color=text_color(LEVEL_COLORS[k]), weight="bold", va="bottom")  # fmt: skip
     ticks = range(int(sides.min()), int(sides.max()) + 2)
     ax.set_xticks(list(ticks), [f"{2**t}" for t in ticks])
     ax.set(xlabel="side when molded, pixels", ylabel="objects")
-    tall = found.size[:, 0] / np.maximum(found.size[:, 1], 1)
-    _hist(grid[1, 0], np.clip(tall, 0, 5), "height / width of the box, up to 5", "objects")
+    _ratios(quiet_axes(grid[1, 0]), *found.size.T)
     ax = quiet_axes(grid[1, 1])
-    ax.hist2d(found.size[:, 1], found.size[:, 0], bins=24, cmap="viridis", cmin=1)
+    drawn = ax.hist2d(found.size[:, 1], found.size[:, 0], bins=24, cmap="viridis", cmin=1)[3]
+    ax.figure.colorbar(drawn, ax=ax, label="objects")
     ax.set(xlabel="width of the box, pixels", ylabel="height, pixels")
     ax = quiet_axes(grid[1, 2])
     kinds, counts = np.unique(found.class_ids, return_counts=True)
@@ -112,9 +112,23 @@ def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     return grid[0, 0].figure
 
 
+def _ratios(ax, height, width):
+    """Width / height as the RPN's ratios are meant, on a log scale: 0.5 and 2 are as far from 1."""
+    ratio = np.log2(np.maximum(width, 1) / np.maximum(height, 1))
+    reach = max(2, int(np.ceil(np.abs(ratio).max())))
+    ax.hist(ratio, bins=np.linspace(-reach, reach, 12 * reach + 1), color=GOOD)
+    for usual in (-1, 0, 1):
+        ax.axvline(usual, color=INK, lw=1, ls="--")
+    ticks = [t for t in range(-reach, reach + 1) if abs(t) < 2 or reach < 4 or t % 2 == 0]
+    ax.set_xticks(ticks, [f"{2.0**t:g}" if t >= -3 else f"1/{2**-t}" for t in ticks])
+    ax.set(xlabel="width / height of the box (dashed: 0.5, 1, 2)", ylabel="objects")
+
+
 def _hist(ax, values, xlabel, ylabel, bins=24):
-    if np.ptp(values) == 0:  # all alike: one bar with its value under it
-        bins = [values[0] - 0.5, values[0] + 0.5]
-        ax.set_xticks([values[0]])
+    if np.ptp(values) == 0:  # all alike: one bar, as wide as a tenth of its value
+        value = float(values[0])
+        bins = [value - max(value / 20, 0.5), value + max(value / 20, 0.5)]
+        ax.set_xticks([value], [f"{value:.0f}"])
+        ax.set_xlim(value / 2 - 1, value * 1.5 + 1)
     quiet_axes(ax).hist(values, bins=bins, color=GOOD)
     ax.set(xlabel=xlabel, ylabel=ylabel)

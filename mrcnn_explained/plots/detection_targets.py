@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.style import (
+    DOTTED,
     INK,
     LEVEL_COLORS,
-    QUIET,
     axes,
+    beside,
     class_color,
     draw_boxes,
     label_boxes,
@@ -21,6 +22,7 @@ from mrcnn_explained.plots.style import (
     quiet_axes,
     show_map,
     show_picture,
+    text_color,
 )
 from mrcnn_explained.stages.detection_targets import POSITIVE_IOU, DetectionTargets
 
@@ -29,22 +31,27 @@ def plot_detection_targets(
     targets: DetectionTargets, picture: Any, names: Sequence[str] = (), *, image: int = 0,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """Chosen ROIs on the molded picture: positives by class, negatives faint."""
-    ax = show_picture(axes(ax, 8, 7), picture, fade=0.35)
+    """Chosen ROIs on the molded picture: positives solid, by class; negatives dotted."""
+    ax = show_picture(axes(ax, 9.2, 6.6), picture, fade=0.5)
     boxes = pixels(targets.rois[image], picture)
     positive, negative = (np.asarray(x[image]) for x in (targets.positive, targets.negative))
     classes = np.asarray(targets.target_class_ids[image])
-    draw_boxes(ax, boxes[negative], QUIET, linewidth=0.7, linestyle=":")
+    draw_boxes(ax, boxes[negative], INK, linewidth=1.2, linestyle=DOTTED, alpha=0.75)
     colors = [class_color(c) for c in classes[positive]]
-    draw_boxes(ax, boxes[positive], colors, linewidth=1.6)
+    draw_boxes(ax, boxes[positive], colors, linewidth=2)
     # One name an object: the ROIs of one lie on top of each other.
     gt = np.asarray(targets.roi_gt_box_assignment[image])[positive]
     _, first = np.unique(gt, return_index=True)
     words = [names[c] if names else f"class {c}" for c in classes[positive]]
     label_boxes(ax, boxes[positive][first], [words[i] for i in first], [colors[i] for i in first])
     padding = len(boxes) - positive.sum() - negative.sum()
-    text = f"{positive.sum()} positive, {negative.sum()} negative, {padding} rows of padding"
-    note(ax, text, y=-0.01)
+    kinds = [(f"  {np.sum(classes[positive] == c)} {names[c] if names else f'class {c}'}",
+              class_color(c)) for c in np.unique(classes[positive])]  # fmt: skip
+    beside(ax, [
+        (f"solid: {positive.sum()} positive ROIs,\nin the colour of their class", INK), *kinds,
+        (f"dotted: {negative.sum()} negative ROIs,\nwhich should say background", INK),
+        (f"{padding} rows of padding", INK),
+    ])  # fmt: skip
     return ax
 
 
@@ -58,15 +65,22 @@ def plot_roi_overlaps(targets: DetectionTargets, *, image: int = 0, ax: Axes | N
     drawn = np.zeros(len(overlap), bool)
     drawn[chosen[chosen >= 0]] = True
     real = overlap >= 0
+    words = []
     for mask, color, label in (
-        (real & ~drawn, "#C3C9CF", "not drawn"),
+        (real & ~drawn, "#9AA3AC", "not drawn"),
         (real & drawn & (overlap >= POSITIVE_IOU), LEVEL_COLORS[2], "drawn as positive"),
         (real & drawn & (overlap < POSITIVE_IOU), LEVEL_COLORS[5], "drawn as negative"),
     ):
-        ax.scatter(place[mask], overlap[mask], s=10, color=color, label=f"{mask.sum()} {label}")
+        ax.scatter(place[mask], overlap[mask], s=10, color=color)
+        words.append((f"{mask.sum()} {label}", color))
     ax.axhline(POSITIVE_IOU, color=INK, lw=1)
+    # Overlaps fall from left to right, so the upper right is empty.
+    for row, (text, color) in enumerate(words):
+        note(ax, text, x=0.99, y=0.98 - 0.07 * row, ha="right", color=text_color(color),
+             weight="bold", fontsize=10)  # fmt: skip
+    ax.annotate(f"positive from {POSITIVE_IOU}", (1, POSITIVE_IOU), (-4, 3), ha="right",
+                xycoords=ax.get_yaxis_transform(), textcoords="offset points")  # fmt: skip
     ax.set(xlabel="candidates, best first", ylabel="IoU with the best object", ylim=(-0.02, 1.02))
-    ax.legend(frameon=False, fontsize=8)
     return ax
 
 

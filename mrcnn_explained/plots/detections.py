@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.style import (
+    DOTTED,
     FAINT,
     GOOD,
     INK,
@@ -40,19 +41,23 @@ def plot_cascade(
     ax.barh(range(5), [left[0]] * 5, color=FAINT, height=0.62)
     ax.barh(range(5), left, color=GOOD, height=0.62)
     for row, count in enumerate(left):
-        lost = f"  (-{left[row - 1] - count})" if row else ""
-        ax.text(left[0] * 1.02, row, f"{count}{lost}", va="center", color=INK, weight="bold")
+        took = left[row - 1] - count if row else 0
+        lost = f"  (-{took})" if took else ""
+        ax.text(left[0] * 1.01, row, f"{count}{lost}", va="center", color=INK, weight="bold")
     ax.set_yticks(range(5), names)
     ax.invert_yaxis()
-    ax.set_xlim(0, max(1, left[0]) * 1.22)
-    ax.set_xlabel("ROIs left")
+    ax.set_xlim(0, max(1, left[0]))
+    ax.set_xlabel("ROIs left (in brackets: taken by this filter)")
     return ax
 
 
 def plot_class_refinement(
-    detections: Detections, rois: Any, picture: Any, image: int = 0, count: int = 20
-) -> Figure:
+    detections: Detections, rois: Any, picture: Any, image: int = 0, count: int = 20,
+    names: Sequence[str] = (),
+) -> Figure:  # fmt: skip
     """The best ROIs of a class before (dotted) and after the deltas of that class.
+
+    names    C class names, background first; without them, the numbers
 
     Left: the most confident ROIs that are not background. Right: the background ones that
     the RPN liked best.
@@ -64,16 +69,34 @@ def plot_class_refinement(
     rest = [r for r in range(len(scores)) if not foreground[r] and real[r]][:count]
     before, after = (pixels(x[image], picture) for x in (rois, detections.refined_rois_clipped))
     class_ids = np.asarray(detections.class_ids[image])
-    left, right = panels(1, 2, 5.2, 5.4)[0]
+    left, right = panels(1, 2, 5.2, 5.7)[0]
     show_picture(left, picture, fade=0.4)
     colors = [class_color(class_ids[r]) for r in best]
-    draw_boxes(left, before[best], colors, linestyle=":", linewidth=1.2)
-    draw_boxes(left, after[best], colors, linewidth=1.6)
-    left.set_title(f"{len(best)} ROIs before (dotted) and after refinement", fontsize=10)
+    draw_boxes(left, before[best], colors, linestyle=DOTTED, linewidth=1.4)
+    draw_boxes(left, after[best], colors, linewidth=1.8)
+    # One name a class and place: the ROIs of one object lie on top of each other.
+    named = _apart(after, best, class_ids)
+    words = [names[class_ids[r]] if names else f"class {class_ids[r]}" for r in named]
+    label_boxes(left, after[named], words, [class_color(class_ids[r]) for r in named])
+    left.set_title(f"{len(best)} ROIs before (dotted) and after (solid)", fontsize=11)
     show_picture(right, picture, fade=0.4)
-    draw_boxes(right, before[rest], INK, linestyle=":", linewidth=1.4)
-    right.set_title(f"{len(rest)} ROIs taken for background", fontsize=10)
+    draw_boxes(right, before[rest], INK, linestyle=DOTTED, linewidth=1.4)
+    right.set_title(f"{len(rest)} ROIs taken for background", fontsize=11)
     return left.figure
+
+
+def _apart(boxes, rows, class_ids):
+    """Those of some rows, best first, that meet no row of their class before them."""
+    chosen = []
+    for row in rows:
+        same = [other for other in chosen if class_ids[other] == class_ids[row]]
+        if not any(_meet(boxes[row], boxes[other]) for other in same):
+            chosen.append(row)
+    return chosen
+
+
+def _meet(a, b):
+    return (np.maximum(a[:2], b[:2]) < np.minimum(a[2:], b[2:])).all()
 
 
 def plot_nms_by_class(

@@ -7,32 +7,43 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.evaluation import FOUND_IOU, Evaluation, match
 from mrcnn_explained.plots.style import (
     BAD,
+    CLASS_COLORS,
+    DOTTED,
     GOOD,
     INK,
-    QUIET,
     axes,
+    beside,
     draw_boxes,
     label_boxes,
     note,
     quiet_axes,
     show_picture,
+    text_color,
 )
 
 
 def plot_precision_recall(found: Evaluation, ax: Axes | None = None) -> Axes:
     """Precision over recall at IoU 0.5, 0.75 and 0.95; the area under a curve is its AP."""
-    ax = quiet_axes(axes(ax, 6, 4.5))
-    for row, threshold, width in ((0, 0.5, 2.2), (5, 0.75, 1.5), (9, 0.95, 0.8)):
-        curve = found.precision[row]
-        label = f"IoU {threshold:.2f}: AP {curve.mean():.3f}"
-        ax.plot(found.recall, curve, color=GOOD, lw=width, alpha=0.2 + 0.35 * width, label=label)
-    ax.legend(loc="lower left", frameon=False, labelcolor=INK)
+    ax = quiet_axes(axes(ax, 7.4, 4.5))
+    above = 1.08
+    for place, (row, threshold) in enumerate(((0, 0.5), (5, 0.75), (9, 0.95))):
+        curve, color = found.precision[row], CLASS_COLORS[place]
+        ax.plot(found.recall, curve, color=color, lw=2.2)
+        # Every curve ends at the right, so its name stands there, with a thread to the place
+        # where it last was half as high as at first.
+        end = int(np.flatnonzero(curve >= curve.max(initial=0) / 2)[-1])
+        above = min(above - 0.08, curve[end])  # names stand apart
+        ax.annotate(
+            f"IoU {threshold:.2f}: AP {curve.mean():.3f}", (found.recall[end], curve[end]),
+            (1.05, above), textcoords=ax.get_yaxis_transform(), color=text_color(color),
+            weight="bold", va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.8, "shrinkB": 0},
+        )  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision, mean over classes")
     ax.set_title(
         f"boxes of {found.objects} objects on {found.pictures} pictures: AP {found.bbox['AP']:.3f}",
@@ -84,28 +95,27 @@ def plot_differences(
     gt_boxes, boxes    (y1, x1, y2, x2), pixels of the picture
     """
     gt_class_ids, class_ids = np.asarray(gt_class_ids), np.asarray(class_ids)
-    ax = show_picture(axes(ax, 8, 7), picture) or ax
+    ax = show_picture(axes(ax, 9, 6.8), picture)
     of_object, of_detection = match(gt_boxes, gt_class_ids, boxes, class_ids)
     found, missed, invented = of_object >= 0, of_object < 0, of_detection < 0
     name = partial(_name, names)
+    labelled = []
     for rows, whose, ids, color, style, word in (
         (found, gt_boxes, gt_class_ids, GOOD, "-", ""),
         (missed, gt_boxes, gt_class_ids, BAD, "--", "missed: "),
-        (invented, boxes, class_ids, INK, ":", "invented: "),
+        (invented, boxes, class_ids, INK, DOTTED, "invented: "),
     ):
         chosen = np.asarray(whose, np.float64).reshape(-1, 4)[rows]
-        draw_boxes(ax, chosen, [color] * len(chosen), linewidth=1.8, linestyle=style)
-        texts = [f"{word}{name(c)}" for c in ids[rows]]
-        label_boxes(ax, chosen, texts, [color] * len(chosen))
-    handles = [
-        Line2D([], [], color=color, ls=style, label=f"{int(rows.sum())} {word}")
-        for rows, color, style, word in (
-            (found, GOOD, "-", "found"), (missed, BAD, "--", "missed"),
-            (invented, INK, ":", "invented"),
-        )
-    ]  # fmt: skip
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3,
-              frameon=False, labelcolor=QUIET)  # fmt: skip
+        draw_boxes(ax, chosen, [color] * len(chosen), linewidth=2.2, linestyle=style)
+        labelled += [
+            (box, f"{word}{name(c)}", color) for box, c in zip(chosen, ids[rows], strict=True)
+        ]
+    if labelled:  # together, so that all keep clear of each other
+        label_boxes(ax, *zip(*labelled, strict=True))
+    beside(ax, [
+        (f"{found.sum()} found (solid)", GOOD), (f"{missed.sum()} missed (dashed)", BAD),
+        (f"{invented.sum()} invented (dotted)", INK),
+    ])  # fmt: skip
     return ax
 
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mrcnn_explained.pictures import color_splash
 from mrcnn_explained.plots.style import (
+    FAINT,
     axes,
     class_color,
     draw_boxes,
+    draw_masks,
     label_boxes,
     note,
     panels,
@@ -26,14 +27,10 @@ def plot_instances(
     instances: Instances, picture: Any, names: Sequence[str] = (), image: int = 0,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """Boxes, masks, classes and scores over the picture as given."""
+    """Boxes, masks (outlined, tinted), classes and scores over the picture as given."""
     ax = axes(ax, 8, 7)
-    painted = np.asarray(picture).astype(np.float64)
     classes = instances.class_ids[image]
-    for i, c in enumerate(classes):
-        mask = instances.masks[image][..., i]
-        painted[mask] = 0.5 * painted[mask] + 0.5 * 255 * np.array(to_rgb(class_color(c)))
-    show_picture(ax, painted)
+    draw_masks(ax, picture, instances.masks[image], [class_color(c) for c in classes])
     colors = [class_color(c) for c in classes]
     draw_boxes(ax, instances.rois[image], colors, linewidth=1.5)
     texts = [
@@ -59,10 +56,14 @@ def plot_mask_growth(
     full = instances.masks[image][..., index]
     height, width = full.shape
     cut = np.s_[max(0, y1) : min(height, y2), max(0, x1) : min(width, x2)]
-    first, second, third = panels(1, 3, 3.8, 3.8)[0]
+    first, second, third = panels(1, 3, 4.0, 4.4)[0]
     drawn = show_map(first, soft, f"mask head: {soft.shape[0]} x {soft.shape[1]}", vmin=0, vmax=1)
-    first.figure.colorbar(drawn, ax=first, shrink=0.7, label="probability")
-    show_map(second, full[cut], f"scaled to its box, cut at 0.5: {y2 - y1} x {x2 - x1}",
+    # Inside the panel's own frame: beside it, the bar would make this panel smaller.
+    bar = first.figure.colorbar(
+        drawn, cax=first.inset_axes((0, -0.09, 1, 0.05)), orientation="horizontal"
+    )
+    bar.set_label("probability")
+    show_map(second, full[cut], f"scaled to its box, {y2 - y1} x {x2 - x1}, and cut at 0.5",
              cmap="Greys_r", vmin=0, vmax=1)  # fmt: skip
     faded = np.asarray(picture).copy()
     faded[~full] = (0.35 * faded[~full] + 0.65 * 255).astype(np.uint8)
@@ -71,7 +72,20 @@ def plot_mask_growth(
         third, [(y1, x1, y2, x2)], class_color(instances.class_ids[image][index]), linewidth=2
     )
     third.set_title(f"in the picture: {full.sum():,} pixels", fontsize=9)
+    for ax in (first, second, third):
+        _square(ax)
+        ax.title.set_fontsize(10.5)
     return first.figure
+
+
+def _square(ax):
+    """Show a square, with grey beside what is not one: panels in a row get one size."""
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    reach = max(right - left, bottom - top) / 2
+    across, down = (left + right) / 2, (bottom + top) / 2
+    ax.set_xlim(across - reach, across + reach)
+    ax.set_ylim(down + reach, down - reach)
+    ax.set_facecolor(FAINT)
 
 
 def plot_color_splash(

@@ -6,17 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mrcnn_explained.plots.style import (
-    HALO,
     INK,
     LEVEL_COLORS,
     QUIET,
     axes,
+    beside,
     draw_boxes,
     level_names,
-    note,
     pixels,
     quiet_axes,
     show_picture,
+    text_color,
 )
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
@@ -32,9 +32,13 @@ LEVELS = range(LOWEST, HIGHEST + 1)
 
 
 def plot_levels(
-    levels: LevelAssignment, image: int = 0, *, rounding: Rounding = "round", ax: Axes | None = None
-) -> Axes:
+    levels: LevelAssignment, image: int = 0, *, rounding: Rounding = "round",
+    canonical_side: float = CANONICAL_SIDE, canonical_level: int = CANONICAL_LEVEL,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Each ROI at its exact level, with a drop to the level that it reads.
+
+    rounding, canonical_side, canonical_level    as assign_levels was given them
 
     Across: side of the ROI, pixels, log scale, ticks where the level changes. Up: level.
     A drop is what rounding takes away; beyond the steps it is how far the ROI is from a
@@ -44,22 +48,26 @@ def plot_levels(
         np.asarray(x[image]) for x in (levels.side, levels.exact_level, levels.roi_level)
     )
     real = side > 0
-    edges = level_boundaries(rounding=rounding)
+    equation = {"canonical_side": canonical_side, "canonical_level": canonical_level}
+    edges = level_boundaries(rounding=rounding, **equation)
     left = min([edges[0] / 4, *side[real]])
     right = max([edges[-1] * 4, *side[real]])
 
     ax = quiet_axes(axes(ax, 8.5, 4.6))
     ends = np.array([left, right])
-    ax.plot(ends, CANONICAL_LEVEL + np.log2(ends / CANONICAL_SIDE), color=QUIET, lw=1, zorder=1)
+    ax.plot(ends, canonical_level + np.log2(ends / canonical_side), color=QUIET, lw=1, zorder=1)
     for k, start, end in zip(LEVELS, [left, *edges], [*edges, right], strict=True):
         color, here = LEVEL_COLORS[k], real & (level == k)
         ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
         ax.vlines(side[here], level[here], exact[here], color=color, lw=0.8, alpha=0.5)
         ax.scatter(side[here], exact[here], s=18, color=color, edgecolor="white", lw=0.4, zorder=2)
+        # The line rises through the steps from below left to above right: P2 and P3 have room
+        # right of their end, below the line; P4 and P5 left of their beginning, above it.
+        low = k <= 3
         ax.annotate(
-            f"P{k}: {here.sum()} ROIs", (np.sqrt(start * end), k), (0, 8 if k > 3 else -8),
-            textcoords="offset points", color=color, ha="center", weight="bold",
-            va="bottom" if k > 3 else "top", bbox=HALO,
+            f"P{k}: {here.sum()} ROIs", (end if low else start, k), (9 if low else -9, 0),
+            textcoords="offset points", color=text_color(color), ha="left" if low else "right",
+            weight="bold", va="center",
         )  # fmt: skip
     ax.set_xscale("log", base=2)
     ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
@@ -71,7 +79,7 @@ def plot_levels(
     )
     hidden = f" ({np.sum(~real)} ROIs without area are not shown)" if (~real).any() else ""
     ax.set_xlabel(f"side of the ROI, sqrt(w h), molded pixels{hidden}", color=INK)
-    ax.set_ylabel("k = 4 + log2(side / 224)", color=INK)
+    ax.set_ylabel(f"k = {canonical_level} + log2(side / {canonical_side:g})", color=INK)
     return ax
 
 
@@ -79,12 +87,12 @@ def plot_levels_on_picture(
     levels: LevelAssignment, rois: Any, picture: Any, image: int = 0, count: int = 60,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """The first ROIs over the molded picture, each in the colour of the level that it reads.
+    """The best ROIs over the molded picture, each in the colour of the level that it reads.
 
     rois     [B, N, 4], normalised, best first
-    count    how many to draw; all are counted in the remarks
+    count    how many to draw; beside the picture stands how many of each level they are
     """
-    ax = show_picture(axes(ax, 7, 7), picture, fade=0.4)
+    ax = show_picture(axes(ax, 8.6, 6.8), picture, fade=0.4)
     level, side = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image])
     real = side > 0
     shown = np.flatnonzero(real)[:count]
@@ -92,20 +100,26 @@ def plot_levels_on_picture(
     draw_boxes(
         ax, pixels(np.asarray(rois[image])[shown], picture), [LEVEL_COLORS[k] for k in level[shown]]
     )
-    for row, k in enumerate(LEVELS):
-        drawn, all_of_it = np.sum(level[shown] == k), np.sum(real & (level == k))
-        note(ax, f"P{k}: {drawn} of {all_of_it} ROIs drawn", y=0.99 - 0.045 * row,
-             color=LEVEL_COLORS[k], weight="bold")  # fmt: skip
+    few = len(shown) < real.sum()
+    title = f"The {len(shown)} best of {real.sum()} ROIs" if few else f"All {len(shown)} ROIs"
+    ax.set_title(title, fontsize=11, color=INK, loc="left")
+    counts = [(k, np.sum(level[shown] == k), np.sum(real & (level == k))) for k in LEVELS]
+    beside(ax, [
+        (f"P{k}: {f'{drawn} of ' if few else ''}{every} ROIs", LEVEL_COLORS[k])
+        for k, drawn, every in counts
+    ])  # fmt: skip
     return ax
 
 
 def plot_sizes(
     levels: LevelAssignment, picture: Any, image: int = 0, *, rounding: Rounding = "round",
+    canonical_side: float = CANONICAL_SIDE, canonical_level: int = CANONICAL_LEVEL,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Width and height of every ROI in molded pixels, with the lines where the level changes.
 
     Both axes are logarithmic, so a line w h = constant is straight: shape does not matter.
+    Its side, sqrt(w h), stands at its end; rounding and the canonicals as in plot_levels.
     """
     ax = quiet_axes(axes(ax, 5.6, 5.4))
     height, width = np.asarray(picture).shape[:2]
@@ -115,15 +129,16 @@ def plot_sizes(
         here = real & (level == k)
         ax.scatter(w[here], h[here], s=14, color=LEVEL_COLORS[k], linewidths=0, alpha=0.7)
     low, high = min([8, *w[real], *h[real]]) * 0.8, max(height, width) * 1.2
-    edges = level_boundaries(rounding=rounding)
+    edges = level_boundaries(
+        rounding=rounding, canonical_side=canonical_side, canonical_level=canonical_level
+    )
     for side in edges:
         ax.plot([low, high], [side**2 / low, side**2 / high], color=QUIET, lw=1, zorder=0)
-        ax.annotate(f"{side:.0f} px", (side, side), fontsize=8, color=INK, ha="center", va="center",
-                    bbox=HALO, zorder=4)  # fmt: skip
+        _at_edge(ax, side**2, low, high, f"{side:.0f} px", color=QUIET, fontsize=9)
     for k, a, b in zip(LEVELS, [low, *edges], [*edges, high], strict=True):
-        middle = np.sqrt(a * b)
-        ax.annotate(f"P{k}", (middle, middle), color=LEVEL_COLORS[k], weight="bold", ha="center",
-                    bbox=HALO, zorder=5)  # fmt: skip
+        number = np.sum(real & (level == k))
+        _at_edge(ax, a * b, low, high, f"P{k}: {number}", color=text_color(LEVEL_COLORS[k]),
+                 weight="bold")  # fmt: skip
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if low < t < high]
     for axis in (ax.xaxis, ax.yaxis):
@@ -132,3 +147,12 @@ def plot_sizes(
     ax.set_xlabel("width, molded pixels")
     ax.set_ylabel("height, molded pixels")
     return ax
+
+
+def _at_edge(ax, area, low, high, text, **look):
+    """Write a text where the line w h = area leaves the plot, low…high on both axes."""
+    if area > low * high:  # at the top: ROIs that are as high as this are rare
+        ax.annotate(text, (area / high, high), (0, 3), textcoords="offset points", ha="left",
+                    va="bottom", rotation=40, rotation_mode="anchor", **look)  # fmt: skip
+    else:  # at the left
+        ax.annotate(text, (low, area / low), (4, 0), textcoords="offset points", **look)

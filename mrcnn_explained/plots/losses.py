@@ -11,7 +11,6 @@ from mrcnn_explained.config import LOSSES
 from mrcnn_explained.plots.style import (
     CLASS_COLORS,
     INK,
-    QUIET,
     axes,
     figure,
     quiet_axes,
@@ -21,16 +20,19 @@ from mrcnn_explained.stages.losses import Losses
 
 def plot_loss_terms(losses: Losses) -> Figure:
     """The terms of each loss, largest first: a few hard cases, or everyone a little?"""
-    fig = figure(12, 2.9)
-    for ax, name, color in zip(fig.subplots(1, 5), LOSSES, CLASS_COLORS, strict=False):
+    fig = figure(14, 3.4)
+    places = fig.subplots(1, 5)
+    for ax, name, color in zip(places, LOSSES, CLASS_COLORS, strict=False):
         part = getattr(losses, name)
         counted, terms = np.asarray(part.counted), np.asarray(part.terms)
         each = terms.reshape(*counted.shape, -1).mean(-1)[counted]
         each = np.sort(each)[::-1]
         quiet_axes(ax).fill_between(np.arange(len(each)), each, color=color, alpha=0.6, step="mid")
-        ax.set_title(f"{name}\n{float(part.loss):.3f} over {len(each)}", fontsize=9, color=INK)
+        ax.set_title(f"{name}\n{float(part.loss):.2g} over {len(each)}", fontsize=10.5, color=INK)
         ax.set_ylim(0, None)
-        ax.set_xlabel("terms, largest first", fontsize=8, color=QUIET)
+        whose = "anchors" if name.startswith("rpn") else "ROIs"
+        ax.set_xlabel(f"{whose} that count, largest first", color=INK)
+    places[0].set_ylabel("term of the loss")
     return fig
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.style import (
     BAD,
+    DOTTED,
     GOOD,
     INK,
     QUIET,
@@ -18,6 +19,7 @@ from mrcnn_explained.plots.style import (
     pixels,
     quiet_axes,
     show_picture,
+    text_color,
 )
 from mrcnn_explained.stages.proposals import Proposals
 
@@ -50,29 +52,45 @@ def plot_refinement(proposals: Proposals, picture: Any, image: int = 0, count: i
 def plot_suppression(
     proposals: Proposals, picture: Any, image: int = 0, kept: int | None = None, count: int = 12
 ) -> Axes:
-    """One kept box and those that it suppressed, with their IoU.
+    """One kept box and those that it suppressed, with their IoU; small: where in the picture.
 
     kept    row of the kept candidate; None: the one that suppressed most
     """
     by = np.asarray(proposals.nms.suppressed_by[image])
     overlap = np.asarray(proposals.nms.suppressed_iou[image])
-    ax = show_picture(axes(None, 6.5, 6.5), picture, fade=0.45)
+    ax = show_picture(axes(None, 9.2, 5.8), picture, fade=0.45)
+    ax.set_anchor("W")
     if kept is None and not (by >= 0).any():
         note(ax, "NMS suppressed nobody")
         return ax
     kept = int(np.bincount(by[by >= 0]).argmax()) if kept is None else kept
     losers = np.flatnonzero(by == kept)
     boxes = pixels(proposals.refined_anchors_clipped[image], picture)
-    draw_boxes(ax, boxes[losers[:count]], BAD, linestyle=":", linewidth=1.3)
+    draw_boxes(ax, boxes[losers[:count]], BAD, linestyle=DOTTED, linewidth=1.5)
     draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
     scores = np.asarray(proposals.scores[image])
     lines = [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in losers[:count]]
+    boxed = "dotted: suppressed, best first"
     more = f"\n… and {len(losers) - count} more" if len(losers) > count else ""
     title = f"Candidate {kept} (score {scores[kept]:.3f}) stays and suppresses {len(losers)}"
-    ax.set_title(title, fontsize=11, color=GOOD)
+    ax.set_title(title, fontsize=12, color=GOOD, loc="left")
     # Beside the picture: on it, the list would hide boxes.
-    note(ax, "\n".join(lines) + more, x=1.02, color=BAD, fontsize=8)
+    frame = _zoom(ax, boxes[[kept, *losers[:count]]])
+    small = show_picture(ax.inset_axes((1.03, 0.0, 0.3, 0.3)), picture, fade=0.45)
+    draw_boxes(small, [frame], INK, linewidth=1.5)
+    note(ax, "\n".join([boxed, *lines]) + more, x=1.02, color=text_color(BAD), fontsize=10.5,
+         linespacing=1.5)  # fmt: skip
     return ax
+
+
+def _zoom(ax, boxes):
+    """Show the square around some boxes, with room; returns it, (y1, x1, y2, x2)."""
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    middle, reach = (low + high) / 2, 0.8 * max(high - low)
+    frame = (*(middle - reach), *(middle + reach))
+    ax.set_xlim(frame[1], frame[3])
+    ax.set_ylim(frame[2], frame[0])
+    return frame
 
 
 def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> Axes:
@@ -103,13 +121,13 @@ def plot_corners(proposals: Proposals, picture: Any, image: int = 0) -> Figure:
     """Where the ROIs' corners lie: (y1, x1) left, (y2, x2) right, pixels."""
     valid = np.asarray(proposals.valid[image])
     boxes = pixels(np.asarray(proposals.rpn_rois[image])[valid], picture)
-    row = panels(1, 2, 3.6, 3.6)[0]
+    row = panels(1, 2, 4.4, 4.8)[0]
     height, width = np.asarray(picture).shape[:2]
     for ax, name, corner in zip(
         row, ("top left", "bottom right"), (boxes[:, :2], boxes[:, 2:]), strict=True
     ):
         quiet_axes(ax).scatter(corner[:, 1], corner[:, 0], s=6, color=GOOD, linewidths=0, alpha=0.5)
         ax.set(xlim=(-5, width + 5), ylim=(height + 5, -5), aspect="equal", xlabel="x, pixels")
-        ax.set_title(f"{name} corners of {len(boxes)} ROIs", fontsize=10, color=INK)
+        ax.set_title(f"{len(boxes)} {name} corners", fontsize=11, color=INK)
     row[0].set_ylabel("y, pixels")
     return row[0].figure

@@ -3,36 +3,39 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import LEVEL_COLORS, panels, show_map
+from mrcnn_explained.plots.style import LEVEL_COLORS, panels, show_map, text_color
 from mrcnn_explained.stages.pyramid import PyramidFeatures
 
 
 def plot_pyramid(features: PyramidFeatures, image: int = 0) -> Figure:
-    """Rows: laterals, upsampled, sums, P. Columns: levels 2…6. Mean absolute activation.
+    """Rows: laterals, upsampled, sums, P. Columns: levels 2…6. Mean |activation| over channels.
 
-    A row has one scale, so its levels can be compared. Read it upwards: a sum is the
-    lateral above it plus the upsampled sum of the next column.
+    Each panel has a scale of its own, from its lowest to its highest value; both are in its
+    title. Read it upwards: a sum is the lateral above it plus the upsampled sum of the next
+    column.
     """
     rows = {
         "lateral 1x1": features.laterals,
         "upsampled": features.upsampled,
         "sum": features.sums,
-        "after 3x3": features.rpn_maps,
+        "after 3x3: P": features.rpn_maps,
     }
-    grid = panels(4, 5, 2.3, 2.3)
+    grid = panels(4, 5, 2.5, 2.55)
     for axes, (name, maps) in zip(grid, rows.items(), strict=True):
-        means = [np.abs(np.asarray(x[image])).mean(axis=-1) for x in maps]
-        highest = max(m.max() for m in means)
-        axes[0].set_ylabel(name, fontsize=10)
-        for ax, level in zip(axes, range(2, 7), strict=True):
-            if level - 2 >= len(means):
-                ax.set_axis_off()
-                continue
-            values = means[level - 2]
-            show_map(ax, values, "x".join(map(str, values.shape)), vmin=0, vmax=highest)
+        for ax in axes[len(maps) :]:
+            ax.set_axis_off()
+            ax.set_box_aspect(1)  # as wide as the panels below it, for the level's name
+        for ax, values in zip(axes, maps, strict=False):
+            mean = np.abs(np.asarray(values[image])).mean(axis=-1)
+            size = " x ".join(map(str, mean.shape))
+            drawn = show_map(ax, mean, f"{size}: {mean.min():.2g} to {mean.max():.2g}")
+        axes[0].set_ylabel(name, fontsize=11)
     for ax, level in zip(grid[0], range(2, 7), strict=True):
         ax.text(
-            0.5, 1.22, f"level {level}", transform=ax.transAxes, ha="center", fontsize=11,
-            color=LEVEL_COLORS[level], weight="bold",
+            0.5, 1.2, f"level {level}", transform=ax.transAxes, ha="center", fontsize=12,
+            color=text_color(LEVEL_COLORS[level]), weight="bold",
         )  # fmt: skip
+    bar = grid[0, 0].figure.colorbar(drawn, ax=grid, shrink=0.5, ticks=drawn.get_clim())
+    bar.ax.set_yticklabels(["panel's\nlowest", "panel's\nhighest"])
+    bar.set_label("mean |activation| over channels")
     return grid[0, 0].figure

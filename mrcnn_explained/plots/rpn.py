@@ -5,25 +5,37 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET, panels, quiet_axes, show_picture
+from mrcnn_explained.plots.style import (
+    GOOD,
+    INK,
+    LEVEL_COLORS,
+    panels,
+    quiet_axes,
+    show_map,
+    show_picture,
+    text_color,
+)
 from mrcnn_explained.stages.rpn import RpnScores
 
 
 def plot_score_maps(rpn: RpnScores, picture: Any, image: int = 0) -> Figure:
-    """Probability of an object, best of a cell's anchors, P2…P6 over the picture, one scale."""
-    row = panels(1, 5, 2.8, 3.0)[0]
+    """Probability of an object, best of a cell's anchors: the picture, then P2…P6 on one scale.
+
+    The maps lie beside the picture and not on it: their colours are those of the bar.
+    """
+    shown, *row = panels(2, 3, 3.1, 3.2).flat
+    show_picture(shown, picture).set_title("the molded picture", fontsize=11)
     maps = [np.asarray(level[image, ..., 1]).max(axis=-1) for level in rpn.level_class]
     low, high = min(m.min() for m in maps), max(m.max() for m in maps)
     height, width = np.asarray(picture).shape[:2]
     for ax, level, values in zip(row, range(2, 7), maps, strict=True):
-        show_picture(ax, picture)
-        drawn = ax.imshow(
-            values, extent=(0, width, height, 0), cmap="magma", alpha=0.75, vmin=low, vmax=high,
-            interpolation="nearest",
-        )  # fmt: skip
-        ax.set_title(f"P{level}: {values.shape[0]} x {values.shape[1]}", color=LEVEL_COLORS[level])
-    bar = row[0].figure.colorbar(drawn, ax=list(row), shrink=0.75)
-    bar.set_label("probability of an object")
+        drawn = show_map(
+            ax, values, extent=(0, width, height, 0), cmap="magma", vmin=low, vmax=high
+        )
+        ax.set_title(f"P{level}: {values.shape[0]} x {values.shape[1]} cells", fontsize=11,
+                     color=text_color(LEVEL_COLORS[level]))  # fmt: skip
+    bar = shown.figure.colorbar(drawn, ax=[shown, *row], shrink=0.75)
+    bar.set_label("probability of an object, best anchor of the cell")
     return row[0].figure
 
 
@@ -33,20 +45,36 @@ def plot_score_histograms(rpn: RpnScores, image: int = 0) -> Figure:
     for ax, level, values in zip(row, range(2, 7), rpn.level_class, strict=True):
         scores = np.asarray(values[image, ..., 1]).ravel()
         quiet_axes(ax).hist(scores, bins=40, range=(0, 1), color=LEVEL_COLORS[level], log=True)
-        ax.set_title(f"P{level}: {len(scores):,} anchors", fontsize=10, color=LEVEL_COLORS[level])
+        ax.set_title(f"P{level}: {len(scores):,} anchors", fontsize=10,
+                     color=text_color(LEVEL_COLORS[level]))  # fmt: skip
         ax.set_xlabel("probability")
     row[0].set_ylabel("anchors")
     return row[0].figure
 
 
-def plot_delta_histograms(rpn: RpnScores, image: int = 0) -> Figure:
-    """The four box deltas of all anchors, in standard deviations; grey line: no change."""
-    row = panels(1, 4, 2.8, 2.4)[0]
-    deltas = np.asarray(rpn.rpn_bbox[image])
+def plot_delta_histograms(rpn: RpnScores, image: int = 0, min_score: float = 0.5) -> Figure:
+    """The four box deltas of the anchors that may become ROIs, in standard deviations.
+
+    min_score    probability of an object from which an anchor is drawn; 0: all of them. The
+                 others' deltas are never learnt and mean nothing.
+
+    The line marks no change. What the RPN gives is a delta / RPN_BBOX_STD_DEV.
+    """
+    row = panels(1, 4, 3.0, 2.9)[0]
+    drawn = np.asarray(rpn.rpn_class[image])[:, 1] >= min_score
+    deltas = np.asarray(rpn.rpn_bbox[image])[drawn]
+    row[0].figure.suptitle(
+        f"{drawn.sum():,} of {len(drawn):,} anchors: probability {min_score:g} or more",
+        fontsize=11, color=INK,
+    )  # fmt: skip
+    if not len(deltas):
+        for ax in row:
+            ax.set_axis_off()
+        return row[0].figure
     for ax, name, values in zip(row, ("dy", "dx", "dh", "dw"), deltas.T, strict=True):
-        quiet_axes(ax).hist(values, bins=60, color=QUIET)
-        ax.axvline(0, color="black", linewidth=0.8)
+        quiet_axes(ax).hist(values, bins=40, color=GOOD)
+        ax.axvline(0, color=INK, linewidth=0.8)
         ax.set_title(f"{name}: {values.mean():.2f} ± {values.std():.2f}", fontsize=10)
-        ax.set_xlabel("std-devs")
+        ax.set_xlabel("delta / RPN_BBOX_STD_DEV")
     row[0].set_ylabel("anchors")
     return row[0].figure

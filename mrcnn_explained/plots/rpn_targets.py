@@ -4,22 +4,23 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from mrcnn_explained.boxes import apply_box_deltas
 from mrcnn_explained.plots.style import (
-    BAD,
-    GOOD,
+    DOTTED,
     INK,
     LEVEL_COLORS,
-    QUIET,
     axes,
+    beside,
     draw_boxes,
     quiet_axes,
     show_picture,
+    text_color,
 )
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.rpn_targets import NEGATIVE_IOU, POSITIVE_IOU, RpnTargets
+
+FLOOR = 0.6  # where an empty bin of a log histogram is drawn
 
 
 def plot_rpn_targets(
@@ -28,58 +29,59 @@ def plot_rpn_targets(
 ) -> Axes:  # fmt: skip
     """Drawn anchors on the molded picture: positive ones dotted, what they should become solid.
 
-    A positive anchor has the colour of its level; negatives are faint.
+    A positive anchor has the colour of its level; negatives are thin and grey. What is what
+    stands beside the picture.
     """
-    ax = show_picture(axes(ax, 8, 7), picture, fade=0.35)
+    ax = show_picture(axes(ax, 9.2, 6.6), picture, fade=0.5)
     match = np.asarray(targets.rpn_match[image])
     boxes, level = np.asarray(anchors.boxes_px), np.asarray(anchors.level)
-    draw_boxes(ax, boxes[match == -1], QUIET, linewidth=0.4, alpha=0.35)
+    draw_boxes(ax, boxes[match == -1], INK, linewidth=0.7, alpha=0.4)
     rows = np.asarray(targets.positive_anchors[image])
     rows = rows[rows >= 0]
     deltas = np.asarray(targets.rpn_bbox[image][: len(rows)]) * np.asarray(std_dev, np.float32)
     goals = apply_box_deltas(boxes[rows], deltas).numpy()
     colors = [LEVEL_COLORS[k] for k in level[rows]]
-    draw_boxes(ax, boxes[rows], colors, linewidth=1, linestyle=":")
-    draw_boxes(ax, goals, colors, linewidth=1.8)
-    here = sorted(set(level[rows].tolist()))
-    handles = [
-        Line2D([], [], color=LEVEL_COLORS[k], label=f"P{k}: {(level[rows] == k).sum()} positive")
-        for k in here
-    ]
-    handles.append(Line2D([], [], color=QUIET, lw=0.8, label=f"{(match == -1).sum()} negative"))
-    _legend_below(ax, handles)
+    draw_boxes(ax, goals, colors, linewidth=2.4)
+    draw_boxes(ax, boxes[rows], colors, linewidth=1.8, linestyle=DOTTED)
+    beside(ax, [
+        ("dotted: positive anchors,\nin the colour of their level", INK),
+        *((f"P{k}: {(level[rows] == k).sum()} positive", LEVEL_COLORS[k])
+          for k in sorted(set(level[rows].tolist()))),
+        ("solid: the box that each\nshould become", INK),
+        (f"thin: {(match == -1).sum()} negative anchors", INK),
+    ])  # fmt: skip
     return ax
 
 
 def plot_anchor_overlaps(
     targets: RpnTargets, anchors: Anchors, *, image: int = 0, ax: Axes | None = None
 ) -> Axes:
-    """How far anchors overlap their best object: a histogram, with the two thresholds."""
-    ax = quiet_axes(axes(ax, 7, 4))
+    """How far anchors overlap their best object: a histogram a level, with the two thresholds.
+
+    Anchors that touch no object are left out: nearly all would stand at 0.
+    """
+    ax = quiet_axes(axes(ax, 8, 4.6))
     overlap = np.asarray(targets.anchor_iou_max[image])
     level, forced = np.asarray(anchors.level), np.asarray(targets.forced[image])
     touching = overlap > 0
     edges = np.linspace(0, 1, 41)
-    parts = [overlap[touching & (level == k)] for k in LEVEL_COLORS]
-    names = [f"P{k}" for k in LEVEL_COLORS]
-    ax.hist(parts, edges, stacked=True, color=list(LEVEL_COLORS.values()), label=names)
+    above = np.inf
+    counts = {k: np.histogram(overlap[touching & (level == k)], edges)[0] for k in LEVEL_COLORS}
+    for k in sorted(counts, key=lambda k: -counts[k][0]):
+        # A log scale has no 0: an empty bin lies on the floor.
+        ax.stairs(np.maximum(counts[k], FLOOR), edges, color=LEVEL_COLORS[k], lw=1.8, baseline=None)
+        above = min(max(counts[k][0], FLOOR), above / 2)  # names stand apart
+        ax.text(-0.01, above, f"P{k}", color=text_color(LEVEL_COLORS[k]), weight="bold",
+                ha="right", va="center")  # fmt: skip
     ax.set_yscale("log")
-    for threshold, color in ((NEGATIVE_IOU, BAD), (POSITIVE_IOU, GOOD)):
-        ax.axvline(threshold, color=color, lw=1.5)
+    for threshold, word in ((NEGATIVE_IOU, "negative below"), (POSITIVE_IOU, "positive from")):
+        ax.axvline(threshold, color=INK, lw=1, ls="--")
+        ax.text(threshold, 1.01, f"{word} {threshold}", transform=ax.get_xaxis_transform(),
+                ha="center", va="bottom", fontsize=10)  # fmt: skip
     weak = overlap[forced & (overlap < POSITIVE_IOU)]
-    ax.plot(weak, np.full(len(weak), 0.7), "v", color=INK, markersize=6, clip_on=False)
-    ax.set(xlabel="IoU with the best object", ylabel="anchors", xlim=(0, 1), ylim=(0.6, None))
-    ax.set_title(
-        f"negative below {NEGATIVE_IOU}, positive from {POSITIVE_IOU}\n"
-        f"triangles: {len(weak)} best anchors of an object, positive all the same",
-        fontsize=9, color=INK, loc="left",
-    )  # fmt: skip
-    ax.legend(frameon=False, fontsize=8)
+    ax.plot(weak, np.full(len(weak), 1.3 * FLOOR), "v", color=INK, markersize=6, clip_on=False)
+    ax.set(xlabel="IoU with the best object", ylabel="anchors", xlim=(-0.06, 1), ylim=(FLOOR, None))
+    if len(weak):
+        ax.set_title(f"triangles: {len(weak)} best anchors of an object, positive all the same",
+                     fontsize=10, color=INK, loc="left", pad=22)  # fmt: skip
     return ax
-
-
-def _legend_below(ax, handles):
-    ax.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=len(handles),
-        frameon=False, fontsize=8, labelcolor=INK,
-    )  # fmt: skip

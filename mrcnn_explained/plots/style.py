@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -16,7 +17,27 @@ GOOD, BAD = "#0072B2", "#D55E00"  # kept, lost: told apart by every kind of colo
 LEVEL_COLORS = {2: "#0072B2", 3: "#009E73", 4: "#E69F00", 5: "#D55E00", 6: "#7B3FA0"}
 CLASS_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7B3FA0", "#56B4E9")
 MAP = "viridis"  # for whatever has a value per cell
+DOTTED = (0, (1.5, 1.5))  # a box before a change; solid: behind it
 HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+
+
+def luminance(color: Any) -> float:
+    """How bright a colour is to the eye, 0…1: the relative luminance of WCAG 2."""
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def ink_on(color: Any) -> str:
+    """Black or white: whichever has the stronger contrast on a colour, 4.5 or more."""
+    return "#000000" if luminance(color) > 0.179 else "#FFFFFF"
+
+
+def text_color(color: Any) -> str:
+    """A colour dark enough for text on white: contrast 4.5 or more, the hue as it is."""
+    rgb = np.array(to_rgb(color))
+    while luminance(rgb) > 1.05 / 4.5 - 0.05:
+        rgb = rgb * 0.98
+    return to_hex(rgb)
 
 
 def class_color(class_id: int) -> str:
@@ -90,21 +111,80 @@ def draw_boxes(
 
 
 def label_boxes(
-    ax: Axes, boxes: Iterable[Sequence[float]], texts: Iterable[str], colors: Iterable[str]
-) -> None:
-    """Write a text at each box's top left corner, moved down where two would overlap."""
-    taken: list[tuple[float, float]] = []
-    bottom, right = max(ax.get_ylim()), max(ax.get_xlim())
-    line, reach = bottom / 28, right / 5
-    for (y1, x1, _, _), text, color in zip(boxes, texts, colors, strict=True):
-        x, y = min(max(x1, 0), right - reach / 2), max(y1, line)
-        while any(abs(x - a) < reach and abs(y - b) < line for a, b in taken) and y < bottom:
-            y += line
-        taken.append((x, y))
+    ax: Axes, boxes: Iterable[Sequence[float]], texts: Iterable[str], colors: Iterable[str],
+    size: float = 8.5,
+) -> None:  # fmt: skip
+    """Write a text above each box, or below where that is taken or outside the picture.
+
+    A label avoids the labels before it and small boxes, which it would hide.
+    """
+    boxes = [tuple(float(v) for v in box) for box in boxes]
+    left, right, top, bottom = *sorted(ax.get_xlim()), *sorted(ax.get_ylim())
+    point = _units_per_point(ax, right - left, bottom - top)
+    line = 1.75 * size * point  # a text's height with its background
+    # A box that is small beside a label would vanish under it.
+    taken = [box for box in boxes if (box[2] - box[0]) * (box[3] - box[1]) < 12 * line**2]
+    for (y1, x1, y2, _), text, color in zip(boxes, texts, colors, strict=True):
+        width = (0.62 * len(text) * size + 4) * point
+        x = min(max(x1, left), max(right - width, left))
+        steps = np.arange(0, (bottom - top) / 2, line / 4)
+        places = [
+            (y, x, y + line, x + width)
+            for step in steps for y in (y1 - line - step, y2 + step)
+            if top <= y <= bottom - line
+        ]  # fmt: skip
+        free = [place for place in places if not any(_meet(place, other) for other in taken)]
+        place = (free or places or [(y1, x, y1 + line, x + width)])[0]
+        taken.append(place)
         ax.text(
-            x, y, text, color="white", fontsize=7.5, va="bottom", clip_on=True,
-            bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2, "alpha": 0.9},
+            x + 2 * point, (place[0] + place[2]) / 2, text, color=ink_on(color), fontsize=size,
+            va="center", clip_on=True,
+            bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2},
         )  # fmt: skip
+
+
+def _units_per_point(ax: Axes, width: float, height: float) -> float:
+    """How many units of some axes of a picture a point of type is, about."""
+    window, points = ax.get_window_extent(), 72 / ax.figure.dpi
+    return max(width / (window.width * points), height / (window.height * points))
+
+
+def _meet(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two boxes (y1, x1, y2, x2) overlap; edges may touch."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def draw_masks(ax: Axes, picture: Any, masks: Any, colors: Sequence[str]) -> Axes:
+    """Draw a picture with each mask [h, w, n] tinted a little and outlined in its colour.
+
+    The tint is 20 % of the colour, so that an object's own colours can still be seen.
+    """
+    painted, masks = np.asarray(picture).astype(np.float64), np.asarray(masks, bool)
+    for i, color in enumerate(colors):
+        mask = masks[..., i]
+        painted[mask] = 0.8 * painted[mask] + 0.2 * 255 * np.array(to_rgb(color))
+    show_picture(ax, painted)
+    across, down = np.arange(-0.5, masks.shape[1] + 1), np.arange(-0.5, masks.shape[0] + 1)
+    for i, color in enumerate(colors):
+        if masks[..., i].any():
+            # The frame of zeros closes the outline of a mask that the picture's edge cuts.
+            closed = np.pad(masks[..., i].astype(float), 1)
+            ax.contour(across, down, closed, [0.5], colors=[color], linewidths=1.6)
+    ax.set_xlim(0, masks.shape[1])
+    ax.set_ylim(masks.shape[0], 0)
+    return ax
+
+
+def beside(
+    ax: Axes, lines: Iterable[tuple[str, str]], size: float = 10.5, top: float = 0.98
+) -> None:
+    """Write lines (text, colour) right of a picture: on it they would hide something."""
+    ax.set_anchor("W")
+    texts = list(lines)
+    for text, color in texts:
+        weight = "normal" if color in (INK, QUIET) else "bold"
+        note(ax, text, x=1.02, y=top, color=text_color(color), weight=weight, fontsize=size)
+        top -= (0.02 + 0.038 * (text.count("\n") + 1)) * size / 10.5
 
 
 def note(ax: Axes, text: str, x: float = 0.01, y: float = 0.99, **options: Any) -> None:

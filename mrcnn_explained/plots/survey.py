@@ -12,6 +12,7 @@ from mrcnn_explained.plots.style import (
     LEVEL_COLORS,
     QUIET,
     axes,
+    ink_on,
     level_names,
     panels,
     quiet_axes,
@@ -31,7 +32,7 @@ def plot_level_shares(shares: dict[str, dict[int, float]], ax: Axes | None = Non
             ax.barh(place, value, left=left, color=LEVEL_COLORS[k], height=0.72)
             if value >= 0.07:
                 ax.text(left + value / 2, place, f"P{k} {value:.0%}", ha="center", va="center",
-                        color="white", fontsize=8, weight="bold")  # fmt: skip
+                        color=ink_on(LEVEL_COLORS[k]), fontsize=8, weight="bold")  # fmt: skip
             left += value
         if not left:
             ax.text(0.01, place, "no box", va="center", color=QUIET, fontsize=8)
@@ -51,12 +52,10 @@ def plot_sides(boxes: dict[str, Any], *, rounding: str = "round") -> Figure:
     here = [kind for kind in KINDS if len(boxes[kind].side)]
     grid = panels(1, max(len(here), 1), 4.2, 2.9)[0]
     for ax, kind in zip(grid, here, strict=False):
-        sides = np.log2(np.maximum(boxes[kind].side, 1))
-        bins = np.linspace(np.floor(sides.min()), np.ceil(sides.max() + 0.01), 33)
-        levels = [k for k in LEVEL_COLORS if (boxes[kind].level == k).any()]
+        bins, counts = _histogram(boxes[kind])
         quiet_axes(ax).hist(
-            [sides[boxes[kind].level == k] for k in levels], bins=bins, stacked=True,
-            color=[LEVEL_COLORS[k] for k in levels],
+            [bins[:-1]] * len(counts), bins=bins, weights=list(counts.values()), stacked=True,
+            color=[LEVEL_COLORS[k] for k in counts],
         )  # fmt: skip
         for edge in level_boundaries(rounding=rounding):
             if bins[0] < np.log2(edge) < bins[-1]:
@@ -64,24 +63,40 @@ def plot_sides(boxes: dict[str, Any], *, rounding: str = "round") -> Figure:
         ticks = range(int(bins[0]), int(bins[-1]) + 1)
         ax.set_xticks(list(ticks), [f"{2**t}" for t in ticks])
         ax.set(xlabel="side in the molded picture, pixels", ylabel=KINDS[kind])
-        ax.set_title(f"{len(sides):,} {KINDS[kind]}; near a boundary {boxes[kind].near:.0%}",
+        number, near = len(boxes[kind].side), boxes[kind].near
+        ax.set_title(f"{number:,} {KINDS[kind]}; near a boundary {near:.0%}",
                      fontsize=9, loc="left")  # fmt: skip
     for ax in grid[len(here) :]:
         ax.set_axis_off()
     return grid[0].figure
 
 
-def plot_classes(names: Any, levels: Any, ax: Axes | None = None, limit: int = 20) -> Axes:
+def _histogram(boxes: Any, bins: int = 32) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Edges [bins + 1] of log2 of the sides, and level → counts [bins], of levels with a box.
+
+    Counted piece by piece: a survey has millions of boxes, and a histogram of them is small.
+    """
+    low, high = (np.log2(max(side, 1)) for side in (boxes.side.min(), boxes.side.max()))
+    edges = np.linspace(np.floor(low), np.ceil(high + 0.01), bins + 1)
+    counts = {k: np.zeros(bins, np.int64) for k in LEVEL_COLORS if (boxes.level == k).any()}
+    for start in range(0, len(boxes.side), 2**16):
+        piece = slice(start, start + 2**16)
+        sides = np.log2(np.maximum(boxes.side[piece], 1))
+        for k, count in counts.items():
+            count += np.histogram(sides[boxes.level[piece] == k], edges)[0]
+    return edges, counts
+
+
+def plot_classes(
+    classes: dict[str, dict[int, int]], ax: Axes | None = None, limit: int = 20
+) -> Axes:
     """Boxes by class and level: the commonest classes, a row each; areas are numbers of boxes.
 
-    names, levels    str [n] and int [n]: class and level of each box
+    classes    class → level → how many boxes
     """
-    kinds, counts = np.unique(np.asarray(names), return_counts=True)
-    kinds = kinds[np.argsort(-counts, kind="stable")][:limit]
+    kinds = sorted(classes, key=lambda name: (-sum(classes[name].values()), name))[:limit]
     columns = [2, 3, 4, 5]
-    table = np.array(
-        [[np.sum((names == name) & (levels == k)) for k in columns] for name in kinds]
-    ).reshape(-1, 4)
+    table = np.array([[classes[name].get(k, 0) for k in columns] for name in kinds]).reshape(-1, 4)
     ax = quiet_axes(axes(ax, 6, 1.2 + 0.34 * len(kinds)))
     most = max(table.max(initial=1), 1)
     for row, numbers in enumerate(table):

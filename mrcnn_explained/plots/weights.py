@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from mrcnn_explained.plots.style import GOOD, QUIET, panels, quiet_axes
 
 BINS = 50
+ABREAST = 3  # layers in a row
 
 
 def plot_weight_histograms(weights: Mapping[str, Any], layers: list[str] | None = None) -> Figure:
-    """A row a layer, its kernel left and its bias right, 50 bins.
+    """A kernel and, right of it, its bias, 50 bins; three layers in a row.
 
     weights    `layer/weight` → array, as `MaskRCNN.weights` has it; the RPN's layers too
     layers     which; None: the heads and the RPN
@@ -23,17 +24,27 @@ def plot_weight_histograms(weights: Mapping[str, Any], layers: list[str] | None 
     ]  # fmt: skip
     if not layers:
         raise ValueError(f"no layer to draw: there are {', '.join(weights) or 'no weights'}")
-    grid = panels(len(layers), 2, 4.2, 1.5)
-    for row, layer in zip(grid, layers, strict=True):
-        for ax, part, color in zip(row, ("kernel", "bias"), (GOOD, QUIET), strict=True):
-            if f"{layer}/{part}" not in weights:
+    abreast = min(ABREAST, len(layers))
+    grid = panels(-(-len(layers) // abreast), 2 * abreast, 2.7, 1.9)
+    places = grid.reshape(-1, 2)
+    for pair, layer in zip(places, layers, strict=False):
+        for ax, part, color in zip(pair, ("kernel", "bias"), (GOOD, QUIET), strict=True):
+            if f"{layer}/{part}" in weights:
+                _histogram(ax, f"{layer}/{part}", weights[f"{layer}/{part}"], color)
+            else:
                 ax.set_axis_off()
-                continue
-            values = np.asarray(weights[f"{layer}/{part}"]).ravel()
-            quiet_axes(ax).hist(values, bins=BINS, color=color)
-            ax.set_title(
-                f"{layer}/{part}: {len(values):,} values, {values.mean():.3g} ± {values.std():.3g}",
-                fontsize=8,
-            )
-            ax.tick_params(labelsize=7)
+    for ax in places[len(layers) :].flat:
+        ax.set_axis_off()
+    for ax in grid[:, 0]:
+        ax.set_ylabel("weights", fontsize=8)
     return grid[0, 0].figure
+
+
+def _histogram(ax, name, values, color):
+    values = np.asarray(values).ravel()
+    quiet_axes(ax).hist(values, bins=BINS, color=color)
+    told = f"{len(values):,} values, {values.mean():.2g} ± {values.std():.2g}"
+    ax.set_title(f"{name}\n{told}", fontsize=8.5)
+    ax.set_xlabel("value", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.locator_params(nbins=4)

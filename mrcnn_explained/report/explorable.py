@@ -19,7 +19,7 @@ from mrcnn_explained.explorers.level_chart import LEVELS, level_chart
 from mrcnn_explained.explorers.scene import boxes, label, picture_panel
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.style import LEVEL_COLORS, class_color, pixels
-from mrcnn_explained.report.rois import roi_rows
+from mrcnn_explained.report.rois import level_settings, roi_rows
 from mrcnn_explained.stages.detections import Detections, fate_kind, select_detections
 from mrcnn_explained.stages.levels import LOWEST, level_boundaries
 from mrcnn_explained.trace import Trace
@@ -130,12 +130,11 @@ def _on_picture(trace, rows):
 
 
 def _chart(trace, rows):
-    changed = json.loads(trace.run.settings).get("levels", {})
-    canonical = {k: v for k, v in changed.items() if k in ("canonical_side", "canonical_level")}
-    edges = level_boundaries(rounding=trace.config.level_rounding, **canonical)
-    levels = trace.levels
+    settings, levels = level_settings(trace), trace.levels
+    edges = level_boundaries(**settings)
+    del settings["rounding"]
     return level_chart(
-        levels.side[0], levels.exact_level[0], levels.roi_level[0], rows, edges, **canonical
+        levels.side[0], levels.exact_level[0], levels.roi_level[0], rows, edges, **settings
     )
 
 
@@ -150,9 +149,9 @@ def _detections(trace, rows):
     words = [f"{config.class_name(int(d.class_ids[0][i]))} {d.class_scores[0][i]:.2f}"
              for i in rows]  # fmt: skip
     return picture_panel(
-        "Detections", picture, fade=0.75,
+        "Detections", picture, fade=0.75, below=True,
         boxes=[boxes(place[rows], colors, rows, width=2)],
-        labels=[label(text, place[i, 1], place[i, 0] + 7, size=11, color="#ffffff",
+        labels=[label(text, place[i, 1], place[i, 0], foot=place[i, 2], size=11,
                       background=color, apart=True, row=int(i))
                 for i, text, color in zip(rows, words, colors, strict=True)],
     )  # fmt: skip

@@ -29,6 +29,7 @@ from mrcnn_explained.plots.proposals import (
 from mrcnn_explained.plots.pyramid import plot_pyramid
 from mrcnn_explained.plots.reorder import plot_reorder
 from mrcnn_explained.plots.rpn import plot_delta_histograms, plot_score_histograms, plot_score_maps
+from mrcnn_explained.report.rois import level_settings
 from mrcnn_explained.trace import Trace
 
 
@@ -94,7 +95,7 @@ FIGURES = (
         "How many anchors have which probability.",
         lambda t: plot_score_histograms(t.rpn)),
     ReportFigure("rpn", "05_rpn_deltas.png",
-        "How the RPN would move and stretch its anchors, in standard deviations.",
+        "How the RPN would move and stretch the anchors that it takes for objects.",
         lambda t: plot_delta_histograms(t.rpn)),
     ReportFigure("proposals", "06_proposals.png",
         "The best candidates as anchors, refined, clipped, and what NMS left.",
@@ -110,13 +111,13 @@ FIGURES = (
         lambda t: plot_corners(t.proposals, _picture(t))),
     ReportFigure("levels", "07_levels.png",
         "Every ROI on the level equation: its exact level, and the drop to the level it reads.",
-        lambda t: plot_levels(t.levels, rounding=t.config.level_rounding).figure),
+        lambda t: plot_levels(t.levels, **level_settings(t)).figure),
     ReportFigure("levels", "07_levels_picture.png",
         "ROIs in the colour of the level that they read.",
         lambda t: plot_levels_on_picture(t.levels, t.proposals.rpn_rois, _picture(t)).figure),
     ReportFigure("levels", "07_levels_sizes.png",
         "Width and height of every ROI; along a line the area is the same, and so is the level.",
-        lambda t: plot_sizes(t.levels, _picture(t), rounding=t.config.level_rounding).figure),
+        lambda t: plot_sizes(t.levels, _picture(t), **level_settings(t)).figure),
     ReportFigure("crops", "08_crops.png",
         "The samples of one ROI on the map of its level and on the picture, and what they give.",
         lambda t: plot_sampling(t.crops, t.pyramid.roi_maps, _picture(t), main_roi(t))),
@@ -124,7 +125,7 @@ FIGURES = (
         "A few channels of that crop.",
         lambda t: plot_crop_channels(t.crops, main_roi(t))),
     ReportFigure("reorder", "09_reorder.png",
-        "Each line is a crop on its way from the stack of its level to its ROI.",
+        "The first ROIs on their way: into the stack of their level, and back in their order.",
         lambda t: plot_reorder(t.reordered, t.crops.ix).figure),
     ReportFigure("box_head", "10_box_head.png",
         "The class probabilities of the same ROI.",
@@ -137,7 +138,9 @@ FIGURES = (
         lambda t: plot_cascade(t.detections, t.proposals.valid).figure),
     ReportFigure("detections", "11_detections_refined.png",
         "ROIs before and after the deltas of their class.",
-        lambda t: plot_class_refinement(t.detections, t.proposals.rpn_rois, _picture(t))),
+        lambda t: plot_class_refinement(
+            t.detections, t.proposals.rpn_rois, _picture(t), names=_names(t)
+        )),
     ReportFigure("detections", "11_detections_nms.png",
         "What NMS left of each class.",
         lambda t: plot_nms_by_class(t.detections, _names(t)).figure),

@@ -78,11 +78,15 @@ class Page {
       }
       return input;
     };
+    const levels = add(parent, "div");
+    levels.setAttribute("role", "group");
+    levels.setAttribute("aria-label", "pyramid levels");
+    levels.append("levels ");
     this.levels = data.levels.map(({ value, text, count, color }) => {
       const input = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
       input.style.accentColor = color;
       input.dataset.level = value;
-      const label = add(parent, "label");
+      const label = add(levels, "label");
       label.append(again(input), `${text} (${count})`);
       return [value, input];
     });
@@ -133,12 +137,17 @@ class Page {
     const selected = this.model ? this.model.get("selected") : data.main;
     const here = this.place.get(selected);
     const panels = data.scene.panels.map((panel) => picked(panel, wanted));
-    if (here !== undefined) panels[0].points.push(this.grid(here));
-    const text = [{ text: `${wanted.size} of ${data.rois.roi.length} ROIs are shown` }];
+    const shown = here !== undefined && wanted.has(selected);
+    if (shown) panels[0].points.push(this.grid(here));
+    const chosen = here === undefined ? ""
+      : `; ROI ${selected} is chosen${shown ? "" : ", but hidden by the filters"}`;
+    const text = [{
+      text: `${wanted.size} of ${data.rois.roi.length} ROIs are shown${chosen}`, live: true,
+    }];
     if (this.confidence) {
       const { confidence, rois } = data.thresholds[this.confidence.value];
       panels.push({
-        ...picked(data.detections, new Set(rois)), starts_row: true,
+        ...picked(data.detections, new Set(rois)),
         title: `${rois.length} detections at a confidence of ${confidence.toFixed(2)}`,
       });
     }

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mrcnn_explained import __version__
 from mrcnn_explained.report.explorable import as_json, explorable
 from mrcnn_explained.report.rois import COLUMNS, count_all, roi_rows
-from mrcnn_explained.report.story import CHAPTERS, facts
+from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.report.tables import summary_rows
 from mrcnn_explained.stages.catalog import STAGES, fields
 from mrcnn_explained.trace import Trace
@@ -47,7 +47,9 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
         run=trace.run,
         random=trace.randomness(),
         summary=summary_rows(trace),
-        chapters=[_chapter(part, known, drawings, shapes) for part in CHAPTERS],
+        chapters=[
+            _chapter(part, answer(part, trace, known), drawings, shapes) for part in CHAPTERS
+        ],
         columns=list(COLUMNS),
         rois=[_short(row) for row in roi_rows(trace)],
         version=__version__,
@@ -67,7 +69,7 @@ def as_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _chapter(part, known: dict[str, Any], drawings: list[Drawing], shapes: dict[str, str]) -> dict:
+def _chapter(part, told: str, drawings: list[Drawing], shapes: dict[str, str]) -> dict[str, Any]:
     stage = next(stage for stage in STAGES if stage.module == part.stage)
     figures = [
         {"caption": d.caption, "png": as_base64(d.png)}
@@ -89,7 +91,7 @@ def _chapter(part, known: dict[str, Any], drawings: list[Drawing], shapes: dict[
         "stage": part.stage,
         "number": stage.number,
         "question": part.question,
-        "answer": part.answer.format(**known),
+        "answer": told,
         "figures": figures,
         "call": stage.callable_name,
         "doc": stage.doc,

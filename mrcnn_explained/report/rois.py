@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from os import PathLike
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from mrcnn_explained.files import whole_file
 from mrcnn_explained.stages.detections import fates
 from mrcnn_explained.stages.instances import original_boxes
+from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE
 from mrcnn_explained.trace import Trace
 
 COLUMNS = {
@@ -68,6 +70,19 @@ def write_csv(rows: list[dict[str, Any]], path: str | PathLike[str]) -> None:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     with whole_file(path) as file:
         file.write(text.getvalue().encode())
+
+
+def level_settings(trace: Trace) -> dict[str, Any]:
+    """What the level equation of this run was: rounding, canonical_side (pixels) and _level.
+
+    A run that was resumed may have had others than the stage's own.
+    """
+    changed = json.loads(trace.run.settings).get("levels", {})
+    usual = {"canonical_side": CANONICAL_SIDE, "canonical_level": CANONICAL_LEVEL}
+    return {
+        "rounding": trace.config.level_rounding,
+        **{name: changed.get(name, value) for name, value in usual.items()},
+    }
 
 
 def counts_by_level(rows: list[dict[str, Any]], levels: range = range(2, 6)) -> dict[int, dict]:

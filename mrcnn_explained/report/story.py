@@ -1,7 +1,10 @@
 """What the report tells of each stage: a question, an answer with the run's own numbers."""
 
+import json
 from typing import Any, NamedTuple
 
+from mrcnn_explained.report.rois import level_settings
+from mrcnn_explained.stages.catalog import STAGES
 from mrcnn_explained.stages.levels import level_boundaries
 from mrcnn_explained.trace import Trace
 
@@ -12,6 +15,7 @@ class Chapter(NamedTuple):
     stage: str  # module of the stage
     question: str
     answer: str
+    given: str = ""  # the answer of a run on ROIs of the caller's own, where it is another
 
 
 CHAPTERS = (
@@ -51,14 +55,16 @@ CHAPTERS = (
         "Which of them go on?",
         "The best {candidates:,} anchors are moved by their deltas and clipped. From the best "
         "down, NMS keeps a box unless it overlaps a kept one by more than {rpn_nms:g}: "
-        "{suppressed:,} were suppressed, {unreached:,} never reached because {count:,} had "
-        "been found. {rois:,} ROIs go on.",
+        "{suppressed:,} were suppressed{never}. {rois:,} ROIs go on.",
+        "None of them: the caller gave {own}, and these go on. Nothing was chosen, moved "
+        "or suppressed.",
     ),
     Chapter(
         "levels",
         "Which pyramid level does each ROI read?",
-        "k = 4 + log2(side / 224), {rounding}: the level changes at {boundaries} pixels of the "
-        "molded picture, and nothing but the size decides. Here {by_level}.",
+        "k = {canonical_level} + log2(side / {canonical_side:g}), {rounded}: the level changes at "
+        "{boundaries} pixels of the molded picture, and nothing but the size decides. Here "
+        "{by_level}.",
     ),
     Chapter(
         "crops",
@@ -98,22 +104,49 @@ CHAPTERS = (
 )
 
 
+def answer(part: Chapter, trace: Trace, known: dict[str, Any]) -> str:
+    """The answer for this run. `known` is what `facts` returned."""
+    text = part.given if part.given and trace.run.rois == "given" else part.answer
+    return " ".join([text.format(**known), *_remarks(part.stage, trace)])
+
+
+def _remarks(stage: str, trace: Trace) -> list[str]:
+    """Who else had a hand in a stage: what is told of it may not hold then."""
+    names = next(each for each in STAGES if each.module == stage).trace_fields
+    edited, replaced = trace.run.edited.split(), trace.run.replaced.split(", ")
+    said = {
+        "Its result was edited by hand before the run went on.": edited,
+        "Another function ran in its place.": replaced,
+    }
+    return [text for text, those in said.items() if set(names) & set(those)]
+
+
 def facts(trace: Trace, numbers: dict[str, Any]) -> dict[str, Any]:
     """The numbers that the answers speak of. `numbers` is of `rois.count_all`."""
     config = trace.config
-    boundaries = level_boundaries(rounding=config.level_rounding)
-    shares = (f"P{k} is read by {n['rois']} ROIs" for k, n in numbers["levels"].items())
+    settings = level_settings(trace)
+    changed = json.loads(trace.run.settings)
+    unreached, count = numbers["unreached"], config.post_nms_rois_inference
+    shares = (
+        f"P{k} is read by {n['rois']} ROI{'s' * (n['rois'] != 1)}"
+        for k, n in numbers["levels"].items()
+    )
     return {
         **numbers,
         "channels": config.top_down_pyramid_size,
         "per_cell": config.anchors_per_cell,
         "rpn_nms": config.rpn_nms_threshold,
-        "count": config.post_nms_rois_inference,
-        "rounding": "rounded down" if config.level_rounding == "floor" else "rounded",
-        "boundaries": ", ".join(f"{side:.0f}" for side in boundaries),
+        "never": f", {unreached:,} never reached because {count:,} had been found"
+                 if unreached else "",
+        "own": f"{numbers['rois']:,} ROI{'s' * (numbers['rois'] != 1)}",
+        **settings,
+        "rounded": "rounded down" if settings["rounding"] == "floor" else "rounded",
+        "boundaries": ", ".join(f"{side:.0f}" for side in level_boundaries(**settings)),
         "by_level": ", ".join(shares),
         "pool": config.pool_size,
         "mask_pool": config.mask_pool_size,
         "classes": config.num_classes,
-        "confidence": config.detection_min_confidence,
-    }
+        "confidence": changed.get("detections", {}).get(
+            "min_confidence", config.detection_min_confidence
+        ),
+    }  # fmt: skip

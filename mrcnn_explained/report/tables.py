@@ -82,11 +82,16 @@ def summary_rows(trace: Trace, image: int = 0) -> list[tuple[str, str]]:
     """(what, how much) from the picture to the detections, for one picture."""
     numbers = count_all(trace, image)
     levels = numbers["levels"]
-    return [
-        ("picture", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
+    given = trace.run.rois == "given"
+    proposals = [
         ("anchors", "{anchors} → {candidates} candidates".format(**numbers)),
         ("NMS", "{suppressed} suppressed, {unreached} never reached".format(**numbers)),
-        ("ROIs", "{rois} ({padded} rows of padding)".format(**numbers)),
+    ]
+    whose = "given by the caller; " if given else ""
+    return [
+        ("picture", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
+        *([] if given else proposals),
+        ("ROIs", "{rois} ({whose}{padded} rows of padding)".format(whose=whose, **numbers)),
         ("levels", ", ".join(f"P{k}: {count['rois']}" for k, count in levels.items())),
         ("not background", str(numbers["foreground"])),
         ("… and confident", str(numbers["confident"])),

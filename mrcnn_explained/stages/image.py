@@ -168,7 +168,7 @@ def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
 
 
 def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.ndarray, "n 4"]:
-    """Refuse the one box that looks like padding once normalised: the first pixel (deviation 10)."""
+    """Refuse the one box that looks like padding once normalised: the first pixel."""
     if (zero := ~boxes.any(axis=1)).any():
         raise PictureError(
             f"ROI {int(np.argmax(zero))} of picture {image} is one pixel at the corner of the "

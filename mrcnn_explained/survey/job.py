@@ -2,21 +2,38 @@
 
 Each picture's rows are a file of their own, written whole or not at all. What is there is done:
 a job that was killed, or a worker that died, leaves nothing half done and nothing counted twice.
+A part counts as long as the picture, the weights and the annotations are those that it came from.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import whole_file
 from mrcnn_explained.pictures import load_image, pictures_in
+from mrcnn_explained.presets import presets
+from mrcnn_explained.survey.parts import (
+    PARTS,
+    part_path,
+    printable,
+    read_head,
+    read_part,
+    remove_unfinished,
+    stamp,
+    write_part,
+)
+
+ENOUGH = 20  # pictures that fail from the start on: then it is not the pictures
 
 
 class Job(NamedTuple):
@@ -25,8 +42,11 @@ class Job(NamedTuple):
     kind: str  # folder, shapes, coco or via
     source: str  # the folder or the file; "" for shapes
     options: dict[str, Any]  # of `open_dataset`
-    names: tuple[str, ...]  # of the pictures, in order: paths below the folder, or ids
-    weights: str  # as --weights
+    annotation_file: dict[str, Any]  # path, bytes and sha256; {} where there is none
+    names: tuple[str, ...]  # of the pictures, in order: paths below the folder, or ids; printable
+    files: tuple[str, ...]  # their paths, as they are opened; "" for a picture drawn by rule
+    weights: str  # as `make_model` takes them, a file by its whole path
+    weights_file: dict[str, Any]  # path, bytes and sha256; without a file the package's version
     config: str  # JSON
 
     def description(self) -> dict[str, Any]:
@@ -37,10 +57,14 @@ class Job(NamedTuple):
 def folder_job(folder: Path, weights: str, config: Config, limit: int | None = None) -> Job:
     """A survey of all pictures in a folder and below it, in the order of their names.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, or the weights cannot be read.
     """
-    names = tuple(str(path.relative_to(folder)) for path in pictures_in(folder)[:limit])
-    return Job("folder", str(folder.resolve()), {}, names, weights, config.to_json())
+    source = folder.resolve()
+    names = [str(path.relative_to(folder)) for path in pictures_in(folder)[:limit]]
+    return Job(
+        "folder", str(source), {}, {}, tuple(map(printable, names)),
+        tuple(str(source / name) for name in names), *_weights(weights), config.to_json(),
+    )  # fmt: skip
 
 
 def dataset_job(
@@ -53,12 +77,43 @@ def dataset_job(
 ) -> Job:
     """A survey of a dataset, with its objects. Raises DatasetError as `open_dataset`."""
     dataset = open_dataset(kind, source, **options)
-    names = tuple(str(dataset.image_info[i]["id"]) for i in dataset.image_ids[:limit])
-    if not names:
+    infos = [dataset.image_info[i] for i in dataset.image_ids[:limit]]
+    if not infos:
         raise InputError(f"the dataset {source or kind} has no picture")
+    files = tuple(os.path.abspath(info["path"]) if info.get("path") else "" for info in infos)
     plain = {key: str(v) if isinstance(v, Path) else v for key, v in options.items()}
-    where = str(source.resolve()) if source else ""
-    return Job(kind, where, plain, names, weights, config.to_json())
+    return Job(
+        kind, str(source.resolve()) if source else "", plain,
+        _annotation_file(kind, source, options), tuple(printable(str(i["id"])) for i in infos),
+        files, *_weights(weights), config.to_json(),
+    )  # fmt: skip
+
+
+def _weights(weights: str) -> tuple[str, dict[str, Any]]:
+    """The weights as every worker finds them, and what tells them from others of that name."""
+    if weights == "random" or weights in presets():
+        return weights, {"version": __version__}
+    path = Path(weights).resolve()
+    return str(path), _identity(path)
+
+
+def _annotation_file(kind, source, options):
+    if kind == "shapes":
+        return {}
+    if kind == "coco":
+        subset, year = options.get("subset", "val"), options.get("year", "2017")
+        source = source / "annotations" / f"instances_{subset}{year}.json"
+    return _identity(source.resolve())
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """Path, size and contents of a file in a few words. Raises InputError where it is not."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return {"path": str(path), "bytes": file.tell(), "sha256": digest}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file") from error
 
 
 class Surveyor:
@@ -71,25 +126,33 @@ class Surveyor:
         self.model = make_model(job.weights, Config.from_json(job.config))
         self.dataset = None if job.kind == "folder" else _open(job)
 
-    def __call__(self, number: int) -> None:
-        """Survey one picture. One that cannot be read is noted and does not stop the others."""
+    def __call__(self, number: int) -> str:
+        """Survey one picture; return why it could not be, or "".
+
+        Whatever is wrong with a picture is noted and does not stop the others.
+        """
+        head = {"picture": self.job.names[number], "file": stamp(self.job.files[number]),
+                "error": "", "shape": None}  # fmt: skip
+        rows: list[dict[str, Any]] = []
+        try:
+            picture, *truth = self._load(number)
+            rows = self._rows(picture, head["picture"], *truth)
+            head["shape"] = picture.shape[:2]
+        except Exception as error:  # one picture of thousands, and nobody watches
+            head["error"] = printable(f"{type(error).__name__}: {error}")
+        write_part(part_path(self.folder, number), head, rows)
+        return head["error"]
+
+    def _rows(self, *of_picture):
         from mrcnn_explained.survey.rows import survey_picture
 
-        name = self.job.names[number]
-        try:
-            picture, truth = self._load(number)
-        except (InputError, OSError, ValueError) as error:
-            part = {"picture": name, "error": str(error), "rows": []}
-        else:
-            rows = survey_picture(self.model, picture, name, truth)
-            part = {"picture": name, "error": "", "rows": rows}
-        with whole_file(part_path(self.folder, number)) as file:
-            file.write(json.dumps(part).encode())
+        return survey_picture(self.model, *of_picture)
 
     def _load(self, number):
         if self.dataset is None:
-            return load_image(Path(self.job.source) / self.job.names[number]), None
-        return self.dataset.load_image(number), _truth(self.dataset, number, self.model.config)
+            return (load_image(self.job.files[number]),)
+        picture = self.dataset.load_image(number)
+        return picture, *_truth(self.dataset, number, self.model.config)
 
 
 def _open(job: Job) -> AnyDataset:
@@ -100,43 +163,101 @@ def _open(job: Job) -> AnyDataset:
 
 
 def _truth(dataset, number, config):
-    """The objects of a picture; classes count where the model's are the dataset's."""
+    """The objects of a picture, their classes by the model's ids, and by the dataset's names.
+
+    A class counts where the model has one of that name: ids of two lists say nothing.
+    """
     from mrcnn_explained.data.annotations import extract_boxes
     from mrcnn_explained.evaluation import Truth
 
     masks, class_ids = dataset.load_mask(number)
-    real = np.asarray(class_ids) > 0
-    known = list(dataset.class_names) == list(config.class_names)
-    ids = np.asarray(class_ids)[real] * known
-    return Truth(extract_boxes(masks[..., real]), ids, masks[..., real])
-
-
-def part_path(folder: Path, number: int) -> Path:
-    """Where the rows of a picture are."""
-    return folder / "parts" / f"{number:06}.json"
+    boxes = extract_boxes(masks)
+    real = (np.asarray(class_ids) > 0) & (boxes[:, 2] > boxes[:, 0])  # an empty mask has no box
+    names = [dataset.class_names[i] for i in np.asarray(class_ids)[real]]
+    known = {name: i for i, name in enumerate(config.class_names) if i}
+    ids = np.array([known.get(name, 0) for name in names], np.int32)
+    truth = Truth(boxes[real], ids, masks[..., real])
+    return truth, [printable(name) for name in names]
 
 
 def prepare(job: Job, folder: Path) -> list[int]:
     """Make a job's folder, or find it again; return the pictures that are still to be done.
 
-    Raises InputError for a folder that holds another job: nothing in it is touched.
+    To be done are those without a part, with one that tells of an error, and those whose file
+    has changed since. Raises InputError for a folder that holds another job, or parts of nobody
+    knows which: nothing in it is touched.
     """
     path = folder / "job.json"
     if path.is_file():
-        try:
-            other = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            other = {}
-        if other != job.description():
-            differs = [key for key, value in job.description().items() if other.get(key) != value]
-            raise InputError(
-                f"{folder} holds another survey (its {', '.join(differs)} differ); give another "
-                "folder, --out, or take that one away"
-            )
+        _check_same(job, folder, path)
+    elif any(folder.glob(PARTS)):
+        raise InputError(
+            f"{folder} holds parts of a survey, but no job.json that says of which; give another "
+            "folder, --out, or take that one away"
+        )
     else:
         with whole_file(path) as file:
             file.write(json.dumps(job.description(), indent=1).encode())
-    return [n for n in range(len(job.names)) if not part_path(folder, n).is_file()]
+    remove_unfinished(folder)
+    return [n for n in range(len(job.names)) if not _is_done(job, folder, n)]
+
+
+def _is_done(job: Job, folder: Path, number: int) -> bool:
+    head = read_head(part_path(folder, number))
+    same = (head.get("picture"), head.get("file")) == (job.names[number], stamp(job.files[number]))
+    return same and head.get("error") == ""
+
+
+def _check_same(job: Job, folder: Path, path: Path) -> None:
+    try:
+        other = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        other = None
+    mine, other = job.description(), other if isinstance(other, dict) else {}
+    differs = [key for key, value in mine.items() if other.get(key) != value]
+    if not differs:
+        return
+    what = f"its {', '.join(differs)} differ"
+    if set(differs) == {"names", "files"}:
+        what = _other_pictures(mine["names"], other["names"])
+    raise InputError(
+        f"{folder} holds another survey ({what}); give another folder, --out, or take that one away"
+    )
+
+
+def _other_pictures(names, before):
+    """What became of the pictures since a survey began, in words."""
+    new = [name for name in names if name not in set(before)]
+    gone = [name for name in before if name not in set(names)]
+    told = [
+        f"{len(some)} {'picture is' if len(some) == 1 else 'pictures are'} {what}, as {some[0]}"
+        for some, what in ((new, "new"), (gone, "no longer there")) if some
+    ]  # fmt: skip
+    return f"it has {len(before)} pictures; {' and '.join(told) or 'their order differs'}"
+
+
+class FirstPictures:
+    """Ends a survey whose first pictures all fail: what is wrong then is not a picture.
+
+    Call it with each picture's error, "" where there is none.
+    """
+
+    def __init__(self, job: Job, missing: list[int]):
+        self.one_is_good = len(missing) < len(job.names)
+        self.enough = min(ENOUGH, len(missing))
+        self.errors: list[str] = []
+
+    def __call__(self, error: str) -> None:
+        """Raise InputError, with the first cause, when enough pictures failed and none did not."""
+        self.one_is_good = self.one_is_good or not error
+        if self.one_is_good:
+            return
+        self.errors.append(error)
+        if len(self.errors) >= self.enough:
+            raise InputError(
+                f"none of the first {len(self.errors)} pictures could be surveyed; the first: "
+                f"{self.errors[0]}. Mend that and run it again: it goes on"
+            )
 
 
 def run_here(
@@ -145,16 +266,23 @@ def run_here(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Survey what is still to be done, in this process. `progress` gets pictures done, and all."""
+    """Survey what is still to be done, in this process. `progress` gets pictures done, and all.
+
+    Raises InputError where all of the first pictures fail.
+    """
     missing, total = prepare(job, folder), len(job.names)
     surveyor = Surveyor(job, folder) if missing else None
+    check = FirstPictures(job, missing)
     for place, number in enumerate(missing):
         progress(total - len(missing) + place, total)
-        surveyor(number)
+        check(surveyor(number))
     progress(total, total)
 
 
 def read_parts(job: Job, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield each picture's part in order: `picture`, `error`, `rows`. All must be there."""
+    """Yield each picture's part in order. All must be there.
+
+    `picture`, `error`, `shape` (height and width in pixels; None with an error), `rows`.
+    """
     for number in range(len(job.names)):
-        yield json.loads(part_path(folder, number).read_text("utf-8"))
+        yield read_part(part_path(folder, number))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.survey.job import Job, Surveyor, prepare
+from mrcnn_explained.survey.job import FirstPictures, Job, Surveyor, prepare
 
 _NO_CLUSTER = (
     "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or say --ray local"
@@ -34,15 +34,17 @@ def run_on_ray(
     """Survey what is still to be done on a Ray cluster.
 
     address    of the cluster, as `ray start` tells it; "auto", or "local" to start one
-    workers    actors, each with its own model
+    workers    actors, each with its own model; no more than there are pictures
 
-    Raises InputError where Ray is not installed or no cluster answers.
+    Raises InputError where Ray is not installed, no cluster answers, or all of the first pictures
+    fail.
     """
     missing, total = prepare(job, folder), len(job.names)
     done = total - len(missing)
     progress(done, total)
     if not missing:
         return
+    workers = min(workers, len(missing))
     ray = _connect(address, workers)
     try:
         gpus = ray.cluster_resources().get("GPU", 0)
@@ -52,15 +54,17 @@ def run_on_ray(
             compute=ray.data.ActorPoolStrategy(size=workers), num_cpus=0 if gpus else 1,
             num_gpus=1 if gpus else 0,
         )  # fmt: skip
-        for _ in found.iter_rows():
+        check = FirstPictures(job, missing)
+        for row in found.iter_rows():
             done += 1
             progress(min(done, total), total)
+            check(row["error"])
     finally:
         ray.shutdown()
 
 
 class Actor:
-    """Holds the model; takes batches {"number": [n]} and gives them back when they are done."""
+    """Holds the model; takes batches {"number": [n]} and gives back their errors, "" for none."""
 
     def __init__(self, job: Job, folder: str):
         import tensorflow as tf
@@ -72,9 +76,8 @@ class Actor:
         self.surveyor = Surveyor(job, Path(folder))
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        for number in batch["number"]:
-            self.surveyor(int(number))
-        return batch
+        errors = [self.surveyor(int(number)) for number in batch["number"]]
+        return {"error": np.array(errors, object)}
 
 
 def _connect(address: str, workers: int) -> Any:

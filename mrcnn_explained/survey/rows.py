@@ -1,5 +1,6 @@
 """Rows: what a survey keeps of one picture, one row for every ROI, detection and object."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,19 @@ COLUMNS = {
 
 
 def survey_picture(
-    model: MaskRCNN, picture: UInt8[np.ndarray, "h w 3"], name: str, truth: Truth | None = None
+    model: MaskRCNN,
+    picture: UInt8[np.ndarray, "h w 3"],
+    name: str,
+    truth: Truth | None = None,
+    classes: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Run the model on a picture and return a row, with the keys of COLUMNS, for every box.
 
-    truth    the objects on it; class 0: of a class that the model does not know
+    truth      the objects on it; class 0: of a class that the model does not know
+    classes    their classes' names; None: the model's names of them
     """
     trace = model.trace(picture).numpy()
-    rows = [*_rois(trace), *_detections(trace), *(_objects(trace, truth) if truth else ())]
+    rows = [*_rois(trace), *_detections(trace), *(_objects(trace, truth, classes) if truth else ())]
     return [{"picture": name, **row} for row in rows]
 
 
@@ -67,7 +73,7 @@ def _detections(trace: Trace):
         yield _row("detection", name, box, trace.mask_levels, int(row), "detection")
 
 
-def _objects(trace: Trace, truth: Truth):
+def _objects(trace: Trace, truth: Truth, classes: Sequence[str] | None):
     """Each with the level of a ROI that fits it, and what became of it."""
     if not len(truth.boxes):
         return
@@ -78,4 +84,5 @@ def _objects(trace: Trace, truth: Truth):
         missed = trace.why_missed(box, int(class_id) or None)
         fate = f"{missed.stage}: {missed.cause}" if missed.stage else "found"
         name = trace.config.class_name(int(class_id)) if class_id else "object"
+        name = classes[place] if classes else name
         yield _row("object", name, box, levels, place, fate)

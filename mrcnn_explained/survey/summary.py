@@ -1,53 +1,110 @@
-"""Summary: shares by level, size and class, how they move, and what follows from them."""
+"""Summary: shares by level, size and class, how they move, and what follows from them.
 
-from collections import Counter
-from collections.abc import Iterable
+What is kept of a box are 13 bytes: a survey may have millions.
+"""
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mrcnn_explained.config import Config
+from mrcnn_explained.stages.image import mold_image
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding, level_boundaries
 
 LEVELS = range(LOWEST, HIGHEST + 1)
 NEAR = 0.10  # part of a boundary within which a side counts as near it
+# Boundaries lie an octave apart: log2(1.1 / 0.9), 29 %, of evenly spread sides are near one.
+MANY_NEAR = 0.4
+FEW = 30  # boxes below which shares say little
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # image sizes to think of, times the one that ran
 KINDS = {"roi": "ROIs", "detection": "detections", "object": "objects"}
+EXTRAPOLATED = "Extrapolated: at another size the detector would propose other boxes."
+
+#: Another side of the molded picture, pixels → fields of the config, as `--size` sets them.
+AtSize = Callable[[int], dict[str, Any]]
 
 
 class Boxes(NamedTuple):
     """The boxes of one kind in a survey, n of them."""
 
     side: np.ndarray  # float64 [n], pixels of the molded picture
-    level: np.ndarray  # int64 [n], 2…5
-    to_boundary: np.ndarray  # float64 [n], pixels
-    class_name: np.ndarray  # str [n]
-    fate: np.ndarray  # str [n]
-
-    @property
-    def near(self) -> float:
-        """The share whose side lies within 10 % of a boundary; NaN where there is no box."""
-        boundary = self.side - self.to_boundary
-        return (
-            float(np.mean(abs(self.to_boundary) <= NEAR * boundary)) if self.side.size else np.nan
-        )
+    level: np.ndarray  # int8 [n], 2…5
+    shape: np.ndarray  # int32 [n], row of Summary.shapes: the picture's
+    near: float  # share whose side lies within 10 % of a boundary; NaN where there is no box
+    classes: dict[str, dict[int, int]]  # class → level → how many
 
 
 class Summary(NamedTuple):
     """A survey in numbers."""
 
     pictures: int
-    broken: tuple[tuple[str, str], ...]  # pictures that could not be read, and why
-    size: int  # side of the molded picture, pixels
-    rounding: Rounding
+    broken: tuple[tuple[str, str], ...]  # pictures that could not be surveyed, and why
+    config: Config
+    at_size: AtSize
+    shapes: tuple[tuple[int, int], ...]  # heights and widths of pictures as given, each once
     boxes: dict[str, Boxes]  # by kind: roi, detection, object
+    fates: dict[int, dict[str, int]]  # of objects: level → found, or what lost them → how many
+
+    @property
+    def size(self) -> int:
+        """Side of the molded picture, pixels."""
+        return self.config.image_max_dim
+
+    @property
+    def rounding(self) -> Rounding:
+        """Of the level equation."""
+        return self.config.level_rounding
+
+    @property
+    def main(self) -> str | None:
+        """The kind that advice is about: objects before detections before ROIs; None: no box."""
+        return next((k for k in reversed(KINDS) if len(self.boxes[k].side)), None)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sides of the molded picture to think of, pixels, the one that ran among them."""
+        near = {max(64, round(self.size * factor / 64) * 64) for factor in FACTORS}
+        return sorted(near | {self.size})
 
     def shares(self, kind: str) -> dict[int, float]:
         """The share of the boxes of a kind that reads each level."""
         return level_shares(self.boxes[kind].level)
 
-    def moved(self, kind: str, factor: float, rounding: Rounding) -> dict[int, float]:
-        """The shares at another image size or rounding: sides grow with the picture."""
-        return level_shares(levels_of(self.boxes[kind].side * factor, rounding))
+    def moved(self, kind: str, size: int, rounding: Rounding) -> dict[int, float]:
+        """The shares at another size of the molded picture, pixels, or another rounding.
+
+        Sides grow as the picture does that they lie on: its own height and width decide, see
+        stages/image.py. For ROIs and detections this is extrapolated.
+        """
+        boxes, side = self.boxes[kind], self.boxes[kind].side
+        if size != self.size:
+            other = self.config.replace(**self.at_size(size))
+            growth = np.ones(len(self.shapes))
+            for row in np.unique(boxes.shape):
+                shape = self.shapes[row]
+                growth[row] = mold_scale(shape, other) / mold_scale(shape, self.config)
+            side = side * growth[boxes.shape]
+        return level_shares(levels_of(side, rounding))
+
+
+def mold_scale(shape: tuple[int, int], config: Config) -> float:
+    """Molded pixels per original pixel of a picture of this height and width."""
+    return _scale(
+        shape, config.image_min_dim, config.image_max_dim, config.image_min_scale,
+        config.image_resize_mode,
+    )  # fmt: skip
+
+
+@cache
+def _scale(shape, min_dim, max_dim, min_scale, mode):
+    blank = np.zeros([*shape, 1], np.uint8)  # the rule is the stage's: a black picture asks it
+    return float(mold_image(
+        [blank], min_dim=min_dim, max_dim=max_dim, min_scale=min_scale, mode=mode, mean_pixel=(0,)
+    ).scale[0])  # fmt: skip
 
 
 def levels_of(side: Any, rounding: Rounding) -> np.ndarray:
@@ -60,104 +117,148 @@ def level_shares(level: np.ndarray) -> dict[int, float]:
     return {k: float(np.sum(level == k) / max(1, len(level))) for k in LEVELS}
 
 
-def summarise(parts: Iterable[dict[str, Any]], size: int, rounding: Rounding) -> Summary:
-    """Count a survey's parts, one a picture: `picture`, `error`, `rows`.
+def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) -> Summary:
+    """Count a survey's parts, one a picture: `picture`, `error`, `shape`, `rows`.
 
-    size    side of the molded picture, pixels
+    config     that the survey ran with
+    at_size    what another image size sets in it
     """
-    columns: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
+    kept = {kind: _Kept() for kind in KINDS}
+    fates: dict[int, Counter[str]] = {level: Counter() for level in LEVELS}
+    shapes: dict[tuple[int, int], int] = {}
     pictures, broken = 0, []
     for part in parts:
         pictures += 1
         if part["error"]:
             broken.append((part["picture"], part["error"]))
+            continue
+        shape = shapes.setdefault(tuple(part["shape"]), len(shapes))
         for row in part["rows"]:
-            columns[row["kind"]].append(
-                (row["side"], row["level"], row["to_boundary"], row["class"], row["fate"])
-            )
-    kinds = (np.float64, np.int64, np.float64, str, str)
-    boxes = {
-        kind: Boxes(*(np.array(list(column), dtype) for column, dtype in zip(
-            zip(*rows, strict=True) if rows else ((),) * 5, kinds, strict=True)))
-        for kind, rows in columns.items()
-    }  # fmt: skip
-    return Summary(pictures, tuple(broken), size, rounding, boxes)
+            kept[row["kind"]].add(row, shape)
+            if row["kind"] == "object":
+                fates[row["level"]][row["fate"]] += 1
+    boxes = {kind: of_kind.boxes() for kind, of_kind in kept.items()}
+    return Summary(pictures, tuple(broken), config, at_size, tuple(shapes), boxes, fates)
+
+
+class _Kept:
+    """Boxes of one kind while they come in."""
+
+    def __init__(self):
+        self.side, self.level, self.shape = array("d"), array("b"), array("i")
+        self.near, self.classes = 0, defaultdict(Counter)
+
+    def add(self, row: dict[str, Any], shape: int) -> None:
+        self.side.append(row["side"])
+        self.level.append(row["level"])
+        self.shape.append(shape)
+        boundary = row["side"] - row["to_boundary"]
+        self.near += abs(row["to_boundary"]) <= NEAR * boundary
+        self.classes[row["class"]][row["level"]] += 1
+
+    def boxes(self) -> Boxes:
+        columns = (np.asarray(column) for column in (self.side, self.level, self.shape))
+        share = self.near / len(self.side) if self.side else np.nan
+        return Boxes(*columns, share, self.classes)
 
 
 def advice(found: Summary) -> list[str]:
     """What the numbers mean for the one who owns the pictures, in plain sentences."""
-    kind = next((k for k in ("object", "detection", "roi") if len(found.boxes[k].side)), None)
+    kind = found.main
     if kind is None:
         return ["There is no box in these pictures, so there is nothing to say about levels."]
-    name, boxes, shares = KINDS[kind], found.boxes[kind], found.shares(kind)
-    yours = f"your {name}" if kind == "object" else f"the {name}"
+    boxes, shares = found.boxes[kind], found.shares(kind)
+    yours = f"your {KINDS[kind]}" if kind == "object" else f"the {KINDS[kind]}"
     return [
-        *_one_level(found, kind, yours, shares),
-        *_unused(found, yours, shares),
-        *_near(found, yours, boxes),
-        *_rounding(found, kind, yours, shares),
+        *_few(kind, boxes),
+        *_spread(found, kind, yours, shares),
+        *_unused(yours, shares),
+        *_near(yours, boxes),
+        *_rounding(found, kind, yours),
         *_lost(found),
     ]
 
 
-def _one_level(found, kind, yours, shares):
-    """Most boxes on one level: which image size would spread them?"""
-    level, share = max(shares.items(), key=lambda item: item[1])
-    if share < 0.6:
-        low, high = (sum(shares[k] > 0.05 for k in half) for half in ((2, 3), (4, 5)))
-        if low and high:
-            spread = ", ".join(f"P{k} {v:.0%}" for k, v in shares.items())
-            yield f"At {found.size} px {yours} use the pyramid: {spread}."
-        return
-    edges = level_boundaries(rounding=found.rounding)
-    where = {LOWEST: f"smaller than {edges[0]:.0f} px", HIGHEST: f"{edges[-1]:.0f} px or larger"}
-    between = f"between {edges[max(level - 3, 0)]:.0f} and {edges[min(level - 2, 2)]:.0f} px"
-    yield (
-        f"{share:.0%} of {yours} are {where.get(level, between)} in the molded picture of "
-        f"{found.size} px: they all read P{level}."
-    )
-    other = {f: found.moved(kind, f, found.rounding) for f in FACTORS if f != 1}
-    factor, best = min(other.items(), key=lambda item: max(item[1].values()))
-    if max(best.values()) < share - 0.05:
-        spread = ", ".join(f"P{k} {v:.0%}" for k, v in best.items())
-        yield f"At {found.size * factor:.0f} px they would spread: {spread}."
+def _few(kind, boxes):
+    if (n := len(boxes.side)) < FEW:
+        name = KINDS[kind] if n > 1 else KINDS[kind].removesuffix("s")
+        yield f"These are few boxes, {n} {name}: take what follows as a hint."
 
 
-def _unused(found, yours, shares):
-    if idle := [f"P{k}" for k, share in shares.items() if share < 0.01]:
-        read = "is read" if len(idle) == 1 else "are read"
-        yield f"{' and '.join(idle)} {read} by fewer than one in a hundred of {yours}."
-
-
-def _near(found, yours, boxes):
-    if boxes.near >= 0.2:
+def _spread(found, kind, yours, shares):
+    """Most boxes on one level, or on two: which image size would spread them?"""
+    (level, share), (second, more), *_ = sorted(shares.items(), key=lambda item: -item[1])
+    if share >= 0.6:
         yield (
-            f"{boxes.near:.0%} of {yours} lie within {NEAR:.0%} of a level boundary: a pixel more "
-            "or less changes the map that they are read from. Train with several image sizes."
+            f"{share:.0%} of {yours} are {_between(level, found.rounding)} in the molded picture "
+            f"of {found.size} px: they all read P{level}."
+        )
+    elif share + more >= 0.9:
+        yield (
+            f"At {found.size} px {share:.0%} of {yours} read P{level} and {more:.0%} P{second}: "
+            "two of the four levels do nearly all of the work."
+        )
+    else:
+        yield f"At {found.size} px {yours} use the pyramid: {_told(shares)}."
+        return
+    other = {size: found.moved(kind, size, found.rounding)
+             for size in found.sizes if size != found.size}  # fmt: skip
+    size, best = min(other.items(), key=lambda item: max(item[1].values()))
+    if max(best.values()) < share - 0.05:
+        yield f"At {size} px they would spread: {_told(best)}." + (
+            f" {EXTRAPOLATED}" if kind != "object" else ""
         )
 
 
-def _rounding(found, kind, yours, shares):
+def _between(level, rounding):
+    """The sides of a level in words."""
+    edges = [f"{edge:.0f}" for edge in level_boundaries(rounding=rounding)]
+    if level == LOWEST:
+        return f"smaller than {edges[0]} px"
+    if level == HIGHEST:
+        return f"{edges[-1]} px or larger"
+    return f"between {edges[level - LOWEST - 1]} and {edges[level - LOWEST]} px"
+
+
+def _told(shares):
+    return ", ".join(f"P{k} {v:.0%}" for k, v in shares.items())
+
+
+def _unused(yours, shares):
+    if idle := [f"P{k}" for k, share in shares.items() if share < 0.01]:
+        names = " and ".join([", ".join(idle[:-1]), idle[-1]] if idle[1:] else idle)
+        read = "are read" if idle[1:] else "is read"
+        yield f"{names} {read} by fewer than one in a hundred of {yours}."
+
+
+def _near(yours, boxes):
+    if boxes.near >= MANY_NEAR:
+        yield (
+            f"{boxes.near:.0%} of {yours} lie within {NEAR:.0%} of a level boundary, where evenly "
+            "spread sizes would have 29%: a little more or less changes the map that they are "
+            "read from. Train with several image sizes."
+        )
+
+
+def _rounding(found, kind, yours):
     other = "floor" if found.rounding == "round" else "round"
-    now = levels_of(found.boxes[kind].side, found.rounding)
-    then = levels_of(found.boxes[kind].side, other)
-    moved = float(np.mean(now != then))
-    if moved:
+    side = found.boxes[kind].side
+    moved = float(np.mean(levels_of(side, found.rounding) != levels_of(side, other)))
+    if moved >= 0.01:
         how = "one level finer" if other == "floor" else "one level coarser"
         yield f"With rounding '{other}' {moved:.0%} of {yours} would read {how}."
 
 
 def _lost(found):
     """Of the objects of each level: how many are lost, and where most of them."""
-    objects = found.boxes["object"]
-    if not len(objects.side):
-        return
-    for level in LEVELS:
-        fates = objects.fate[objects.level == level]
-        lost = [fate for fate in fates.tolist() if fate != "found"]
-        if len(fates) >= 5 and len(lost) / len(fates) >= 0.1:
-            (where, number), *_ = Counter(lost).most_common(1)
-            yield (
-                f"{len(lost) / len(fates):.0%} of the {len(fates)} objects of P{level} are lost, "
-                f"most of them ({number}) at {where}."
-            )
+    for level, fates in found.fates.items():
+        every = sum(fates.values())
+        lost = Counter({fate: number for fate, number in fates.items() if fate != "found"})
+        if every < 5 or lost.total() < 0.1 * every:
+            continue
+        (where, number), *_ = lost.most_common(1)
+        most = (
+            f"most of them ({number}) at {where}" if number > lost.total() / 2
+            else f"the commonest cause, {number} of {lost.total()}, is {where}"
+        )  # fmt: skip
+        yield f"{lost.total() / every:.0%} of the {every} objects of P{level} are lost, {most}."

@@ -14,23 +14,33 @@ from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_s
 from mrcnn_explained.report.page import as_base64
 from mrcnn_explained.report.write import png
 from mrcnn_explained.survey.job import Job, read_parts
+from mrcnn_explained.survey.parts import printable
 from mrcnn_explained.survey.rows import COLUMNS
-from mrcnn_explained.survey.summary import FACTORS, KINDS, Summary, advice, summarise
+from mrcnn_explained.survey.summary import (
+    EXTRAPOLATED,
+    KINDS,
+    AtSize,
+    Summary,
+    advice,
+    summarise,
+)
 
 
-def write_survey(job: Job, folder: Path, *, kind: str = "csv") -> tuple[Summary, list[Path]]:
+def write_survey(
+    job: Job, folder: Path, at_size: AtSize, *, kind: str = "csv"
+) -> tuple[Summary, list[Path]]:
     """Merge the parts of a finished job; return its summary and the files, the page last.
 
-    kind    csv or parquet
+    at_size    what another image size, pixels, sets in the config
+    kind       csv or parquet
     """
-    config = Config.from_json(job.config)
-    found = summarise(read_parts(job, folder), config.image_max_dim, config.level_rounding)
+    found = summarise(read_parts(job, folder), Config.from_json(job.config), at_size)
     table = folder / f"levels.{kind}"
     write = _write_csv if kind == "csv" else _write_parquet
     write(job, folder, table)
     page = folder / "index.html"
     with whole_file(page) as file:
-        file.write(render(found, job).encode())
+        file.write(printable(render(found, job)).encode())
     return found, [table, page]
 
 
@@ -41,27 +51,38 @@ def render(found: Summary, job: Job) -> str:
         undefined=StrictUndefined,
     )  # fmt: skip
     numbers = {KINDS[kind]: found.shares(kind) for kind in KINDS}
-    main = next((k for k in ("object", "detection", "roi") if len(found.boxes[k].side)), "roi")
     figures = [("Which level do they read?", plot_level_shares(numbers).figure)]
-    if len(found.boxes[main].side):
-        boxes = found.boxes[main]
-        moved = {
-            f"{found.size * factor:.0f} px, {rounding}": found.moved(main, factor, rounding)
-            for factor in FACTORS for rounding in ("round", "floor")
-        }  # fmt: skip
+    if main := found.main:
         name = KINDS[main]
         figures += [
             ("How large are they? Dotted: the level boundaries.",
              plot_sides(found.boxes, rounding=found.rounding)),
-            (f"The {name} at other image sizes and roundings.", plot_level_shares(moved).figure),
+            (_moved_caption(main), plot_level_shares(_moved(found, main)).figure),
             (f"The {name} by class, the commonest first.",
-             plot_classes(boxes.class_name, boxes.level).figure),
+             plot_classes(found.boxes[main].classes).figure),
         ]  # fmt: skip
     return environment.get_template("survey.html").render(
         job=job, found=found, advice=advice(found), version=__version__,
         counts={KINDS[kind]: len(found.boxes[kind].side) for kind in KINDS},
         figures=[{"caption": caption, "png": as_base64(png(drawn))} for caption, drawn in figures],
     )  # fmt: skip
+
+
+def _moved(found, kind):
+    """What a row is called → its shares, for every size and rounding to think of."""
+    return {
+        f"{size} px, {rounding}{', as it ran' if (size, rounding) == ran else ''}":
+        found.moved(kind, size, rounding)
+        for ran in [(found.size, found.rounding)]
+        for size in found.sizes for rounding in ("round", "floor")
+    }  # fmt: skip
+
+
+def _moved_caption(kind):
+    caption = (
+        f"The {KINDS[kind]} at other image sizes and roundings, each picture scaled as it would be."
+    )
+    return caption if kind == "object" else f"{caption} {EXTRAPOLATED}"
 
 
 def _rows(job, folder):
