@@ -50,7 +50,7 @@ from mrcnn_explained.survey.summary import (
     advice,
     level_shares,
     levels_of,
-    mold_scale,
+    scale_of,
     summarise,
 )
 from mrcnn_explained.survey.write import render, write_survey
@@ -402,6 +402,7 @@ def test_names_stay_text(folder, tmp_path):
     run_here(job, out)
     found, _ = write_survey(job, out, at_size)
     page = render(found, job)
+    assert "Extrapolated: at another size" in page
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     assert len(found.broken) == 2
 
@@ -446,20 +447,21 @@ def test_counts_by_hand():
 def test_sides_at_another_size_grow_as_the_stage_scales_each_picture(tiny_model):
     """At 1024 a square of 512 grows to 800 only (--size asks for 800 at most), a wide one to fill.
 
-    150 px at 512: 234 px of a square at 1024. 100 x 400 px, scaled by 1.28 at 512 as at 1024 by
-    2.56: its 100 px become 200.
+    100 px at 512: 156 px of a square at 1024, P3. Of a picture of 100 x 400 px, scaled by 1.28 at
+    512 and by 2.56 at 1024, they become 200 px, P4.
     """
-    found = summary(part("object", [150]), part("object", [100], shape=(100, 400)))
+    found = summary(part("object", [100]), part("object", [100], shape=(100, 400)))
     assert found.shapes == ((512, 512), (100, 400))
-    assert mold_scale((512, 512), AT_512.replace(**at_size(1024))) == 800 / 512
-    assert found.moved("object", 1024, "round") == {2: 0, 3: 0, 4: 1.0, 5: 0}
-    assert found.moved("object", 256, "round") == {2: 1.0, 3: 0, 4: 0, 5: 0}
-    small = summary(part("object", [310], shape=(64, 64)))  # 800 asked for, whatever the size
-    assert small.moved("object", 1024, "round") == small.moved("object", 896, "round")
+    assert scale_of((512, 512), AT_512.replace(**at_size(1024))) == 800 / 512
+    assert found.moved("object", 1024, "round") == {2: 0, 3: 0.5, 4: 0.5, 5: 0}
+    assert found.moved("object", 256, "round") == {2: 1, 3: 0, 4: 0, 5: 0}
+    small = summary(part("object", [190], shape=(64, 64)))  # 297 px at 800, which is all it gets
+    for side in (896, 1024):
+        assert small.moved("object", side, "round") == {2: 0, 3: 0, 4: 1, 5: 0}
 
     for shape in ((60, 90), (200, 128), (300, 70)):  # and what the model itself does
         scale = tiny_model.trace(noise_picture(*shape)).image.scale[0]
-        assert mold_scale(shape, tiny_model.config) == scale
+        assert scale_of(shape, tiny_model.config) == scale
 
 
 def test_sizes_to_think_of_are_multiples_of_64_and_each_once():

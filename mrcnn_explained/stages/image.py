@@ -177,6 +177,29 @@ def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.nda
     return boxes
 
 
+def mold_scale(
+    height: int,
+    width: int,
+    *,
+    min_dim: int,
+    max_dim: int,
+    min_scale: float = 0,
+    mode: str = "square",
+) -> float:
+    """Molded pixels per pixel of a picture as given, each way; arguments as `mold_image`.
+
+    A picture grows until its shorter side is min_dim; in mode square it shrinks, or grows less,
+    where its longer side would pass max_dim.
+    """
+    if mode == "none":
+        return 1.0
+    scale = max(1.0, min_dim / min(height, width)) if min_dim else 1.0
+    scale = max(scale, min_scale)
+    if mode == "square" and round(max(height, width) * scale) > max_dim:
+        scale = max_dim / max(height, width)
+    return scale
+
+
 def _resize(image, min_dim, max_dim, min_scale, mode, rng):
     """Resize one picture; return it with its scale, padding, crop and window."""
     h, w = image.shape[:2]
@@ -184,11 +207,7 @@ def _resize(image, min_dim, max_dim, min_scale, mode, rng):
     if mode == "none":
         return image, scale, padding, crop, (0, 0, h, w)
 
-    if min_dim:
-        scale = max(1.0, min_dim / min(h, w))
-    scale = max(scale, min_scale)
-    if mode == "square" and round(max(h, w) * scale) > max_dim:
-        scale = max_dim / max(h, w)
+    scale = mold_scale(h, w, min_dim=min_dim, max_dim=max_dim, min_scale=min_scale, mode=mode)
     if scale != 1:
         h, w = max(1, round(h * scale)), max(1, round(w * scale))
         image = scale_picture(image, (h, w)).astype(np.uint8)  # truncates, as there

@@ -6,13 +6,12 @@ What is kept of a box are 13 bytes: a survey may have millions.
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.stages.image import mold_image
+from mrcnn_explained.stages.image import mold_scale
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding, level_boundaries
 
 LEVELS = range(LOWEST, HIGHEST + 1)
@@ -86,25 +85,17 @@ class Summary(NamedTuple):
             growth = np.ones(len(self.shapes))
             for row in np.unique(boxes.shape):
                 shape = self.shapes[row]
-                growth[row] = mold_scale(shape, other) / mold_scale(shape, self.config)
+                growth[row] = scale_of(shape, other) / scale_of(shape, self.config)
             side = side * growth[boxes.shape]
         return level_shares(levels_of(side, rounding))
 
 
-def mold_scale(shape: tuple[int, int], config: Config) -> float:
-    """Molded pixels per original pixel of a picture of this height and width."""
-    return _scale(
-        shape, config.image_min_dim, config.image_max_dim, config.image_min_scale,
-        config.image_resize_mode,
+def scale_of(shape: tuple[int, int], config: Config) -> float:
+    """Molded pixels per pixel of a picture of this height and width."""
+    return mold_scale(
+        *shape, min_dim=config.image_min_dim, max_dim=config.image_max_dim,
+        min_scale=config.image_min_scale, mode=config.image_resize_mode,
     )  # fmt: skip
-
-
-@cache
-def _scale(shape, min_dim, max_dim, min_scale, mode):
-    blank = np.zeros([*shape, 1], np.uint8)  # the rule is the stage's: a black picture asks it
-    return float(mold_image(
-        [blank], min_dim=min_dim, max_dim=max_dim, min_scale=min_scale, mode=mode, mean_pixel=(0,)
-    ).scale[0])  # fmt: skip
 
 
 def levels_of(side: Any, rounding: Rounding) -> np.ndarray:
