@@ -239,4 +239,4 @@ def test_only_the_confidence_was_raised():
                 missed = blind.why_missed(box, class_id)
                 assert (missed.stage, missed.cause) == ("detections", "confidence"), str(missed)
                 tried += 1
-    assert tried > 10
+    assert tried >= 8

@@ -335,6 +335,7 @@ def test_training_makes_another_model(tiny_model, eager_trace):
         trained.resume(eager_trace, after="levels")
 
 
+@pytest.mark.filterwarnings("ignore::mrcnn_explained.model.RandomWeightsWarning")
 def test_a_function_of_a_stage_may_look_at_values(tiny_model, tiny_pictures):
     def largest_first(rois, image_shape, **settings):
         found = assign_levels(rois, image_shape, **settings)

@@ -90,7 +90,7 @@ def test_levels_are_those_of_the_stage():
 
 def test_histograms_count_every_picture_and_object(found):
     figure = plot_dataset(found, ["BG", "square"])
-    pictures, in_each, sides, _, _, classes = figure.axes
+    pictures, in_each, sides, _, _, classes, _bar = figure.axes
     assert sum(bar.get_height() for bar in pictures.patches) == 2
     heights = [bar.get_height() for bar in in_each.patches]
     assert heights == [1, 0, 1]  # one picture without any, none with one, one with two

@@ -54,6 +54,7 @@ def arrays(model):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a minute on quiet cores; suites run two files at once
 def test_eight_scenes_are_learnt(tmp_path):
     config = Config.slim(
         num_classes=10, image_min_dim=256, image_max_dim=256, post_nms_rois_training=150,
