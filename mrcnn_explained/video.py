@@ -52,7 +52,8 @@ def check_target(path: str | PathLike[str]) -> None:
 def open_video(path: str | PathLike[str]) -> Iterator[Video]:
     """Open a video file; frames can be asked for within the block.
 
-    Raises VideoError for what FFmpeg does not know, or what holds no moving picture.
+    Raises VideoError for what FFmpeg does not know, what holds no moving picture, and, while
+    frames are read, for a file that is broken.
     """
     try:
         import av
@@ -69,8 +70,23 @@ def open_video(path: str | PathLike[str]) -> Iterator[Video]:
         if not container.streams.video:
             raise VideoError(f"{path} holds no moving picture")
         stream = container.streams.video[0]
-        frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
-        yield Video(frames, stream.average_rate or Fraction(25), stream.frames)
+        yield Video(_decoded(container, stream, path), stream.average_rate or Fraction(25),
+                    stream.frames)  # fmt: skip
+
+
+def _decoded(container, stream, path):
+    """Frame by frame; a file that is broken further on is told in words, too."""
+    import av
+
+    done = 0
+    try:
+        for frame in container.decode(stream):
+            yield frame.to_ndarray(format="rgb24")
+            done += 1
+    except av.error.FFmpegError as error:
+        raise VideoError(
+            f"{path} is broken behind frame {done}: {error.strerror}. Save it anew, or cut it there"
+        ) from error
 
 
 def write_video(

@@ -9,7 +9,14 @@ from conftest import noise_picture
 
 from mrcnn_explained.pictures import color_splash
 from mrcnn_explained.splash import splash_video
-from mrcnn_explained.video import CONTAINERS, VideoError, check_target, open_video, write_video
+from mrcnn_explained.video import (
+    CONTAINERS,
+    VideoError,
+    _decoded,
+    check_target,
+    open_video,
+    write_video,
+)
 
 
 def frames(count=5, height=48, width=64):
@@ -66,6 +73,31 @@ def test_what_is_no_video_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(VideoError, match="pip install"), open_video(tmp_path / "v.mp4"):
         pass
+
+
+def test_a_video_that_breaks_off_is_refused_in_words(tmp_path):
+    import av
+
+    write_video(tmp_path / "v.mp4", frames(), Fraction(10))
+    real = av.container.InputContainer.decode
+
+    class Broken:
+        """A container whose third frame cannot be decoded."""
+
+        def __init__(self, container):
+            self.container = container
+
+        def decode(self, stream):
+            for number, frame in enumerate(real(self.container, stream)):
+                if number == 2:
+                    raise av.error.InvalidDataError(1, "Invalid data found")
+                yield frame
+
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        found = _decoded(Broken(container), container.streams.video[0], "v.mp4")
+        assert [next(found).shape, next(found).shape] == [(48, 64, 3)] * 2
+        with pytest.raises(VideoError, match="v.mp4 is broken behind frame 2: Invalid data"):
+            next(found)
 
 
 def test_splash_keeps_the_colour_of_masks_alone():
