@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
     detections: tuple[int, int]  # how many each run has
     reordered: bool  # detections stand in another order, so their rows differ anyway
     left_out: tuple[str, ...]  # tensors that a file lacks: nobody compared them
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...]  # of every class, as the config tells them
 
     def __str__(self) -> str:
         return self.story()
@@ -88,19 +88,15 @@ class Comparison(NamedTuple):
         old, new = change.rows
         if min(old, new) < 0:
             row, i, what = (new, 1, "came") if old < 0 else (old, 0, "went")
-            name = self._class(change.class_id[i])
+            name = self.class_names[change.class_id[i]]
             return f"ROI {row} {what}: P{change.level[i]}; {name}; {change.fate[i]}"
         then = f" (then {new})" if new != old else ""
         parts = (
-            [f"P{k}" for k in change.level], [self._class(k) for k in change.class_id],
+            [f"P{k}" for k in change.level], [self.class_names[k] for k in change.class_id],
             list(change.fate),
         )  # fmt: skip
         told = (a if a == b else f"{a} → {b}" for a, b in parts)
         return f"ROI {old}{then}: {'; '.join(told)}"
-
-    def _class(self, class_id):
-        names = self.class_names
-        return names[class_id] if class_id < len(names) else f"class {class_id}"
 
     def _not_compared(self):
         if self.left_out:
@@ -139,7 +135,8 @@ def compare(a: Trace, b: Trace, *, image: int = 0, within: float = 1e-4) -> Comp
     return Comparison(
         next(iter(stages), ""), stages, tuple(_rois(a, b, image)),
         tuple(int(np.asarray(t.detections.valid[image]).sum()) for t in (a, b)),
-        rows[0] != rows[1], tuple(left_out), tuple(a.config.class_names),
+        rows[0] != rows[1], tuple(left_out),
+        tuple(a.config.class_name(k) for k in range(a.config.num_classes)),
     )  # fmt: skip
 
 
