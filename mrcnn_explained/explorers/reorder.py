@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
 from mrcnn_explained.explorers.scene import label, line, lines, panel, points
+from mrcnn_explained.plots.reorder import HOME, LEAVE
 from mrcnn_explained.plots.style import BAD, LEVEL_COLORS
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
 
 GAPS = [(f"{n:,}", n) for n in (IMAGE_STEP // 2, IMAGE_STEP)]
-LEAVE, HOME = 1.3, 2.3  # abscissas: behind the words at the stack (1), and where crops arrive
 
 
 class ReorderExplorer(TraceExplorer):

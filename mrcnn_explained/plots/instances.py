@@ -75,6 +75,7 @@ def plot_mask_growth(
     for ax in (first, second, third):
         _square(ax)
         ax.title.set_fontsize(10.5)
+    first.figure.get_layout_engine().set(h_pad=0.15)  # inches: the bar pushes the titles up
     return first.figure
 
 
