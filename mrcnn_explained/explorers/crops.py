@@ -1,11 +1,18 @@
 """Explore crops: one ROI on its level and on the others, sample by sample."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
+from mrcnn_explained.explorers.explorer import (
+    Controls,
+    TraceExplorer,
+    choice,
+    in_graph_mode,
+    slider,
+)
 from mrcnn_explained.explorers.scene import (
     boxes,
     heat,
@@ -24,6 +31,23 @@ WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
 SIDE = 145  # CSS pixels of a panel
 
 
+@in_graph_mode
+def crop_every_level(box, maps, *, pool_size):
+    """One ROI [1, 4] from each of the maps, as if it were its level's."""
+    lowest = tf.fill([1, 1], LOWEST)
+    return [crop_levels(box[None], lowest, [m], pool_size=pool_size) for m in maps]
+
+
+@in_graph_mode
+def align_every_level(box, maps, *, image_shape, pool_size, samples):
+    """The same in the paper's way."""
+    setting = {"pool_size": pool_size, "samples": samples}
+    return [roi_align(m, box, [0], image_shape, **setting) for m in maps]
+
+
+weights_again = in_graph_mode(bilinear_weights)
+
+
 class CropsExplorer(TraceExplorer):
     """One ROI cropped from its own level and from the three others, three ways.
 
@@ -37,6 +61,9 @@ class CropsExplorer(TraceExplorer):
     def controls(self) -> Controls:
         trace, image = self.trace, self.image
         number = int(np.sum(np.asarray(trace.proposals.valid[image])))
+        maps = [np.asarray(x[image : image + 1]) for x in trace.pyramid.roi_maps]
+        self.maps = [tf.constant(x) for x in maps]
+        self.channel = lru_cache(8)(lambda k, which: _channel(maps[k - LOWEST][0], which))
         return {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
             "channel": choice("channel", [("mean of all", -1), *((f"{k}", k) for k in range(
@@ -56,22 +83,23 @@ class CropsExplorer(TraceExplorer):
         rois = np.asarray(t.proposals.rpn_rois[one], np.float32)
         box, own = tf.constant(rois[[roi]]), int(t.levels.roi_level[one][roi])
         here = tuple(round(share * (pool_size - 1)) for share in (row, column))
-        self.result, self.aligned, panels, text = {}, {}, [], []
-        for k, features in zip(LEVELS, t.pyramid.roi_maps, strict=True):
-            features = np.asarray(features)[one : one + 1]
-            self.result[k] = crop_levels(
-                box[None], tf.fill([1, 1], LOWEST), [features], pool_size=pool_size
-            )
-            plain = pooled = self.result[k].pooled[0][0].numpy()
-            ys, xs = self.result[k].sample_y[0][0], self.result[k].sample_x[0][0]
-            if way != WAYS[0]:
-                found = self.aligned[k] = roi_align(
-                    features, box, [0], self.picture.shape[:2], pool_size=pool_size,
-                    samples=WAYS.index(way),
-                )  # fmt: skip
-                pooled, ys, xs = found.pooled[0].numpy(), found.sample_y[0], found.sample_x[0]
-            other = pooled is not plain
-            shown, plain, pooled = (_channel(x, channel) for x in (features[0], plain, pooled))
+        self.aligned, panels, text = {}, [], []
+        crops = crop_every_level(box, self.maps, pool_size=pool_size)
+        self.result = dict(zip(LEVELS, crops, strict=True))
+        if way != WAYS[0]:
+            aligned = align_every_level(
+                box, self.maps, image_shape=self.picture.shape[:2], pool_size=pool_size,
+                samples=WAYS.index(way),
+            )  # fmt: skip
+            self.aligned = dict(zip(LEVELS, aligned, strict=True))
+        for k in LEVELS:
+            plain = pooled = self.result[k].pooled[0].numpy()[0]
+            ys, xs = (x[0].numpy()[0] for x in (self.result[k].sample_y, self.result[k].sample_x))
+            if found := self.aligned.get(k):
+                pooled, ys, xs = (x.numpy()[0] for x in (
+                    found.pooled, found.sample_y, found.sample_x))  # fmt: skip
+            other, shown = pooled is not plain, self.channel(k, channel)
+            plain, pooled = (_channel(x, channel) for x in (plain, pooled))
             cells, weights = _mixture(ys, xs, here, pool_size)
             crops = (pooled, np.abs(pooled - plain) if other else None)
             drawn, end = self._level(k, own, shown, crops, (ys, xs), (cells, weights))
@@ -93,7 +121,7 @@ class CropsExplorer(TraceExplorer):
 
     def _level(self, k, own, shown, crops, samples, mixture):
         """The map around the ROI with its samples, the crop, and what the two ways disagree on."""
-        (pooled, apart), (ys, xs), (cells, weights) = crops, map(np.asarray, samples), mixture
+        (pooled, apart), (ys, xs), (cells, weights) = crops, samples, mixture
         low, high = float(shown.min()), float(shown.max())
         span = max(high - low, 1e-9)
         rim = 1.5 + 0.15 * max(np.ptp(ys), np.ptp(xs))
@@ -138,7 +166,7 @@ def _mixture(ys, xs, here, pool_size):
     each = len(ys) // pool_size  # samples of a bin, each way
     rows, columns = (np.arange(i * each, (i + 1) * each) for i in here)
     y, x = (v.ravel() for v in np.meshgrid(np.take(ys, rows), np.take(xs, columns), indexing="ij"))
-    cells, weights = bilinear_weights(y, x)
+    cells, weights = weights_again(tf.constant(y), tf.constant(x))
     cells, place = np.unique(cells.numpy().reshape(-1, 2), axis=0, return_inverse=True)
     total = np.bincount(place.ravel(), weights.numpy().ravel() / len(y))
     return cells.astype(np.float64), total

@@ -6,10 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
 from mrcnn_explained.explorers.scene import boxes, label, line, lines, panel, picture_panel
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET, class_color, pixels
 from mrcnn_explained.stages.detections import fates, select_detections
+
+select_again = in_graph_mode(select_detections)
 
 
 class DetectionsExplorer(TraceExplorer):
@@ -33,11 +35,12 @@ class DetectionsExplorer(TraceExplorer):
         t, one = self.trace, slice(self.image, self.image + 1)
         shape = self.picture.shape[:2]
         window = norm_boxes(tf.constant(np.asarray(t.image.window)[one], tf.float32), shape)
-        d = self.result = select_detections(
+        d = self.result = select_again(
             *(tf.constant(np.asarray(x[one])) for x in (
                 t.proposals.rpn_rois, t.box_head.mrcnn_class, t.box_head.mrcnn_bbox)),
-            window, min_confidence=min_confidence, nms_threshold=nms_threshold,
-            max_instances=max_instances, std_dev=self.config.bbox_std_dev,
+            window, min_confidence=tf.constant(min_confidence, tf.float32),
+            nms_threshold=tf.constant(nms_threshold, tf.float32), max_instances=max_instances,
+            std_dev=self.config.bbox_std_dev,
         )  # fmt: skip
         valid = np.asarray(t.proposals.valid[one])
         class_ids, scores = d.class_ids[0].numpy(), d.class_scores[0].numpy()

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import anywidget
 import ipywidgets
 import numpy as np
+import tensorflow as tf
 import traitlets
 from jaxtyping import UInt8
 from traitlets import Bunch
@@ -142,7 +144,7 @@ class TraceExplorer(Explorer):
 
     def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
         picture = picture_of(trace, image)
-        self.trace, self.image, self.config = trace, image, trace.config
+        self.trace, self.image, self.config, self.picture = trace, image, trace.config, picture
         super().__init__(picture, self.controls(), selection)
         if self.follows and self.selection.roi >= 0:
             self._select(Bunch(new=self.selection.roi))
@@ -158,6 +160,25 @@ def picture_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
     if not 0 <= image < number:
         raise InputError(f"image is {image}; the trace holds {number}: give 0 to {number - 1}")
     return np.asarray(trace.image.resized[image])
+
+
+def in_graph_mode(stage: Callable[..., Any]) -> Callable[..., Any]:
+    """A stage that runs as a graph from the second call with the same settings on.
+
+    A slider moves ten times a second, and a graph of many small operations is several times
+    faster than they are one by one. Making it takes longer than one run, so a setting that is
+    tried once runs as it is. A setting that is a tensor may change without a new graph.
+    """
+    graph, seen = tf.function(stage), set()
+
+    def run(*tensors: Any, **settings: Any) -> Any:
+        fixed = tuple(sorted(item for item in settings.items() if not tf.is_tensor(item[1])))
+        if fixed in seen:
+            return graph(*tensors, **settings)
+        seen.add(fixed)
+        return stage(*tensors, **settings)
+
+    return run
 
 
 def slider(

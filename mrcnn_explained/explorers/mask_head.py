@@ -31,7 +31,19 @@ class MaskExplorer(TraceExplorer):
 
     def controls(self) -> Controls:
         trace, image = self.trace, self.image
-        number = int(np.sum(np.asarray(trace.detections.valid[image])))
+        valid = np.asarray(trace.detections.valid[image])
+        number = int(valid.sum())
+        self.rows, self.soft = (
+            np.asarray(x) for x in (trace.mask_head.rows, trace.mask_head.mrcnn_mask)
+        )
+        self.rois, self.found = (
+            np.asarray(x[image])[valid]
+            for x in (trace.detections.detection_roi, trace.detections.detections)
+        )
+        self.places = original_boxes(
+            self.found[:, :4], trace.image.original_shape[image],
+            trace.image.molded_shape[image], trace.image.window[image],
+        )  # fmt: skip
         names = [(trace.config.class_name(k), k) for k in range(1, trace.config.num_classes)]
         return {
             "detection": slider("detection", 0, 0, max(number - 1, 0), 1),
@@ -40,23 +52,15 @@ class MaskExplorer(TraceExplorer):
         }
 
     def draw(self, detection: int, class_id: int, threshold: float) -> dict[str, Any]:
-        t, one = self.trace, self.image
-        rows = np.asarray(t.mask_head.rows)
-        mine = np.flatnonzero((rows == [one, detection]).all(axis=1))
+        mine = np.flatnonzero((self.rows == [self.image, detection]).all(axis=1))
         if not len(mine):
             text = "This picture has no detection, so no mask was computed."
             return {"panels": [], "text": [line(text, BAD)]}
-        found = np.asarray(t.detections.detections[one])[detection]
+        found, box = self.found[detection], self.places[detection]
         own = int(found[4])
         shown = class_id or own
-        soft = np.asarray(t.mask_head.mrcnn_mask)[mine[0], :, :, shown]
+        soft = self.soft[mine[0], :, :, shown]
         picture = self.backdrop()
-        every = original_boxes(
-            np.asarray(t.detections.detections[one])[np.asarray(t.detections.valid[one]), :4],
-            t.image.original_shape[one], t.image.molded_shape[one], t.image.window[one],
-        )  # fmt: skip
-        box = every[detection]
-        rois = np.asarray(t.detections.detection_roi[one])[np.asarray(t.detections.valid[one])]
         self.result = full_mask(soft, box, picture.shape[:2], threshold)
         y1, x1, y2, x2 = (int(v) for v in box)
         inside = self.result[y1:y2, x1:x2]  # nothing lies outside its box
@@ -64,7 +68,7 @@ class MaskExplorer(TraceExplorer):
         on_picture = picture_panel(
             f"Detection {detection}: {int(self.result.sum()):,} pixels", picture, fade=1.0,
             pictures=over if inside.size else [],
-            boxes=[boxes(every, "#ffffff", rois, width=1),
+            boxes=[boxes(self.places, "#ffffff", self.rois, width=1),
                    boxes([box], class_color(shown), width=2)],
         )  # fmt: skip
         name = self.config.class_name

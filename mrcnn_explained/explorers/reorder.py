@@ -13,6 +13,13 @@ from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
 
 GAPS = [(f"{n:,}", n) for n in (IMAGE_STEP // 2, IMAGE_STEP)]
 
+#: As a graph, for any number of rows: it is three times faster, and a slider needs it.
+reorder_again = tf.function(reorder, input_signature=(
+    (tf.TensorSpec([None, 2], tf.int64),) * 4,
+    (tf.TensorSpec([None, None, None, None], tf.float32),) * 4,
+    tf.TensorSpec([2], tf.int32),
+))  # fmt: skip
+
 
 class ReorderExplorer(TraceExplorer):
     """Left the ROIs as they came, in the middle the stack level by level, right as they leave.
@@ -36,11 +43,11 @@ class ReorderExplorer(TraceExplorer):
         # What crop_levels makes of these levels: (picture, ROI) of each level's rows. A number
         # stands in for each crop, so that it can be followed.
         ix = [np.argwhere(level == k) for k in range(2, 6)]
-        crops = [tf.constant(i[:, 0] * shown + i[:, 1], tf.float32)[:, None, None, None]
-                 for i in ix]  # fmt: skip
+        numbers = [(i[:, 0] * shown + i[:, 1])[:, None, None, None] for i in ix]
+        crops = tuple(tf.constant(n, tf.float32) for n in numbers)
         late = [(i[:, 1] >= shown // 2)[:, None] * np.array([0, gap]) for i in ix]
-        moved = [tf.constant(i + more, tf.int64) for i, more in zip(ix, late, strict=True)]
-        r = self.result = reorder(moved, crops, tf.constant([pictures, shown]))
+        moved = tuple(tf.constant(i + more, tf.int64) for i, more in zip(ix, late, strict=True))
+        r = self.result = reorder_again(moved, crops, tf.constant([pictures, shown]))
         got = r.pooled.numpy().reshape(-1).astype(int)
         stack, total = np.concatenate(ix), pictures * shown
         came = stack[:, 0] * shown + stack[:, 1]

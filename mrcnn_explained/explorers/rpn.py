@@ -33,29 +33,36 @@ class RpnExplorer(TraceExplorer):
         return int(np.asarray(p.nms.rank[one])[candidate[0]]) if len(candidate) else -1
 
     def controls(self) -> Controls:
+        rpn, one = self.trace.rpn, self.image
+        self.levels, self.scores = (
+            np.asarray(x) for x in (self.trace.anchors.level, rpn.rpn_class[one][:, 1])
+        )
+        self.score_maps = [np.asarray(x[one])[..., 1].max(axis=-1) for x in rpn.level_class]
+        self.places = self._moves()
         return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
             "score": slider("score at least", 0.5, 0.0, 1.0),
             "strength": slider("map over picture", 0.6, 0.0, 1.0),
         }
 
+    def _moves(self):
+        """All anchors and where their deltas take them, pixels, once for all moves of a slider."""
+        rpn, anchors = self.trace.rpn, self.trace.anchors
+        deltas = np.asarray(rpn.rpn_bbox[self.image]) * self.config.rpn_bbox_std_dev
+        before = tf.constant(np.asarray(anchors.boxes), tf.float32)
+        after = apply_box_deltas(before, tf.constant(deltas, tf.float32))
+        return pixels(before, self.picture), pixels(after, self.picture)
+
     def draw(self, level: int, score: float, strength: float) -> dict[str, Any]:
-        rpn, anchors, one = self.trace.rpn, self.trace.anchors, self.image
-        score_map = np.asarray(rpn.level_class[level - 2][one])[..., 1].max(axis=-1)
-        scores = np.asarray(rpn.rpn_class[one])[:, 1]
-        rows = np.flatnonzero((np.asarray(anchors.level) == level) & (scores >= score))
+        every, scores, score_maps = self.levels, self.scores, self.score_maps
+        rows = np.flatnonzero((every == level) & (scores >= score))
         self.result = rows = rows[np.argsort(-scores[rows], kind="stable")]
         shown = rows[:MOST]
-        before = np.asarray(anchors.boxes)[shown]
-        deltas = np.asarray(rpn.rpn_bbox[one])[shown] * self.config.rpn_bbox_std_dev
-        after = apply_box_deltas(
-            tf.constant(before, tf.float32), tf.constant(deltas, tf.float32)
-        ).numpy()
-        before, after = pixels(before, self.picture), pixels(after, self.picture)
+        before, after = (places[shown] for places in self.places)
         middle = [np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1)
                   for b in (before, after)]  # fmt: skip
         height, width = self.picture.shape[:2]
-        over = heat(score_map, [0, 0, width, height], alpha=strength)
+        over = heat(score_maps[level - 2], [0, 0, width, height], alpha=strength)
         maps = picture_panel(
             f"P{level}: the best score of each cell, dark 0, bright 1",
             self.picture,
@@ -67,7 +74,6 @@ class RpnExplorer(TraceExplorer):
                    boxes(after, LEVEL_COLORS[level], shown)],
             lines=[lines(np.concatenate(middle, 1), GOOD, arrow=True)],
         )  # fmt: skip
-        every = np.asarray(anchors.level)
         text = [
             line(f"P{k}: {np.sum((every == k) & (scores >= score)):,} of {np.sum(every == k):,} "
                  f"anchors score {score:.2f} or more", LEVEL_COLORS[k]) for k in LEVEL_COLORS
