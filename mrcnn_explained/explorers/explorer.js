@@ -160,10 +160,27 @@ class Panel {
     if (!image) return;
     const [x0, y0] = this.at(layer.extent[0], layer.extent[1]);
     const [x1, y1] = this.at(layer.extent[2], layer.extent[3]);
+    const [width, height] = [x1 - x0, y1 - y0];
     this.pen.globalAlpha = layer.alpha ?? 1;
     this.pen.imageSmoothingEnabled = layer.smooth ?? false;
-    this.pen.drawImage(image, x0, y0, x1 - x0, y1 - y0);
+    // Scaling a picture smoothly takes longer than all the rest, so that is done once.
+    const shown = layer.smooth ? this.scaled(image, width, height) : image;
+    this.pen.drawImage(shown, x0, y0, width, height);
     this.pen.globalAlpha = 1;
+  }
+
+  /** A picture at the size that it has on the canvas, in the canvas' own pixels. */
+  scaled(image, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const size = [width, height].map((side) => Math.max(1, Math.round(side * ratio)));
+    if (this.kept?.image !== image || String(this.kept.size) !== String(size)) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = size;
+      const pen = canvas.getContext("2d");
+      pen.drawImage(image, 0, 0, ...size);
+      this.kept = { image, size, canvas };
+    }
+    return this.kept.canvas;
   }
 
   drawBoxes(group) {
@@ -195,10 +212,16 @@ class Panel {
   }
 
   drawPoints(group) {
-    const { xy } = group;
+    const { xy } = group, drawn = new Set();
     for (let i = 0; i < xy.length / 2; i++) {
       const [x, y] = this.at(xy[2 * i], xy[2 * i + 1]);
       const here = group.rows && group.rows[i] === this.view.selected;
+      if (typeof group.color === "string" && !here) {
+        // Thousands may fall within half a pixel of each other: one dot shows them all.
+        const place = Math.round(2 * x) * 65536 + Math.round(2 * y);
+        if (drawn.has(place)) continue;
+        drawn.add(place);
+      }
       this.pen.beginPath();
       this.pen.arc(x, y, here ? 6 : group.radius ?? 2.5, 0, 7);
       this.pen.fillStyle = this.color(group, i);
@@ -217,22 +240,25 @@ class Panel {
     this.pen.lineWidth = group.width ?? 1;
     this.pen.globalAlpha = group.alpha ?? 1;
     this.pen.setLineDash(group.dash || []);
+    const heads = [];
+    this.pen.beginPath();
     for (let i = 0; i < ends.length; i += 4) {
       const [x0, y0] = this.at(ends[i], ends[i + 1]), [x1, y1] = this.at(ends[i + 2], ends[i + 3]);
-      this.pen.beginPath();
       this.pen.moveTo(x0, y0);
       this.pen.lineTo(x1, y1);
-      this.pen.stroke();
       if (group.arrow && Math.hypot(x1 - x0, y1 - y0) > 3) {
-        const angle = Math.atan2(y1 - y0, x1 - x0);
-        this.pen.beginPath();
-        this.pen.moveTo(x1, y1);
-        for (const turn of [2.6, -2.6]) {
-          this.pen.lineTo(x1 + 6 * Math.cos(angle + turn), y1 + 6 * Math.sin(angle + turn));
-        }
-        this.pen.fill();
+        heads.push([x1, y1, Math.atan2(y1 - y0, x1 - x0)]);
       }
     }
+    this.pen.stroke();
+    this.pen.beginPath();
+    for (const [x, y, angle] of heads) {
+      this.pen.moveTo(x, y);
+      for (const turn of [2.6, -2.6]) {
+        this.pen.lineTo(x + 6 * Math.cos(angle + turn), y + 6 * Math.sin(angle + turn));
+      }
+    }
+    this.pen.fill();
     this.pen.setLineDash([]);
     this.pen.globalAlpha = 1;
   }

@@ -55,14 +55,15 @@ class ReorderExplorer(TraceExplorer):
         at = np.arange(total)
         wrong = np.flatnonzero(got != at)
         leave = r.final_order.numpy()
-        ends = np.stack([np.full(total, LEAVE), at, np.full(total, HOME), at], 1)
-        ends[:, 1], ends[:, 3] = leave, at
+        there = np.stack([np.zeros(total), came, np.ones(total), at], 1)
+        back = np.stack([np.full(total, LEAVE), leave, np.full(total, HOME), at], 1)
         view = panel(
             "ROIs as they came, the stack of all levels, crops as they leave",
             (-0.35, -2.6, HOME + 0.35, total), width=640, height=min(max(220, 11 * total), 900),
             lines=[
-                *(lines([[0, came[i], 1, i]], colors[came[i]], alpha=0.6) for i in range(total)),
-                *(lines([ends[i]], colors[got[i]], alpha=0.6) for i in range(total)),
+                lines(way[color == one], one, alpha=0.6)
+                for way, color in ((there, colors[came]), (back, colors[got]))
+                for one in LEVEL_COLORS.values()
             ],
             points=[
                 points(np.stack([np.full(total, x), at], 1), c, rows % shown, radius=4)

@@ -116,5 +116,5 @@ def _group(values, color, rows):
     return {
         "data": data.tobytes(),
         "color": color if isinstance(color, str) else [str(c) for c in color],
-        "rows": [int(r) for r in rows],
+        "rows": np.asarray(list(rows), int).tolist(),
     }
