@@ -17,10 +17,10 @@ demo: $(READY)  ## Explain the picture that comes along; writes demo/index.html
 	@echo "Open $(CURDIR)/demo/index.html in a browser."
 
 test: $(READY) notebooks  ## Run all tests, those in a browser where Chromium is there
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## Run the tests that take under five seconds each
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 notebooks: $(READY)  ## Run every notebook from top to bottom
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=60 -p no:cacheprovider notebooks

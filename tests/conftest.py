@@ -42,6 +42,18 @@ def training_goldens():
     return _load("training.npz")
 
 
+#: Files that take minutes: a worker that got one last would keep the other one waiting.
+LONGEST_FIRST = (
+    "test_training", "test_cli_training", "test_survey_ray", "test_browser", "test_cli",
+    "test_survey", "test_explorers", "test_lineage", "test_missed", "test_debugging",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: i for i, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @pytest.fixture
 def whole_gradients():
     """No term of a gradient is lost between threads: see `devices.be_deterministic`."""

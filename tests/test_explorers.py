@@ -6,7 +6,7 @@ import importlib.resources
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_tiny_model, noise_picture
+from conftest import close, make_tiny_model, noise_picture
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.errors import InputError
@@ -140,7 +140,9 @@ def test_detections_are_the_stage_functions(trace):
         trace.box_head.mrcnn_bbox[:1], window, min_confidence=0.0, nms_threshold=0.9,
         max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
     )  # fmt: skip
-    np.testing.assert_array_equal(explorer.result.detections, expected.detections)
+    # A graph may round the last bit of a box another way.
+    close(explorer.result.detections, expected.detections, relative=1e-6)
+    np.testing.assert_array_equal(explorer.result.kept, expected.kept)
 
 
 def test_anchors_are_the_stage_functions(trace):

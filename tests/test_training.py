@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_eight_scenes_are_learnt(tmp_path):
     calibrate_batch_norm(model, next(iter(batches(dataset, config, batch_size=8, seed=9))))
     trainer = Trainer(
         model,
-        Plan(steps=120, optimizer="adamw", learning_rate=2.5e-3, warmup_steps=20, final_rate=0.05),
+        Plan(steps=50, optimizer="adamw", learning_rate=2.5e-3, warmup_steps=10, final_rate=0.05),
         lambda step, *_: batches(dataset, config, batch_size=8, start=step, flips=False),
     )
     history = trainer.run()
@@ -84,13 +85,14 @@ def test_eight_scenes_are_learnt(tmp_path):
 def test_stop_and_resume_equals_no_stop(tmp_path, optimizer, whole_gradients):
     plan = Plan(steps=5, optimizer=optimizer, learning_rate=0.01, warmup_steps=1, final_rate=0.1,
                 ema=0.5)  # fmt: skip
-    whole = small_model()
-    history = Trainer(whole, plan, source(whole)).run()
+    whole, stopped = small_model(), tmp_path / "stopped"
+    first = Trainer(whole, plan, source(whole), stopped)
+    first.run(until=2)
+    shutil.copytree(stopped, tmp_path / "again")
+    history = first.run()
 
-    first = small_model()
-    Trainer(first, plan, source(first), tmp_path).run(until=2)
     again = small_model()
-    trainer = Trainer(again, plan, source(again), tmp_path)
+    trainer = Trainer(again, plan, source(again), tmp_path / "again")
     assert trainer.resume() and trainer.step == 2
     resumed = trainer.run()
     assert [row["step"] for row in resumed] == [1, 2, 3, 4, 5]
@@ -98,7 +100,7 @@ def test_stop_and_resume_equals_no_stop(tmp_path, optimizer, whole_gradients):
         close(list(ours.values()), list(theirs.values()), relative=1e-5)
     for name, value in arrays(again).items():
         np.testing.assert_allclose(value, arrays(whole)[name], rtol=1e-4, atol=1e-6, err_msg=name)
-    lines = (tmp_path / "log.csv").read_text().splitlines()
+    lines = (tmp_path / "again" / "log.csv").read_text().splitlines()
     assert len(lines) == 6 and lines[0].startswith("step,rpn_class_loss")
 
 

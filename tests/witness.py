@@ -256,24 +256,22 @@ def resnet(w, x, blocks):
 
 def scaled(image, height, width):
     """Bilinear scaling, pixel centres at one half, 0 outside; kept to the range of the pixels."""
-    h, w = image.shape[:2]
-    out = np.zeros([height, width, *image.shape[2:]])
-
-    def pixel(y, x):
-        return image[y, x].astype(float) if 0 <= y < h and 0 <= x < w else 0.0
-
-    for row in range(height):
-        for column in range(width):
-            y, x = (row + 0.5) * h / height - 0.5, (column + 0.5) * w / width - 0.5
-            top, left = math.floor(y), math.floor(x)
-            down, along = y - top, x - left
-            out[row, column] = (
-                (1 - down) * (1 - along) * pixel(top, left)
-                + (1 - down) * along * pixel(top, left + 1)
-                + down * (1 - along) * pixel(top + 1, left)
-                + down * along * pixel(top + 1, left + 1)
-            )
+    rows, columns = mixtures(image.shape[0], height), mixtures(image.shape[1], width)
+    down = np.tensordot(rows, image.astype(float), 1)
+    out = np.moveaxis(np.tensordot(columns, down, (1, 1)), 0, 1)
     return np.clip(out, image.min(), image.max())
+
+
+def mixtures(given, wanted):
+    """How much of each given row is in each wanted one: [wanted, given], two cells a row."""
+    share = np.zeros([wanted, given])
+    for row in range(wanted):
+        place = (row + 0.5) * given / wanted - 0.5
+        first = math.floor(place)
+        for cell, weight in ((first, 1 - (place - first)), (first + 1, place - first)):
+            if 0 <= cell < given:
+                share[row, cell] = weight
+    return share
 
 
 def molded_geometry(h, w, min_dim, max_dim, min_scale, mode):

@@ -1,6 +1,6 @@
 """Explore crops: one ROI on its level and on the others, sample by sample."""
 
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,9 +61,6 @@ class CropsExplorer(TraceExplorer):
     def controls(self) -> Controls:
         trace, image = self.trace, self.image
         number = int(np.sum(np.asarray(trace.proposals.valid[image])))
-        maps = [np.asarray(x[image : image + 1]) for x in trace.pyramid.roi_maps]
-        self.maps = [tf.constant(x) for x in maps]
-        self.channel = lru_cache(8)(lambda k, which: _channel(maps[k - LOWEST][0], which))
         return {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
             "channel": choice("channel", [("mean of all", -1), *((f"{k}", k) for k in range(
@@ -73,6 +70,12 @@ class CropsExplorer(TraceExplorer):
             "row": slider("row of the bin", 0.5, 0.0, 1.0),
             "column": slider("column of the bin", 0.5, 0.0, 1.0),
         }  # fmt: skip
+
+    @cached_property
+    def maps(self) -> list[tf.Tensor]:
+        """P2…P5 of this picture, read once for all moves of a slider: [1, Hk, Wk, F] each."""
+        one = slice(self.image, self.image + 1)
+        return [tf.constant(np.asarray(x[one])) for x in self.trace.pyramid.roi_maps]
 
     def draw(
         self, roi: int, channel: int, way: str, pool_size: int, row: float, column: float
@@ -98,8 +101,8 @@ class CropsExplorer(TraceExplorer):
             if found := self.aligned.get(k):
                 pooled, ys, xs = (x.numpy()[0] for x in (
                     found.pooled, found.sample_y, found.sample_x))  # fmt: skip
-            other, shown = pooled is not plain, self.channel(k, channel)
-            plain, pooled = (_channel(x, channel) for x in (plain, pooled))
+            other, shown = pooled is not plain, self.maps[k - LOWEST].numpy()[0]
+            shown, plain, pooled = (_channel(x, channel) for x in (shown, plain, pooled))
             cells, weights = _mixture(ys, xs, here, pool_size)
             crops = (pooled, np.abs(pooled - plain) if other else None)
             drawn, end = self._level(k, own, shown, crops, (ys, xs), (cells, weights))

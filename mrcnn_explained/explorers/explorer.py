@@ -144,7 +144,7 @@ class TraceExplorer(Explorer):
 
     def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
         picture = picture_of(trace, image)
-        self.trace, self.image, self.config, self.picture = trace, image, trace.config, picture
+        self.trace, self.image, self.config = trace, image, trace.config
         super().__init__(picture, self.controls(), selection)
         if self.follows and self.selection.roi >= 0:
             self._select(Bunch(new=self.selection.roi))

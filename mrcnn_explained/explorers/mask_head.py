@@ -1,5 +1,6 @@
 """Explore masks: from 28x28 probabilities to pixels of the picture, for any class."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,19 +32,7 @@ class MaskExplorer(TraceExplorer):
 
     def controls(self) -> Controls:
         trace, image = self.trace, self.image
-        valid = np.asarray(trace.detections.valid[image])
-        number = int(valid.sum())
-        self.rows, self.soft = (
-            np.asarray(x) for x in (trace.mask_head.rows, trace.mask_head.mrcnn_mask)
-        )
-        self.rois, self.found = (
-            np.asarray(x[image])[valid]
-            for x in (trace.detections.detection_roi, trace.detections.detections)
-        )
-        self.places = original_boxes(
-            self.found[:, :4], trace.image.original_shape[image],
-            trace.image.molded_shape[image], trace.image.window[image],
-        )  # fmt: skip
+        number = int(np.sum(np.asarray(trace.detections.valid[image])))
         names = [(trace.config.class_name(k), k) for k in range(1, trace.config.num_classes)]
         return {
             "detection": slider("detection", 0, 0, max(number - 1, 0), 1),
@@ -51,15 +40,35 @@ class MaskExplorer(TraceExplorer):
             "threshold": slider("pixel from", 0.5, 0.01, 0.99),
         }
 
+    @cached_property
+    def masks(self) -> tuple[np.ndarray, np.ndarray]:
+        """`rows` and `mrcnn_mask` of the mask head, read once for all moves of a slider."""
+        head = self.trace.mask_head
+        return np.asarray(head.rows), np.asarray(head.mrcnn_mask)
+
+    @cached_property
+    def found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of every detection: its row of `detections`, its box in the picture as given, its ROI."""
+        t, one = self.trace, self.image
+        valid = np.asarray(t.detections.valid[one])
+        rows, rois = (np.asarray(x[one])[valid]
+                      for x in (t.detections.detections, t.detections.detection_roi))  # fmt: skip
+        return rows, original_boxes(
+            rows[:, :4], t.image.original_shape[one], t.image.molded_shape[one],
+            t.image.window[one],
+        ), rois  # fmt: skip
+
     def draw(self, detection: int, class_id: int, threshold: float) -> dict[str, Any]:
-        mine = np.flatnonzero((self.rows == [self.image, detection]).all(axis=1))
+        rows, soft = self.masks
+        mine = np.flatnonzero((rows == [self.image, detection]).all(axis=1))
         if not len(mine):
             text = "This picture has no detection, so no mask was computed."
             return {"panels": [], "text": [line(text, BAD)]}
-        found, box = self.found[detection], self.places[detection]
+        every, places, rois = self.found
+        found, box = every[detection], places[detection]
         own = int(found[4])
         shown = class_id or own
-        soft = self.soft[mine[0], :, :, shown]
+        soft = soft[mine[0], :, :, shown]
         picture = self.backdrop()
         self.result = full_mask(soft, box, picture.shape[:2], threshold)
         y1, x1, y2, x2 = (int(v) for v in box)
@@ -68,7 +77,7 @@ class MaskExplorer(TraceExplorer):
         on_picture = picture_panel(
             f"Detection {detection}: {int(self.result.sum()):,} pixels", picture, fade=1.0,
             pictures=over if inside.size else [],
-            boxes=[boxes(self.places, "#ffffff", self.rois, width=1),
+            boxes=[boxes(places, "#ffffff", rois, width=1),
                    boxes([box], class_color(shown), width=2)],
         )  # fmt: skip
         name = self.config.class_name

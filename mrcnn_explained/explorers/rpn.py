@@ -1,5 +1,6 @@
 """Explore the RPN: scores as maps over the picture, and deltas as arrows."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,14 @@ class RpnExplorer(TraceExplorer):
         return int(np.asarray(p.nms.rank[one])[candidate[0]]) if len(candidate) else -1
 
     def controls(self) -> Controls:
-        rpn, one = self.trace.rpn, self.image
-        self.levels, self.scores = (
-            np.asarray(x) for x in (self.trace.anchors.level, rpn.rpn_class[one][:, 1])
-        )
-        self.score_maps = [np.asarray(x[one])[..., 1].max(axis=-1) for x in rpn.level_class]
-        self.places = self._moves()
         return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
             "score": slider("score at least", 0.5, 0.0, 1.0),
             "strength": slider("map over picture", 0.6, 0.0, 1.0),
         }
 
-    def _moves(self):
+    @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
         """All anchors and where their deltas take them, pixels, once for all moves of a slider."""
         rpn, anchors = self.trace.rpn, self.trace.anchors
         deltas = np.asarray(rpn.rpn_bbox[self.image]) * self.config.rpn_bbox_std_dev
@@ -54,7 +50,9 @@ class RpnExplorer(TraceExplorer):
         return pixels(before, self.picture), pixels(after, self.picture)
 
     def draw(self, level: int, score: float, strength: float) -> dict[str, Any]:
-        every, scores, score_maps = self.levels, self.scores, self.score_maps
+        rpn, one = self.trace.rpn, self.image
+        score_map = np.asarray(rpn.level_class[level - 2][one])[..., 1].max(axis=-1)
+        every, scores = np.asarray(self.trace.anchors.level), np.asarray(rpn.rpn_class[one])[:, 1]
         rows = np.flatnonzero((every == level) & (scores >= score))
         self.result = rows = rows[np.argsort(-scores[rows], kind="stable")]
         shown = rows[:MOST]
@@ -62,7 +60,7 @@ class RpnExplorer(TraceExplorer):
         middle = [np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1)
                   for b in (before, after)]  # fmt: skip
         height, width = self.picture.shape[:2]
-        over = heat(score_maps[level - 2], [0, 0, width, height], alpha=strength)
+        over = heat(score_map, [0, 0, width, height], alpha=strength)
         maps = picture_panel(
             f"P{level}: the best score of each cell, dark 0, bright 1",
             self.picture,
