@@ -62,8 +62,8 @@ class AnchorsExplorer(TraceExplorer):
             f"({here[0]:.0f}, {here[1]:.0f})", self.picture, width=480,
             lines=[lines(net, QUIET, alpha=0.35, width=0.5)] if stride > 4 else [],
             boxes=[boxes(place, LEVEL_COLORS[level], chosen, width=2)],
-            labels=[label("centre", centre[1], centre[0], size=11, background="#ffffff",
-                          color=LEVEL_COLORS[level], align="center")],
+            labels=[label("centre", centre[1], centre[0], size=11,
+                          background=LEVEL_COLORS[level], align="center")],
         )  # fmt: skip
         inside = (place[:, :2] >= 0).all(1) & (place[:, 2:] <= shape).all(1)
         text = [

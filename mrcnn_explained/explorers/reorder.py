@@ -61,7 +61,7 @@ class ReorderExplorer(TraceExplorer):
             "ROIs as they came, the stack of all levels, crops as they leave",
             (-0.35, -2.6, HOME + 0.35, total), width=640, height=min(max(220, 11 * total), 900),
             lines=[
-                lines(way[color == one], one, alpha=0.6)
+                lines(way[color == one], one, width=1.4, alpha=0.7)
                 for way, color in ((there, colors[came]), (back, colors[got]))
                 for one in LEVEL_COLORS.values()
             ],
