@@ -42,7 +42,7 @@ x
 VIEWS = [
     ("rpn", "RpnExplorer", "map over picture", "canvas", ""),
     ("mask_head", "MaskExplorer", "pixel from", "canvas", ""),
-    ("reorder", "ReorderExplorer", "ROIs", "canvas", ""),
+    ("reorder", "ReorderExplorer", "ROIs", "stage", ""),
     ("anchors", "AnchorsExplorer", "row of the cell", "stage", ""),
     ("proposals", "ProposalsExplorer", "NMS: IoU at most", "stage",
      "x.settings['pre_nms_limit'].value = 6000"),

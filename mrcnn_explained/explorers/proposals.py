@@ -1,5 +1,6 @@
 """Explore proposals: top-k and NMS again, and who suppressed whom."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,16 @@ class ProposalsExplorer(TraceExplorer):
             "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
         }
 
+    @cached_property
+    def inputs(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What the stage reads of this picture, once for all moves of a slider."""
+        rpn, one = self.trace.rpn, slice(self.image, self.image + 1)
+        parts = (rpn.rpn_class[one], rpn.rpn_bbox[one], self.trace.anchors.boxes)
+        return tuple(tf.constant(np.asarray(part)) for part in parts)
+
     def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> dict[str, Any]:
-        one = slice(self.image, self.image + 1)
-        rpn, anchors = self.trace.rpn, self.trace.anchors
         p = self.result = propose_again(
-            tf.constant(np.asarray(rpn.rpn_class[one])), tf.constant(np.asarray(rpn.rpn_bbox[one])),
-            tf.constant(np.asarray(anchors.boxes)), count=count, pre_nms_limit=pre_nms_limit,
+            *self.inputs, count=count, pre_nms_limit=pre_nms_limit,
             nms_threshold=tf.constant(nms_threshold, tf.float32),
             std_dev=self.config.rpn_bbox_std_dev,
         )  # fmt: skip
