@@ -1,11 +1,15 @@
 """Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
 
+import base64
 import re
+from importlib import resources
 
 import numpy as np
 import pytest
 from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
 from test_explorers import EXPLORERS, make
+
+from mrcnn_explained.explorers.scene import panel
 
 pytestmark = [
     pytest.mark.slow,
@@ -159,8 +163,83 @@ def test_every_control_runs_the_stage_again(page, ours, name):
         page.changed(view, lambda c=control: move(control_of(view, c.description), c))
         page.settled(view)
         assert told(lines(view), name) == told(explorer.text, name), control.description
-        if scene(explorer) != scene_before:
+        if scene(explorer) != scene_before or control is explorer.settings.get(explorer.fades):
             assert picture(view) != before, control.description
+
+
+DRAW = """
+async ([source, values]) => {
+  const { default: explorer } = await import("data:text/javascript;base64," + source);
+  const model = { values, heard: {}, get: (name) => values[name],
+                  on: (event, call) => { model.heard[event] = call; } };
+  const element = document.body.appendChild(document.createElement("div"));
+  explorer.render({ model, el: element });
+  window.shown = (threshold) => {
+    values.threshold = threshold;
+    model.heard["change:threshold"]();
+    const canvas = element.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return [...data].filter((_, i) => i % 4 === 3);
+  };
+}
+"""
+
+
+@pytest.mark.parametrize("threshold", [0.25, 0.5, 0.7])
+def test_the_browser_cuts_a_mask_as_the_stage_does(lab_and_browser, ours, threshold):
+    """A pixel of the canvas for a pixel of the mask, so that both can be compared."""
+    explorer = ours["mask_head"]
+    explorer.settings["threshold"].value = threshold
+    (over,) = (p for p in explorer.view.scene["panels"][0]["pictures"] if "tint" in p)
+    x1, y1, x2, y2 = (int(v) for v in over["extent"])
+    small = panel("", over["extent"], width=x2 - x1, pictures=[{**over, "alpha": 1}])
+    shown = drawn_at(lab_and_browser[1], explorer, small, threshold)
+    expected = explorer.result[y1:y2, x1:x2]
+    assert 0 < expected.sum() < expected.size
+    np.testing.assert_array_equal(np.reshape(shown, expected.shape) == 255, expected)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.9, 1.0])
+def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, threshold):
+    explorer = ours["rpn"]
+    explorer.settings["score"].value = threshold
+    (group,) = (g for g in explorer.view.scene["panels"][1]["boxes"] if g["rows"])
+    number = min(len(explorer.result), len(group["rows"]))
+    assert group["rows"][:number] == explorer.result[:number].tolist()
+    apart = np.arange(len(group["rows"]))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
+    data = apart.astype(np.float32).tobytes()
+    small = panel("", (0, 0, 10 * len(apart), 6), width=10 * len(apart),
+                  boxes=[{**group, "data": data}])  # fmt: skip
+    shown = drawn_at(lab_and_browser[1], explorer, small, threshold)
+    inked = np.reshape(shown, [6, len(apart), 10]).any(axis=(0, 2))
+    np.testing.assert_array_equal(inked, np.arange(len(apart)) < number)
+
+
+def drawn_at(browser, explorer, one, threshold):
+    """The alpha of each pixel of a panel that explorer.js draws for a view with a threshold."""
+    source = (resources.files("mrcnn_explained.explorers") / "explorer.js").read_bytes()
+    values = {
+        "scene": {"panels": [one], "stamp": 1}, "maps": explorer.view.maps, "selected": -1,
+        "threshold": 0.0, "opacity": 1.0,
+    }  # fmt: skip
+    page = browser.new_page()
+    page.evaluate(DRAW, [text_of(source), plain(values)])
+    shown = page.evaluate("threshold => window.shown(threshold)", threshold)
+    page.close()
+    return shown
+
+
+def text_of(data):
+    return base64.b64encode(data).decode()
+
+
+def plain(value):
+    """Bytes as the page of a report holds them."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return text_of(value) if isinstance(value, bytes) else value
 
 
 def test_a_box_is_drawn_with_the_mouse(page):

@@ -54,7 +54,10 @@ def test_every_control_draws_anew(trace, name, image):
             control.value = control.min if control.value != control.min else control.max
         else:
             continue
-        assert explorer.view.scene["stamp"] > stamp, control.description
+        if control is explorer.settings.get(explorer.fades):
+            assert explorer.view.scene["stamp"] == stamp  # the browser does it alone
+        else:
+            assert explorer.view.scene["stamp"] > stamp, control.description
     assert explorer.view.scene["panels"] and explorer.text
 
 
@@ -318,13 +321,13 @@ def test_only_what_changes_is_sent_when_a_mask_is_cut_anew(trace):
     explorer = make("mask_head", trace)
     explorer.settings["threshold"].value = 0.4
     painted = [layer for panel in explorer.view.scene["panels"] for layer in panel["pictures"]]
-    height, width = explorer.result.shape
-    assert sum(len(layer.get("data", b"")) for layer in painted) < height * width + 2 * 28 * 28
+    assert sum(len(layer.get("data", b"")) for layer in painted) == 28 * 28
     (over,) = (layer for layer in painted if "tint" in layer)
     x1, y1, x2, y2 = (int(v) for v in over["extent"])
-    drawn = np.frombuffer(over["data"], np.uint8).reshape(over["height"], over["width"])
-    np.testing.assert_array_equal(drawn == 255, explorer.result[y1:y2, x1:x2])
-    assert (drawn == 255).sum() == explorer.result.sum()
+    grown = explorer.view.maps[over["name"]]
+    values = np.frombuffer(grown["data"], np.float64).reshape(grown["height"], grown["width"])
+    np.testing.assert_array_equal(values >= 0.4, explorer.result[y1:y2, x1:x2])
+    assert (values >= 0.4).sum() == explorer.result.sum()
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

@@ -32,11 +32,14 @@ const bytes = (view) => (typeof view === "string"
 const floats = (view) =>
   view === undefined ? new Float32Array(0)
     : new Float32Array(bytes(view).slice().buffer);
+const doubles = (view) => new Float64Array(bytes(view).slice().buffer);
 
-/** A picture of bytes as a canvas that can be drawn at any size. */
-function paint(picture) {
-  const { width, height, channels, tint } = picture;
-  const source = bytes(picture.data);
+/** A picture of bytes, or values that are cut, as a canvas that can be drawn at any size. */
+function paint(picture, threshold) {
+  const { width, height, channels, tint, cut } = picture;
+  const source = cut
+    ? Uint8Array.from(doubles(picture.data), (value) => (value >= threshold ? 255 : 0))
+    : bytes(picture.data);
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);  // ABGR: every browser's machine is little-endian
   const palette = tint ? shades(tint) : HEAT;
@@ -65,6 +68,20 @@ const shades = (hex) => {
   return every((value) => abgr(rgb, value));
 };
 
+/** A group's boxes or lines, without those that are worth less than the threshold. */
+function worthy(group, threshold) {
+  const fours = floats(group.data), rows = group.rows || [];
+  if (group.worth === undefined) return { fours, rows };
+  const kept = [];
+  const least = Math.fround(threshold);  // scores are float32, and numpy compares them as such
+  floats(group.worth).forEach((worth, i) => { if (worth >= least) kept.push(i); });
+  return {
+    fours: Float32Array.from(kept.flatMap((i) => [...fours.subarray(4 * i, 4 * i + 4)])),
+    rows: rows.length ? kept.map((i) => rows[i]) : rows,
+    color: Array.isArray(group.color) ? kept.map((i) => group.color[i]) : group.color,
+  };
+}
+
 /** Black or white, whichever is easier to read on a colour: as plots/style.py's ink_on. */
 function inkOn(hex) {
   const [r, g, b] = [1, 3, 5].map((i) => {
@@ -90,9 +107,9 @@ class Panel {
 
   show(panel) {
     this.panel = panel;
-    this.groups = (panel.boxes || []).map((group) => ({
-      ...group, boxes: floats(group.data), rows: group.rows || [],
-    }));
+    const { threshold } = this.view;
+    this.groups = (panel.boxes || []).map((group) => ({ ...group, ...worthy(group, threshold) }));
+    this.lines = (panel.lines || []).map((group) => ({ ...group, ...worthy(group, threshold) }));
     this.points = (panel.points || []).map((group) => ({ ...group, xy: floats(group.data) }));
     this.title.textContent = panel.title || "";
     // A bar and not the letters: no level's colour is easy to read on white and on dark.
@@ -147,7 +164,7 @@ class Panel {
     pen.clearRect(0, 0, this.width, this.height);
     this.ink = getComputedStyle(this.element).color || "#1B1F24";  // "": not on the page yet
     for (const layer of panel.pictures || []) this.drawPicture(layer);
-    for (const group of panel.lines || []) this.drawLines(group);
+    for (const group of this.lines) this.drawLines(group);
     for (const group of this.groups) this.drawBoxes(group);
     for (const group of this.points) this.drawPoints(group);
     this.taken = [];
@@ -161,7 +178,7 @@ class Panel {
     const [x0, y0] = this.at(layer.extent[0], layer.extent[1]);
     const [x1, y1] = this.at(layer.extent[2], layer.extent[3]);
     const [width, height] = [x1 - x0, y1 - y0];
-    this.pen.globalAlpha = layer.alpha ?? 1;
+    this.pen.globalAlpha = layer.fades ? this.view.opacity : layer.alpha ?? 1;
     this.pen.imageSmoothingEnabled = layer.smooth ?? false;
     // Scaling a picture smoothly takes longer than all the rest, so that is done once.
     const shown = layer.smooth ? this.scaled(image, width, height) : image;
@@ -185,13 +202,13 @@ class Panel {
 
   drawBoxes(group) {
     const chosen = this.view.selected;
-    for (let i = 0; i < group.boxes.length / 4; i++) {
+    for (let i = 0; i < group.fours.length / 4; i++) {
       const here = group.rows.length && group.rows[i] === chosen;
-      if (!here) this.frame(group.boxes.subarray(4 * i, 4 * i + 4), this.color(group, i), group.width ?? 1.2, group.dash);
+      if (!here) this.frame(group.fours.subarray(4 * i, 4 * i + 4), this.color(group, i), group.width ?? 1.2, group.dash);
     }
     const i = group.rows.indexOf(chosen);
     if (i >= 0) {
-      const box = group.boxes.subarray(4 * i, 4 * i + 4);
+      const box = group.fours.subarray(4 * i, 4 * i + 4);
       this.frame(box, "#ffffff", 5);
       this.frame(box, this.color(group, i), 3, group.dash);
     }
@@ -235,7 +252,7 @@ class Panel {
   }
 
   drawLines(group) {
-    const ends = floats(group.data);
+    const ends = group.fours;
     this.pen.strokeStyle = this.pen.fillStyle = group.color === "ink" ? this.ink : group.color;
     this.pen.lineWidth = group.width ?? 1;
     this.pen.globalAlpha = group.alpha ?? 1;
@@ -299,7 +316,7 @@ class Panel {
     let best = null, least = Infinity;
     for (const group of this.groups) {
       for (let i = 0; i < group.rows.length; i++) {
-        const [top, left, bottom, right] = group.boxes.subarray(4 * i, 4 * i + 4);
+        const [top, left, bottom, right] = group.fours.subarray(4 * i, 4 * i + 4);
         const area = (bottom - top) * (right - left);
         if (x >= left && x <= right && y >= top && y <= bottom && area < least) {
           [best, least] = [group.rows[i], area];
@@ -387,6 +404,7 @@ class View {
     this.element = element;
     this.painted = new Map();
     this.panels = [];
+    this.looks = 0;
     element.classList.add("mx");
     add(element, "style").textContent = STYLE;
     this.row = add(element, "div", "mx-panels");
@@ -396,9 +414,12 @@ class View {
 
   get scene() { return this.model.get("scene"); }
   get selected() { return this.model.get("selected"); }
+  get opacity() { return this.model.get("opacity"); }
+  get threshold() { return this.model.get("threshold"); }
 
   picture(layer) {
     if (layer.data) return paint(layer);
+    if (layer.cut) return paint({ ...this.model.get("maps")[layer.name], ...layer }, this.threshold);
     if (!this.painted.has(layer.name)) {
       const picture = this.model.get("pictures")[layer.name];
       if (!picture) return null;
@@ -442,7 +463,7 @@ class View {
       this.panels[i].show(panel);
     });
     this.tell(scene.text || []);
-    this.element.dataset.stamp = scene.stamp;
+    this.element.dataset.stamp = `${scene.stamp}.${this.looks}`;
   }
 
   /** Write the lines of text. One that stays is left alone, so that it is not read out again. */
@@ -460,6 +481,12 @@ class View {
     });
   }
 
+  /** The same scene with another threshold or opacity. */
+  lookAgain() {
+    this.looks += 1;
+    this.show();
+  }
+
   selectAgain() {
     for (const panel of this.panels) panel.draw();
     this.element.dataset.selected = this.selected;
@@ -471,8 +498,9 @@ export default {
     const view = new View(model, el);
     const show = () => view.show();
     const again = () => view.selectAgain();
-    model.on("change:scene", show);
-    model.on("change:selected", again);
+    const look = () => view.lookAgain();
+    const heard = { scene: show, selected: again, threshold: look, opacity: look };
+    for (const [name, call] of Object.entries(heard)) model.on(`change:${name}`, call);
     view.show();
     requestAnimationFrame(again);  // on the page now: the colour of its text is known
     // The ink is the page's, and changes with its theme: the system's, or JupyterLab's own.
@@ -484,8 +512,7 @@ export default {
     return () => {
       dark.removeEventListener("change", theme);
       watcher.disconnect();
-      model.off("change:scene", show);
-      model.off("change:selected", again);
+      for (const [name, call] of Object.entries(heard)) model.off(`change:${name}`, call);
     };
   },
 };

@@ -34,11 +34,20 @@ _allow_widgets_in_colab()
 
 
 class View(anywidget.AnyWidget):
-    """The canvas. `scene` is drawn; `selected` and `drawn` come back from the reader."""
+    """The canvas. `scene` is drawn; `selected` and `drawn` come back from the reader.
+
+    pictures     by name, sent once
+    maps         by name, sent when they change: values that the browser cuts at the threshold
+    threshold    what has a lower value is not drawn; a slider moves it within the browser
+    opacity      0…1, of the layers that say `fades`; likewise
+    """
 
     _esm = Path(__file__).with_name("explorer.js")
     pictures = traitlets.Dict().tag(sync=True)
+    maps = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
+    threshold = traitlets.Float(0.0).tag(sync=True)
+    opacity = traitlets.Float(1.0).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     drawn = traitlets.List(traitlets.Float()).tag(sync=True)
 
@@ -60,6 +69,8 @@ class Explorer(ipywidgets.VBox):
     """
 
     follows = ""  # the control that takes the number of the row that is selected
+    cuts = ""  # the control that is the view's threshold, so that the picture need not wait
+    fades = ""  # the control that is the view's opacity; nothing has to be computed for it
 
     def __init__(
         self,
@@ -72,8 +83,13 @@ class Explorer(ipywidgets.VBox):
         self.view = View(pictures={"picture": pixels_of(self.backdrop())})
         self.selection = selection or Selection()
         self.view.selected = self.row_of(self.selection.roi)
-        for control in controls.values():
-            control.observe(lambda _: self.refresh(), "value")
+        self.links = [
+            self._within_the_browser(controls[name], trait)
+            for name, trait in ((self.cuts, "threshold"), (self.fades, "opacity")) if name
+        ]  # fmt: skip
+        for name, control in controls.items():
+            if name != self.fades:
+                control.observe(lambda _: self.refresh(), "value")
         self.view.observe(lambda change: self.box_drawn(change.new), "drawn")
         self.view.observe(self._select, "selected")
         self.selection.observe(self._follow, "roi")
@@ -84,6 +100,11 @@ class Explorer(ipywidgets.VBox):
     def backdrop(self) -> UInt8[np.ndarray, "_ _ 3"]:
         """The picture behind the boxes, which is sent once."""
         return self.picture
+
+    def _within_the_browser(self, control, trait):
+        """Moving a slider sets the view's trait there: no way to the kernel and back."""
+        setattr(self.view, trait, control.value)
+        return ipywidgets.jslink((control, "value"), (self.view, trait))
 
     def _follow(self, change):
         if self.roi_of(self.view.selected) != change.new:
@@ -115,7 +136,7 @@ class Explorer(ipywidgets.VBox):
 
     def refresh(self) -> None:
         """Compute and draw anew; what cannot be computed is said in its place."""
-        values = {name: control.value for name, control in self.settings.items()}
+        values = {name: x.value for name, x in self.settings.items() if name != self.fades}
         try:
             scene = self.draw(**values)
         except InputError as error:

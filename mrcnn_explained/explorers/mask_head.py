@@ -7,8 +7,17 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel, tinted
+from mrcnn_explained.explorers.scene import (
+    boxes,
+    cut_map,
+    heat,
+    line,
+    panel,
+    picture_panel,
+    values_of,
+)
 from mrcnn_explained.plots.style import BAD, class_color
+from mrcnn_explained.stages.image import scale_picture
 from mrcnn_explained.stages.instances import full_mask, original_boxes
 
 
@@ -19,7 +28,7 @@ class MaskExplorer(TraceExplorer):
     the original picture.
     """
 
-    follows = "detection"
+    follows, cuts = "detection", "threshold"
 
     def backdrop(self) -> UInt8[np.ndarray, "h w 3"]:
         """The picture as given: masks end there."""
@@ -72,11 +81,12 @@ class MaskExplorer(TraceExplorer):
         picture = self.backdrop()
         self.result = full_mask(soft, box, picture.shape[:2], threshold)
         y1, x1, y2, x2 = (int(v) for v in box)
-        inside = self.result[y1:y2, x1:x2]  # nothing lies outside its box
-        over = [tinted(inside, class_color(shown), [x1, y1, x2, y2], alpha=0.65)]
+        grown = scale_picture(soft, (y2 - y1, x2 - x1))  # nothing lies outside its box
+        self.view.maps = {"soft": values_of(soft), "grown": values_of(grown)}
+        over = [cut_map("grown", [x1, y1, x2, y2], tint=class_color(shown), alpha=0.65)]
         on_picture = picture_panel(
             f"Detection {detection}: {int(self.result.sum()):,} pixels", picture, fade=1.0,
-            pictures=over if inside.size else [],
+            pictures=over if grown.size else [],
             boxes=[boxes(places, "#ffffff", rois, width=1),
                    boxes([box], class_color(shown), width=2)],
         )  # fmt: skip
@@ -85,7 +95,7 @@ class MaskExplorer(TraceExplorer):
             panel(f"{soft.shape[0]} x {soft.shape[1]}, {name(shown)}", (0, 0, 1, 1), width=190,
                   pictures=[heat(soft, [0, 0, 1, 1])]),
             panel(f"at least {threshold:.2f}", (0, 0, 1, 1), width=190,
-                  pictures=[heat(soft >= threshold, [0, 0, 1, 1])]),
+                  pictures=[cut_map("soft", [0, 0, 1, 1])]),
         ]  # fmt: skip
         text = [
             line(f"{name(own)} {found[5]:.3f}; the mask that is shown: {name(shown)}",

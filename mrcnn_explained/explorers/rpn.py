@@ -17,8 +17,11 @@ MOST = 60  # anchors drawn with their arrows
 class RpnExplorer(TraceExplorer):
     """Choose a level and a score; see where the RPN says object, and how it moves its anchors.
 
-    Rows are anchors. `result` holds the rows above the score, best first.
+    Rows are anchors. `result` holds the rows above the score, best first. The view gets the best
+    of the level whatever their score, and hides those below the slider itself.
     """
+
+    cuts, fades = "score", "strength"
 
     def row_of(self, roi: int) -> int:
         """The anchor that a ROI began as."""
@@ -49,18 +52,18 @@ class RpnExplorer(TraceExplorer):
         after = apply_box_deltas(before, tf.constant(deltas, tf.float32))
         return pixels(before, self.picture), pixels(after, self.picture)
 
-    def draw(self, level: int, score: float, strength: float) -> dict[str, Any]:
+    def draw(self, level: int, score: float) -> dict[str, Any]:
         rpn, one = self.trace.rpn, self.image
         score_map = np.asarray(rpn.level_class[level - 2][one])[..., 1].max(axis=-1)
         every, scores = np.asarray(self.trace.anchors.level), np.asarray(rpn.rpn_class[one])[:, 1]
-        rows = np.flatnonzero((every == level) & (scores >= score))
-        self.result = rows = rows[np.argsort(-scores[rows], kind="stable")]
-        shown = rows[:MOST]
+        rows = np.flatnonzero(every == level)
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        self.result, shown = rows[scores[rows] >= score], rows[:MOST]
         before, after = (places[shown] for places in self.places)
         middle = [np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1)
                   for b in (before, after)]  # fmt: skip
         height, width = self.picture.shape[:2]
-        over = heat(score_map, [0, 0, width, height], alpha=strength)
+        over = heat(score_map, [0, 0, width, height], fades=True)
         maps = picture_panel(
             f"P{level}: the best score of each cell, dark 0, bright 1",
             self.picture,
@@ -68,15 +71,15 @@ class RpnExplorer(TraceExplorer):
         )
         moves = picture_panel(
             "Anchors (grey), and where their deltas take them", self.picture,
-            boxes=[boxes(before, QUIET, width=0.7, dash=[2, 2]),
-                   boxes(after, LEVEL_COLORS[level], shown)],
-            lines=[lines(np.concatenate(middle, 1), GOOD, arrow=True)],
+            boxes=[boxes(before, QUIET, width=0.7, dash=[2, 2], worth=scores[shown]),
+                   boxes(after, LEVEL_COLORS[level], shown, worth=scores[shown])],
+            lines=[lines(np.concatenate(middle, 1), GOOD, arrow=True, worth=scores[shown])],
         )  # fmt: skip
         text = [
             line(f"P{k}: {np.sum((every == k) & (scores >= score)):,} of {np.sum(every == k):,} "
                  f"anchors score {score:.2f} or more", LEVEL_COLORS[k]) for k in LEVEL_COLORS
         ]  # fmt: skip
-        if len(rows) > MOST:
+        if len(self.result) > MOST:
             text.append(line(f"The best {MOST} of them are drawn."))
         tips = {int(i): f"anchor {i}: score {scores[i]:.3f}" for i in shown}
         return {"panels": [maps, moves], "text": text, "tips": tips}

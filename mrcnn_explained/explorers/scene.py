@@ -59,10 +59,15 @@ def heat(values: Any, extent: Sequence[float], **options: Any) -> dict[str, Any]
     return {**pixels_of(shown.astype(np.uint8)), "extent": [float(v) for v in extent], **options}
 
 
-def tinted(mask: Any, color: str, extent: Sequence[float], **options: Any) -> dict[str, Any]:
-    """A mask, bool [h, w]: its pixels in one colour, the others clear."""
-    shown = np.asarray(mask, np.uint8) * 255
-    return {**pixels_of(shown), "tint": color, "extent": [float(v) for v in extent], **options}
+def values_of(values: Any) -> dict[str, Any]:
+    """A map of values [h, w] for a layer of `cut_map`; float64, which the browser counts in."""
+    values = np.ascontiguousarray(values, np.float64)
+    return {"data": values.tobytes(), "height": values.shape[0], "width": values.shape[1]}
+
+
+def cut_map(name: str, extent: Sequence[float], **options: Any) -> dict[str, Any]:
+    """One of the view's maps: bright, or in `tint`, where it is at least the view's threshold."""
+    return {"name": name, "cut": True, "extent": [float(v) for v in extent], **options}
 
 
 def pixels_of(image: Any) -> dict[str, Any]:
@@ -76,20 +81,24 @@ def pixels_of(image: Any) -> dict[str, Any]:
 def boxes(
     values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
 ) -> dict[str, Any]:
-    """Boxes [n, 4]; those with rows can be hovered, clicked and reached by keys."""
-    return {**_group(values, color, rows), **options}
+    """Boxes [n, 4]; those with rows can be hovered, clicked and reached by keys.
+
+    With `worth`, float32 [n], only those are there that are worth the view's threshold. Lines
+    take it too.
+    """
+    return _group(values, color, rows, **options)
 
 
 def points(
     values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
 ) -> dict[str, Any]:
     """Dots [n, 2] as (x, y)."""
-    return {**_group(values, color, rows), **options}
+    return _group(values, color, rows, **options)
 
 
 def lines(values: Any, color: str, **options: Any) -> dict[str, Any]:
     """Straight lines [n, 4] as (x1, y1, x2, y2); `arrow=True` gives them heads."""
-    return {**_group(values, color, ()), **options}
+    return _group(values, color, **options)
 
 
 def label(text: str, x: float, y: float, **options: Any) -> dict[str, Any]:
@@ -111,10 +120,12 @@ def line(text: str, color: str = "", *, live: bool = False) -> dict[str, Any]:
     return {"text": text, "color": color, **({"live": True} if live else {})}
 
 
-def _group(values, color, rows):
+def _group(values, color, rows=(), *, worth=None, **options):
     data = np.ascontiguousarray(values, np.float32)
     return {
         "data": data.tobytes(),
         "color": color if isinstance(color, str) else [str(c) for c in color],
         "rows": np.asarray(list(rows), int).tolist(),
+        **({} if worth is None else {"worth": np.asarray(worth, np.float32).tobytes()}),
+        **options,
     }
