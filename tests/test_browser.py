@@ -204,9 +204,10 @@ def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, thresh
     explorer = ours["rpn"]
     explorer.settings["score"].value = threshold
     (group,) = (g for g in explorer.view.scene["panels"][1]["boxes"] if g["rows"])
-    number = min(len(explorer.result), len(group["rows"]))
-    assert group["rows"][:number] == explorer.result[:number].tolist()
-    apart = np.arange(len(group["rows"]))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
+    rows = np.frombuffer(group["rows"], np.int32)
+    number = min(len(explorer.result), len(rows))
+    assert rows[:number].tolist() == explorer.result[:number].tolist()
+    apart = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
     data = apart.astype(np.float32).tobytes()
     small = panel("", (0, 0, 10 * len(apart), 6), width=10 * len(apart),
                   boxes=[{**group, "data": data}])  # fmt: skip

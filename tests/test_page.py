@@ -38,6 +38,10 @@ def floats(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
+def ints(text):
+    return np.frombuffer(base64.b64decode(text), "<i4")
+
+
 # What it holds
 
 
@@ -59,13 +63,13 @@ def test_boxes_dots_and_samples_by_hand(trace, html):
     picture, chart = data["scene"]["panels"]
     (group,) = picture["boxes"]
     boxes = floats(group["data"]).reshape(-1, 4)
-    for row, box in zip(group["rows"], boxes, strict=True):
+    for row, box in zip(ints(group["rows"]), boxes, strict=True):
         np.testing.assert_allclose(
             box, trace.proposals.rpn_rois[0][row] * 127 + [0, 0, 1, 1], atol=1e-3
         )
     (dots,) = chart["points"]
     places = floats(dots["data"]).reshape(-1, 2)
-    for row, (x, y) in zip(dots["rows"], places, strict=True):
+    for row, (x, y) in zip(ints(dots["rows"]), places, strict=True):
         assert 2**x == pytest.approx(np.clip(trace.levels.side[0][row], 8, 2048), rel=1e-4)
         assert -y == pytest.approx(max(trace.levels.exact_level[0][row], LOW), rel=1e-4)
     y = floats(data["sample_y"]).reshape(-1, 7)

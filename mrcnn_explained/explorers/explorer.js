@@ -33,6 +33,10 @@ const floats = (view) =>
   view === undefined ? new Float32Array(0)
     : new Float32Array(bytes(view).slice().buffer);
 const doubles = (view) => new Float64Array(bytes(view).slice().buffer);
+const rowsOf = ({ rows }) => {
+  if (rows === undefined || Array.isArray(rows)) return rows || [];
+  return [...new Int32Array(bytes(rows).slice().buffer)];
+};
 
 /** A picture of bytes, or values that are cut, as a canvas that can be drawn at any size. */
 function paint(picture, threshold) {
@@ -70,7 +74,7 @@ const shades = (hex) => {
 
 /** A group's boxes or lines, without those that are worth less than the threshold. */
 function worthy(group, threshold) {
-  const fours = floats(group.data), rows = group.rows || [];
+  const fours = floats(group.data), rows = rowsOf(group);
   if (group.worth === undefined) return { fours, rows };
   const kept = [];
   const least = Math.fround(threshold);  // scores are float32, and numpy compares them as such
@@ -110,7 +114,8 @@ class Panel {
     const { threshold } = this.view;
     this.groups = (panel.boxes || []).map((group) => ({ ...group, ...worthy(group, threshold) }));
     this.lines = (panel.lines || []).map((group) => ({ ...group, ...worthy(group, threshold) }));
-    this.points = (panel.points || []).map((group) => ({ ...group, xy: floats(group.data) }));
+    this.points = (panel.points || []).map(
+      (group) => ({ ...group, xy: floats(group.data), rows: rowsOf(group) }));
     this.title.textContent = panel.title || "";
     // A bar and not the letters: no level's colour is easy to read on white and on dark.
     this.title.classList.toggle("mx-titled", Boolean(panel.color));
@@ -122,7 +127,7 @@ class Panel {
   /** What a screen reader says of the canvas. One with nothing to choose is a mere image. */
   announce() {
     const acts = this.panel.draws
-      || [...this.groups, ...this.points].some((group) => (group.rows || []).length);
+      || [...this.groups, ...this.points].some((group) => group.rows.length);
     const title = this.panel.title || "figure";
     const said = acts ? {
       role: "application", "aria-roledescription": "picture to choose from",
@@ -232,7 +237,7 @@ class Panel {
     const { xy } = group, drawn = new Set();
     for (let i = 0; i < xy.length / 2; i++) {
       const [x, y] = this.at(xy[2 * i], xy[2 * i + 1]);
-      const here = group.rows && group.rows[i] === this.view.selected;
+      const here = group.rows[i] === this.view.selected;
       if (typeof group.color === "string" && !here) {
         // Thousands may fall within half a pixel of each other: one dot shows them all.
         const place = Math.round(2 * x) * 65536 + Math.round(2 * y);
@@ -328,7 +333,7 @@ class Panel {
     least = 12;
     for (const group of this.points) {
       const { xy } = group;
-      (group.rows || []).forEach((row, i) => {
+      group.rows.forEach((row, i) => {
         const [qx, qy] = this.at(xy[2 * i], xy[2 * i + 1]);
         const far = Math.hypot(px - qx, py - qy);
         if (far < least) [best, least] = [row, far];
@@ -378,7 +383,7 @@ class Panel {
 
   key(event) {
     const rows = [...new Set([...this.groups, ...this.points]
-      .flatMap((group) => group.rows || []))].sort((a, b) => a - b);
+      .flatMap((group) => group.rows))].sort((a, b) => a - b);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape") this.view.select(-1);
     else if (step && rows.length) {

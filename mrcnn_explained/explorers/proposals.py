@@ -57,10 +57,10 @@ class ProposalsExplorer(TraceExplorer):
             std_dev=self.config.rpn_bbox_std_dev,
         )  # fmt: skip
         rank, by, overlap = (
-            x[0].numpy() for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
+            x.numpy()[0] for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
         )
-        scores = p.scores[0].numpy()
-        place = pixels(p.refined_anchors_clipped[0], self.picture)
+        scores = p.scores.numpy()[0]
+        place = pixels(p.refined_anchors_clipped.numpy()[0], self.picture)
         kept, lost = np.flatnonzero(rank >= 0), np.flatnonzero(by >= 0)
         chosen = self.view.selected if self.view.selected < len(rank) else -1
         if chosen >= 0:

@@ -2,10 +2,10 @@
 
 A scene is a dict of `panels` (each with pictures, lines, boxes, points and labels in its own
 units), `text` (lines below them) and `tips` (row → what hovering tells). Numbers travel as
-float32 bytes. Boxes are (y1, x1, y2, x2), points (x, y), lines (x1, y1, x2, y2).
+float32 bytes, rows as int32. Boxes are (y1, x1, y2, x2), points (x, y), lines (x1, y1, x2, y2).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def pixels_of(image: Any) -> dict[str, Any]:
 
 
 def boxes(
-    values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
+    values: Any, color: str | Sequence[str], rows: Sequence[int] = (), **options: Any
 ) -> dict[str, Any]:
     """Boxes [n, 4]; those with rows can be hovered, clicked and reached by keys.
 
@@ -90,7 +90,7 @@ def boxes(
 
 
 def points(
-    values: Any, color: str | Sequence[str], rows: Iterable[int] = (), **options: Any
+    values: Any, color: str | Sequence[str], rows: Sequence[int] = (), **options: Any
 ) -> dict[str, Any]:
     """Dots [n, 2] as (x, y)."""
     return _group(values, color, rows, **options)
@@ -125,7 +125,7 @@ def _group(values, color, rows=(), *, worth=None, **options):
     return {
         "data": data.tobytes(),
         "color": color if isinstance(color, str) else [str(c) for c in color],
-        "rows": np.asarray(list(rows), int).tolist(),
+        "rows": np.asarray(rows, np.int32).tobytes(),
         **({} if worth is None else {"worth": np.asarray(worth, np.float32).tobytes()}),
         **options,
     }

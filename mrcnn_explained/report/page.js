@@ -28,7 +28,8 @@ class Model {
 /** The rows of a group that are wanted; a group that knows no rows stays whole. */
 function pick(group, wanted) {
   if (!group.rows || !group.rows.length) return group;
-  group.values ??= floats(group.data);  // decoded once, not at every move of a control
+  group.rows = rowsOf(group);  // decoded once, not at every move of a control
+  group.values ??= floats(group.data);
   const size = group.values.length / group.rows.length;
   const kept = group.rows.flatMap((row, i) => (wanted.has(row) ? [i] : []));
   const data = new Float32Array(kept.length * size);
