@@ -19,7 +19,7 @@ demo: $(READY)  ## Explain the picture that comes along; writes demo/index.html
 test: $(READY) notebooks  ## Run all tests, those in a browser where Chromium is there
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(READY)  ## Run the tests that take under five seconds each
+test-fast: $(READY)  ## Run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 notebooks: $(READY)  ## Run every notebook from top to bottom

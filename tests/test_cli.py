@@ -42,6 +42,7 @@ def explained(picture, tmp_path_factory):
 # What it writes
 
 
+@pytest.mark.slow
 def test_explain_writes_one_picture_a_stage_and_the_rest(explained):
     out, text = explained
     names = {path.name for path in out.iterdir()}
@@ -57,6 +58,7 @@ def test_explain_writes_one_picture_a_stage_and_the_rest(explained):
             assert min(image.size) > 100
 
 
+@pytest.mark.slow
 def test_the_table_of_rois_agrees_with_the_trace(explained):
     from mrcnn_explained import Trace
 
@@ -82,6 +84,7 @@ def test_the_table_of_rois_agrees_with_the_trace(explained):
             assert int(match[1]) == trace.detections.nms.suppressed_by[0, roi]
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_without_network_and_escapes_names(explained):
     out, _ = explained
     page = (out / "index.html").read_text()
@@ -95,6 +98,7 @@ def test_the_page_is_one_file_without_network_and_escapes_names(explained):
         assert f"<h2>{number}. " in page
 
 
+@pytest.mark.slow
 def test_random_weights_are_told(explained):
     assert "random weights" in explained[1].replace("\n", " ")
 
@@ -122,6 +126,7 @@ def test_a_preset_has_the_backbone_that_it_has(tmp_path):
     assert "preset shapes has the backbone resnet26, not resnet50" in str(result.exception)
 
 
+@pytest.mark.slow
 def test_one_stage_alone(picture, tmp_path):
     result = run("explain", picture, "--out", tmp_path, "--stage", "levels", *TINY)
     assert result.exit_code == 0, result.output
@@ -129,6 +134,7 @@ def test_one_stage_alone(picture, tmp_path):
     assert names == ["07_levels.png", "07_levels_picture.png", "07_levels_sizes.png"]
 
 
+@pytest.mark.slow
 def test_levels_prints_every_roi_and_the_histogram(picture):
     result = run("levels", picture, "--rows", 0, *TINY)
     assert result.exit_code == 0

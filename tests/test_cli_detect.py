@@ -34,6 +34,7 @@ def found():
     return MaskRCNN.from_preset("shapes").detect([load_image(demo_image())])[0]
 
 
+@pytest.mark.slow
 def test_json_is_what_the_model_finds(found, tmp_path):
     result = run("detect", "--out", tmp_path / "d.json")
     assert result.exit_code == 0, result.output
@@ -46,6 +47,7 @@ def test_json_is_what_the_model_finds(found, tmp_path):
         assert row["file_name"] == "demo.png" and row["category_id"] == found["class_ids"][i]
 
 
+@pytest.mark.slow
 def test_csv_has_a_row_for_every_mask(found, tmp_path):
     assert run("detect", "--out", tmp_path / "d.csv").exit_code == 0
     with open(tmp_path / "d.csv", newline="") as file:
@@ -56,6 +58,7 @@ def test_csv_has_a_row_for_every_mask(found, tmp_path):
     assert pixels == found["masks"].any(axis=-1).sum()  # no pixel twice
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_broken_picture(folder, tmp_path):
     drawn = tmp_path / "drawn"
     result = run("detect", folder, "--out", tmp_path / "d.json", "--pictures", drawn,
@@ -67,12 +70,14 @@ def test_a_folder_with_a_broken_picture(folder, tmp_path):
     assert (drawn / "a.png").is_file() and (drawn / "deep" / "b.png").is_file()
 
 
+@pytest.mark.slow
 def test_splash_of_a_picture(found, tmp_path):
     assert run("splash", "--out", tmp_path / "s.png").exit_code == 0
     expected = color_splash(load_image(demo_image()), found["masks"])
     np.testing.assert_array_equal(load_image(tmp_path / "s.png"), expected)
 
 
+@pytest.mark.slow
 def test_splash_of_a_video(tmp_path):
     source, out = tmp_path / "in.mp4", tmp_path / "out.mkv"
     write_video(source, [load_image(demo_image())[:128, :128]] * 3, Fraction(8))

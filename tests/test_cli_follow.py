@@ -35,6 +35,7 @@ def test_lineage_prints_the_story(saved, tiny_trace, kind):
     assert one_line(result.output).startswith(one_line(str(tiny_trace.lineage(**{kind: 3}))))
 
 
+@pytest.mark.slow
 def test_lineage_of_a_picture_runs_the_model():
     result = run("lineage", "--anchor", 5, *TINY)
     assert result.exit_code == 0, result.output
@@ -62,6 +63,7 @@ def test_compare_and_check_read_files(saved, tiny_model, tiny_trace, tmp_path):
     assert result.exit_code == 1 and "levels.roi_level[1, 1]: expected 2…5, is 6" in result.output
 
 
+@pytest.mark.slow
 def test_papers_tells_each_switch():
     from mrcnn_explained.papers import SWITCHES
 

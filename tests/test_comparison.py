@@ -78,6 +78,7 @@ def test_rois_are_found_again_by_their_anchors(tiny_model, tiny_trace):
     assert gone.level[1] == 0 and gone.class_id[1] == -1 and gone.fate[1] == "no ROI"
 
 
+@pytest.mark.slow
 def test_given_rois_are_paired_by_row(tiny_model, tiny_pictures):
     picture = tiny_pictures[0]
     a = tiny_model.trace(picture, rois=[[5, 5, 60, 60], [0, 0, 9, 9]])

@@ -152,6 +152,7 @@ def test_so_has_every_tensor_of_a_real_model(golden_trace, stage):
     check_shapes(golden_trace, stage)
 
 
+@pytest.mark.slow
 def test_the_shapes_of_a_run_on_given_rois_and_of_one_that_finds_nothing(tiny_model, tiny_pictures):
     given = [np.array([[10, 10, 50, 60], [0, 0, 90, 60]])] * 2
     some = tiny_model.trace(tiny_pictures, rois=given).numpy()

@@ -69,11 +69,15 @@ def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_a_picture_without_anything(tiny_model, name):
+@pytest.fixture(scope="module")
+def nothing_found(tiny_model):
     model = tiny_model.with_config(detection_min_confidence=1.0)
-    trace = model.trace(noise_picture(64, 64), rois=[[5, 5, 40, 50]])
-    explorer = make(name, trace)
+    return model.trace(noise_picture(64, 64), rois=[[5, 5, 40, 50]])
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_picture_without_anything(nothing_found, name):
+    explorer = make(name, nothing_found)
     assert explorer.text or explorer.view.scene["panels"]
 
 
@@ -209,6 +213,7 @@ def test_a_roi_that_is_selected_is_followed_to_its_mask(trace):
     assert explorer.settings["detection"].value == 1
 
 
+@pytest.mark.slow
 def test_a_name_that_holds_html_stays_text(tiny_model):
     names = ("BG", "<b>x</b>", *(f"c{k}" for k in range(2, tiny_model.config.num_classes)))
     model = tiny_model.with_config(class_names=names, detection_min_confidence=0.0)
@@ -284,11 +289,16 @@ def test_what_a_file_lacks_is_named(trace, tmp_path):
     assert len(told) == 1 and "pyramid.p2" in told[0] and "run the model again" in told[0]
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_a_batch_of_three_is_three_pictures(tiny_model, name):
+@pytest.fixture(scope="module")
+def last_alone_and_all_three(tiny_model):
     pictures = [noise_picture(100, 128, seed=s) for s in range(3)]
-    alone = make(name, tiny_model.trace(pictures[2]))
-    third = make(name, tiny_model.trace(pictures), image=2)
+    return tiny_model.trace(pictures[2]), tiny_model.trace(pictures)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_batch_of_three_is_three_pictures(last_alone_and_all_three, name):
+    last, all_three = last_alone_and_all_three
+    alone, third = make(name, last), make(name, all_three, image=2)
     np.testing.assert_array_equal(third.picture, alone.picture)
     if name == "box_head":  # its text tells times; what it folds is of one picture
         for way, (output, _) in third.result.items():
@@ -297,15 +307,21 @@ def test_a_batch_of_three_is_three_pictures(tiny_model, name):
         assert third.text == alone.text
 
 
+@pytest.fixture(scope="module")
+def of_one_class():
+    return make_tiny_model(num_classes=2).trace(noise_picture(100, 128))
+
+
 @pytest.mark.parametrize("name", EXPLORERS)
-def test_one_class_beside_the_background(name):
-    explorer = make(name, make_tiny_model(num_classes=2).trace(noise_picture(100, 128)))
+def test_one_class_beside_the_background(of_one_class, name):
+    explorer = make(name, of_one_class)
     for control in explorer.settings.values():
         if hasattr(control, "options"):
             control.index = len(control.options) - 1
     assert explorer.text
 
 
+@pytest.mark.slow
 def test_levels_without_rois_are_drawn_and_counted(tiny_model):
     trace = tiny_model.trace(noise_picture(128, 128), rois=[[0, 0, 127, 127]])
     assert set(trace.levels.roi_level[0].numpy()) == {3}
@@ -343,6 +359,7 @@ def test_masks_that_a_file_lacks_stop_no_other_explorer(trace, tmp_path, name):
         assert explorer.view.scene["panels"]
 
 
+@pytest.mark.slow
 def test_a_training_step_with_full_size_masks(tiny_model):
     from mrcnn_explained.data.pipeline import batches
     from mrcnn_explained.data.shapes import ShapesDataset

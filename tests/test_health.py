@@ -102,6 +102,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_sound_runs(tiny_trace, golden_trace, tiny_model, tiny_pictures):
     assert tiny_trace.check() == [] and golden_trace.check() == []
     assert tiny_model.trace(tiny_pictures).check() == []  # tensors, not arrays
@@ -121,6 +122,7 @@ def test_each_invariant_is_noticed(tiny_trace, tensor, change, told):
     assert stages == sorted(stages)
 
 
+@pytest.mark.slow
 def test_a_score_below_the_confidence_is_no_detection(tiny_model, tiny_pictures):
     trace = tiny_model.with_config(detection_min_confidence=0.4).trace(tiny_pictures[0]).numpy()
     last = int(trace.detections.valid[0].sum()) - 1

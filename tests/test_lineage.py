@@ -117,6 +117,7 @@ def trace(tiny_trace):
     return tiny_trace
 
 
+@pytest.mark.slow
 def test_a_wrong_number_is_noticed():
     """The test above can fail: a coordinate that is a little off is caught."""
     model = MaskRCNN.from_preset("shapes")
@@ -139,6 +140,7 @@ def test_the_three_ways_meet(trace, image):
     assert len(places) == 3  # anchor, proposal, detection
 
 
+@pytest.mark.slow
 def test_every_anchor_has_an_end(trace):
     ends = {trace.lineage(anchor=k).steps[-1].stage for k in range(len(trace.anchors.level))}
     assert ends == {"proposals", "nms", "detections", "instances"}
@@ -171,6 +173,7 @@ def test_places_in_every_system_agree(trace):
         np.testing.assert_allclose(cells, np.array(place.normalised) * (side - 1), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_given_rois_have_no_anchor(tiny_model, tiny_pictures):
     trace = tiny_model.trace(tiny_pictures[0], rois=[[5, 5, 60, 60]])
     line = trace.lineage(roi=0)
@@ -202,6 +205,7 @@ def test_the_story_tells_each_step(trace):
     assert json.dumps(values)  # names are plain
 
 
+@pytest.mark.slow
 def test_a_detection_that_came_from_padding_says_so(tiny_model, tiny_pictures):
     model = tiny_model.with_config(rpn_nms_threshold=0.01, detection_max_instances=32)
     trace = model.trace(tiny_pictures[0]).numpy()

@@ -11,6 +11,8 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.model import MaskRCNN
 from mrcnn_explained.stages.image import mold_boxes
 
+pytestmark = pytest.mark.slow  # a trained model and pictures on which it finds all
+
 CASES = 40  # of each of the five kinds
 STD_DEV = np.float32((0.1, 0.1, 0.2, 0.2))
 TOUCHES = 0.15  # IoU from which an anchor or ROI might still lead to the object
@@ -109,7 +111,6 @@ def below_the_threshold(model, trace, box, class_id):
 HIDDEN = (score_lowered, anchor_removed, suppressed, class_flipped, below_the_threshold)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hide", HIDDEN)
 def test_the_planted_stage_is_named(model, found, hide):
     right = tried = 0
@@ -223,7 +224,6 @@ def test_a_picture_that_is_not_there(found):
         found[0][0].why_missed([1, 1, 5, 5], image=1)
 
 
-@pytest.mark.slow
 def test_only_the_confidence_was_raised():
     """Anchors of other sizes: a ROI may cover an object badly, and its final box well."""
     model = MaskRCNN.from_preset(

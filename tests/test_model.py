@@ -19,6 +19,7 @@ KEYS = ["rois", "class_ids", "scores", "masks"]
 # Two ways in, one code ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @RANDOM
 def test_detect_returns_the_instances_of_trace(tiny_model, tiny_pictures, tiny_trace):
     found = tiny_model.detect(tiny_pictures)
@@ -56,6 +57,7 @@ def test_the_same_picture_gives_the_same_numbers_again(tiny_model, tiny_pictures
     np.testing.assert_array_equal(again.detections.detections, tiny_trace.detections.detections)
 
 
+@pytest.mark.slow
 @RANDOM
 def test_the_graph_is_made_once_for_pictures_of_one_molded_shape(tiny_model):
     tiny_model.detect(noise_picture(100, 128))
@@ -81,6 +83,7 @@ def test_which_picture_is_wrong_is_said(tiny_model, tiny_pictures):
 # Nothing is computed for padding --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_mask_head_computes_real_detections_only(tiny_trace, tiny_model, tiny_pictures):
     valid = tiny_trace.detections.valid
     assert tiny_trace.mask_head.rows.tolist() == np.argwhere(valid).tolist()
@@ -108,6 +111,7 @@ def test_a_picture_without_any_object(tiny_pictures, channels):
 # ROIs of the caller's own ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_given_rois_are_pixels_of_the_picture_as_given(tiny_model, tiny_pictures):
     # 100 x 128 is not scaled and lies 14 rows down in 128 x 128.
     rois = np.array([[10, 20, 50, 60], [0, 0, 100, 128]])
@@ -131,6 +135,7 @@ def test_given_rois_are_scaled_with_the_picture(tiny_model):
     np.testing.assert_allclose(pixels, [[0, 16, 50, 41]], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_given_rois_follow_a_crop():
     model = make_tiny_model(image_resize_mode="crop", image_min_dim=128)
     trace = model.trace(noise_picture(160, 200), rois=[[60, 70, 100, 120]])
@@ -146,6 +151,7 @@ def test_each_picture_has_its_own_rois_the_missing_ones_are_padding(tiny_model, 
     assert (trace.proposals.rpn_rois[0, 1] == 0).all()
 
 
+@pytest.mark.slow
 def test_own_proposals_given_back_give_the_same_detections(tiny_model, tiny_pictures, tiny_trace):
     window, scale = tiny_trace.image.window[0], tiny_trace.image.scale[0]
     rois = denorm_boxes(tf.constant(tiny_trace.proposals.rpn_rois[0]), tf.constant([128.0, 128.0]))
@@ -184,6 +190,7 @@ def test_rois_for_another_number_of_pictures_are_refused(tiny_model, tiny_pictur
 # Random weights -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_random_weights_are_told_once_in_detect(tiny_pictures):
     model = make_tiny_model()
     with pytest.warns(RandomWeightsWarning, match=r"random weights \(all\).*load_weights"):
@@ -220,6 +227,7 @@ def test_two_new_models_are_alike():
 # Other settings, other backbones --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_other_settings_under_the_same_weights(tiny_model, tiny_pictures, tiny_trace):
     other = tiny_model.with_config(
         level_rounding="floor", post_nms_rois_inference=5, detection_max_instances=3
@@ -238,6 +246,7 @@ def test_other_settings_under_the_same_weights(tiny_model, tiny_pictures, tiny_t
     np.testing.assert_array_equal(again.levels.roi_level, tiny_trace.levels.roi_level)
 
 
+@pytest.mark.slow
 def test_another_size_under_the_same_weights(tiny_model, tiny_pictures):
     other = tiny_model.with_config(image_max_dim=192, image_min_dim=192)
     trace = other.trace(tiny_pictures[0])
@@ -269,6 +278,7 @@ def test_a_picture_that_is_not_square(tiny_model):
     assert not np.array_equal(other.anchors.boxes, trace.anchors.boxes)
 
 
+@pytest.mark.slow
 def test_a_backbone_of_the_callers_own():
     def averages(images):
         """Means of the picture's colours over each cell."""
@@ -320,6 +330,7 @@ def test_end_to_end_the_golden_objects_are_found(golden_trace, goldens, image):
     assert (found.masks[image] != masks).sum() <= 1e-4 * masks.sum()
 
 
+@pytest.mark.slow
 @RANDOM
 def test_end_to_end_detect_finds_them_too(golden_model, goldens):
     picture = goldens["img0_original_uint8"]

@@ -44,6 +44,7 @@ def overlap(a, b):
     return both / (area(a) + area(b) - both)
 
 
+@pytest.mark.slow
 def test_proposals_are_the_objects(model, scene):
     picture, truth = scene
     found = perfect_proposals(model, picture, truth)
@@ -108,6 +109,7 @@ def test_a_picture_without_objects_has_no_proposals(model, scene):
     assert not found.proposals.valid.numpy().any() and not found.detections.valid.numpy().any()
 
 
+@pytest.mark.slow
 def test_an_empty_mask_is_no_object_of_an_oracle(model):
     class WithEmptyMask(ShapesDataset):
         def load_mask(self, image_id):

@@ -346,6 +346,7 @@ def test_instances_colour_their_masks(golden_trace):
     assert (np.ptp(np.asarray(splash)[~inside], axis=-1) == 0).all()
 
 
+@pytest.mark.slow
 def test_weight_histograms_show_the_nested_rpn_too(golden_model):
     # In Matterport's notebook the layers of rpn_model are missing.
     drawn = weights.plot_weight_histograms(golden_model.weights)

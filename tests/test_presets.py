@@ -10,6 +10,7 @@ from mrcnn_explained.weight_files import WeightFileError
 from mrcnn_explained.weights import load_into, save_weights
 
 
+@pytest.mark.slow
 def test_a_saved_preset_is_the_same_model_in_half_precision(tmp_path, tiny_pictures):
     model = make_tiny_model()
     weights = {name: v.numpy() for name, v in model.weights.items()}

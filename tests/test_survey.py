@@ -90,6 +90,7 @@ def folder(tmp_path):
 # Rows
 
 
+@pytest.mark.slow
 def test_rows_are_the_traces(tiny_model, tiny_pictures):
     trace = tiny_model.trace(tiny_pictures[0]).numpy()
     rows = survey_picture(tiny_model, tiny_pictures[0], "mine")
@@ -139,6 +140,7 @@ def write_done(job, out):
         write_part(part_path(out, number), head, [])
 
 
+@pytest.mark.slow
 def test_a_folder_in_order_and_a_broken_picture(folder, tmp_path):
     job = folder_job(folder, "random", CONFIG)
     assert job.names == ("a <i>.png", "b.png", "below/c.jpg", "no.png")
@@ -154,6 +156,7 @@ def test_a_folder_in_order_and_a_broken_picture(folder, tmp_path):
     assert all(len([r for r in p["rows"] if r["kind"] == "roi"]) == 20 for p in parts[:3])
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_done_again(folder, tmp_path):
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
     run_here(job, out)
@@ -170,6 +173,7 @@ def test_what_is_there_is_not_done_again(folder, tmp_path):
     assert len(list((out / "parts").iterdir())) == 4  # what the killed run left is gone
 
 
+@pytest.mark.slow
 def test_a_picture_that_was_mended_or_changed_is_done_again(folder, tmp_path):
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
     write_done(job, out)
@@ -284,6 +288,7 @@ def test_coco_annotations_are_those_that_are_opened(folder, tmp_path):
     assert job.names == ("7",) and job.files == (str(tmp_path / "coco" / "train2014" / "b.png"),)
 
 
+@pytest.mark.slow
 def test_whatever_is_wrong_with_one_picture_does_not_stop_the_others(folder, tmp_path, monkeypatch):
     """An error that nobody thought of, in the model itself."""
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
@@ -316,6 +321,7 @@ def test_where_all_of_the_first_pictures_fail_it_ends(number, tmp_path):
     assert len(list(out.glob(PARTS))) == tried
 
 
+@pytest.mark.slow
 def test_a_survey_with_a_good_picture_goes_on_past_broken_ones(tmp_path):
     Image.fromarray(noise_picture(60, 90)).save(tmp_path / "00.png")
     for i in range(ENOUGH + 5):
@@ -327,6 +333,7 @@ def test_a_survey_with_a_good_picture_goes_on_past_broken_ones(tmp_path):
     assert sum(bool(p["error"]) for p in read_parts(job, out)) == ENOUGH + 5
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(folder, tmp_path):
     """In Latin-1: the picture is opened, and everything can be written."""
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
@@ -344,6 +351,7 @@ def test_names_that_are_not_utf8(folder, tmp_path):
     assert printable("käfer 写真.png") == "käfer 写真.png"
 
 
+@pytest.mark.slow
 def test_objects_keep_their_classes_and_count_for_the_models_of_that_name(folder, tmp_path):
     config = CONFIG.replace(num_classes=4, class_names=("BG", "dog", "cow", "cat"))
     for label, class_id in (("cat", 3), ("newt", 0)):
@@ -356,6 +364,7 @@ def test_objects_keep_their_classes_and_count_for_the_models_of_that_name(folder
     assert [r["class"] for r in rows if r["kind"] == "object"] == ["newt"]
 
 
+@pytest.mark.slow
 def test_an_object_without_a_pixel_is_left_out(folder, tmp_path):
     via = write_via(folder, ["b.png"])
     via.write_text(via.read_text().replace('"x": 5', '"x": 500'))  # outside the picture
@@ -373,6 +382,7 @@ def test_nothing_to_survey(tmp_path):
         dataset_job("coco", None, {}, "random", CONFIG)
 
 
+@pytest.mark.slow
 def test_parquet_holds_what_csv_holds(folder, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
     job, out = folder_job(folder, "random", CONFIG, limit=2), tmp_path / "out"
@@ -396,6 +406,7 @@ def test_a_format_that_is_none():
         check_format("xlsx")
 
 
+@pytest.mark.slow
 def test_names_stay_text(folder, tmp_path):
     (folder / "<script>alert(1)<img src=x>.png").write_text("no picture")
     job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
@@ -599,6 +610,7 @@ def test_text_in_bars_can_be_read():
 # The command
 
 
+@pytest.mark.slow
 def test_the_command_on_a_folder(folder, tmp_path):
     out = tmp_path / "out"
     result = run("levels", folder, "--out", out, *TINY)
@@ -614,6 +626,7 @@ def test_the_command_on_a_folder(folder, tmp_path):
     assert isinstance(refused.exception, InputError)
 
 
+@pytest.mark.slow
 def test_the_command_on_a_dataset(tmp_path):
     out = tmp_path / "out"
     result = run("levels", "--dataset", "shapes", "--limit", 2, "--out", out, *TINY)

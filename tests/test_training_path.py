@@ -52,6 +52,7 @@ def trace(model, batch):
     return model.training_trace(batch, seed=5, with_gradients=True)
 
 
+@pytest.mark.slow
 def test_it_is_repeatable_and_the_seed_counts(model, batch, trace):
     again, other = (model.training_trace(batch, seed=s) for s in (5, 6))
     np.testing.assert_array_equal(again.rpn_targets.rpn_match, trace.rpn_targets.rpn_match)
@@ -140,6 +141,7 @@ def gradient(model, batch, what, of):
     return tape.gradient(loss, model.weights[of].value)
 
 
+@pytest.mark.slow
 def test_the_leaking_gradient_and_its_stop(model, batch):
     leak = gradient(model, batch, "mrcnn_bbox_loss", "rpn_bbox_pred/kernel")
     assert np.abs(leak).max() > 0
@@ -149,6 +151,7 @@ def test_the_leaking_gradient_and_its_stop(model, batch):
     assert gradient(model, batch, "mrcnn_class_loss", "rpn_class_raw/kernel") is None
 
 
+@pytest.mark.slow
 def test_each_loss_pulls_its_own_head(model, batch):
     for what, head, other in (
         ("rpn_class_loss", "rpn_class_raw/kernel", "mrcnn_mask/kernel"),
@@ -182,6 +185,7 @@ def test_the_switches(model, batch):
     close(weights.total, 2 * weights.mrcnn_mask_loss.loss)
 
 
+@pytest.mark.slow
 def test_rois_can_be_given(model, batch):
     rois = np.zeros([2, 5, 4], np.float32)
     rois[:, :3] = [[0.1, 0.1, 0.4, 0.5], [0.2, 0.5, 0.9, 0.9], [0, 0, 1, 1]]

@@ -111,6 +111,7 @@ def test_splash_keeps_the_colour_of_masks_alone():
         assert splashed[y, x].tolist() == (picture[y, x].tolist() if kept else grey)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::mrcnn_explained.model.RandomWeightsWarning")
 def test_every_frame_is_detected_by_itself(tiny_model, tmp_path):
     pictures = [noise_picture(64, 64, seed=s) for s in range(3)]
