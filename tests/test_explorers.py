@@ -238,6 +238,7 @@ def step(tiny_model):
     return model.training_trace(batch), config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["anchors", "ROIs"])
 @pytest.mark.parametrize("loss", ["class", "box"])
 def test_terms_are_the_losses(step, what, loss):
@@ -295,6 +296,7 @@ def last_alone_and_all_three(tiny_model):
     return tiny_model.trace(pictures[2]), tiny_model.trace(pictures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_a_batch_of_three_is_three_pictures(last_alone_and_all_three, name):
     last, all_three = last_alone_and_all_three
@@ -312,6 +314,7 @@ def of_one_class():
     return make_tiny_model(num_classes=2).trace(noise_picture(100, 128))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_one_class_beside_the_background(of_one_class, name):
     explorer = make(name, of_one_class)

@@ -230,6 +230,7 @@ def test_an_edited_roi_says_so(tiny_model, trace):
     assert "edited" not in str(trace.lineage(roi=2))
 
 
+@pytest.mark.slow
 def test_an_anchor_beside_given_rois(tiny_model, tiny_pictures):
     trace = tiny_model.trace(tiny_pictures[0], rois=[[5, 5, 60, 60]])
     assert (

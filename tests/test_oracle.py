@@ -16,6 +16,8 @@ from mrcnn_explained.oracle import (
     perfect_proposals,
 )
 
+pytestmark = pytest.mark.slow
+
 SCENES = ShapesDataset(3, seed=1)
 
 
@@ -44,7 +46,6 @@ def overlap(a, b):
     return both / (area(a) + area(b) - both)
 
 
-@pytest.mark.slow
 def test_proposals_are_the_objects(model, scene):
     picture, truth = scene
     found = perfect_proposals(model, picture, truth)
@@ -88,7 +89,6 @@ def test_masks_are_those_of_the_objects(model, scene):
         assert both / either > 0.85  # 28 x 28 cells are not more
 
 
-@pytest.mark.slow
 def test_the_report_says_what_each_gains(model):
     told = []
     rows = oracle_report(model, SCENES, progress=lambda *what: told.append(what))
@@ -109,7 +109,6 @@ def test_a_picture_without_objects_has_no_proposals(model, scene):
     assert not found.proposals.valid.numpy().any() and not found.detections.valid.numpy().any()
 
 
-@pytest.mark.slow
 def test_an_empty_mask_is_no_object_of_an_oracle(model):
     class WithEmptyMask(ShapesDataset):
         def load_mask(self, image_id):

@@ -16,6 +16,8 @@ from mrcnn_explained.report.rois import count_all, roi_rows
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.stages.detections import fate_kind
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 
 
@@ -137,7 +139,6 @@ def test_the_text_is_of_this_run(tiny_model, trace):
     assert text_of(edited.numpy()).count("edited by hand") == 1
 
 
-@pytest.mark.slow
 def test_the_demos_page_is_small(tmp_path):
     from typer.testing import CliRunner
 

@@ -28,6 +28,8 @@ from mrcnn_explained.stages.rpn_targets import rpn_targets
 from mrcnn_explained.stages.sampling import lots
 from mrcnn_explained.training_path import PARTS, TrainingTrace, decays, picture_seeds
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {
     "num_classes": 10, "train_rois_per_image": 12, "rpn_train_anchors_per_image": 32,
     "post_nms_rois_training": 40, "pre_nms_limit": 400, "roi_positive_ratio": 0.5,
@@ -52,7 +54,6 @@ def trace(model, batch):
     return model.training_trace(batch, seed=5, with_gradients=True)
 
 
-@pytest.mark.slow
 def test_it_is_repeatable_and_the_seed_counts(model, batch, trace):
     again, other = (model.training_trace(batch, seed=s) for s in (5, 6))
     np.testing.assert_array_equal(again.rpn_targets.rpn_match, trace.rpn_targets.rpn_match)
@@ -141,7 +142,6 @@ def gradient(model, batch, what, of):
     return tape.gradient(loss, model.weights[of].value)
 
 
-@pytest.mark.slow
 def test_the_leaking_gradient_and_its_stop(model, batch):
     leak = gradient(model, batch, "mrcnn_bbox_loss", "rpn_bbox_pred/kernel")
     assert np.abs(leak).max() > 0
@@ -151,7 +151,6 @@ def test_the_leaking_gradient_and_its_stop(model, batch):
     assert gradient(model, batch, "mrcnn_class_loss", "rpn_class_raw/kernel") is None
 
 
-@pytest.mark.slow
 def test_each_loss_pulls_its_own_head(model, batch):
     for what, head, other in (
         ("rpn_class_loss", "rpn_class_raw/kernel", "mrcnn_mask/kernel"),
@@ -162,7 +161,6 @@ def test_each_loss_pulls_its_own_head(model, batch):
         assert gradient(model, batch, what, other) is None
 
 
-@pytest.mark.slow
 def test_the_switches(model, batch):
     def run(**changes):
         return model.with_config(**{"train_rois_per_image": 30, **changes}).training_trace(
@@ -185,7 +183,6 @@ def test_the_switches(model, batch):
     close(weights.total, 2 * weights.mrcnn_mask_loss.loss)
 
 
-@pytest.mark.slow
 def test_rois_can_be_given(model, batch):
     rois = np.zeros([2, 5, 4], np.float32)
     rois[:, :3] = [[0.1, 0.1, 0.4, 0.5], [0.2, 0.5, 0.9, 0.9], [0, 0, 1, 1]]

@@ -24,6 +24,8 @@ from mrcnn_explained.plots.evaluation import (
 from mrcnn_explained.plots.losses import plot_history, plot_loss_terms
 from mrcnn_explained.plots.rpn_targets import plot_anchor_overlaps, plot_rpn_targets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trace():
