@@ -2,7 +2,8 @@
 //
 // A scene is plain data (explorers/scene.py makes it): this file draws and selects, and
 // computes nothing of the detector. Hover tells, a click selects, arrow keys go on, and a
-// panel that says so lets its reader draw a box. No dependency and no request.
+// panel that says so lets its reader draw a box. The view's threshold and opacity act here at
+// once: what is worth less, or has a lower value, is not drawn. No dependency and no request.
 
 const VIRIDIS = [
   [68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142],
