@@ -1,6 +1,5 @@
 """Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
 
-import base64
 import re
 from importlib import resources
 
@@ -10,6 +9,8 @@ from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
 from test_explorers import EXPLORERS, make
 
 from mrcnn_explained.explorers.scene import panel
+from mrcnn_explained.report.explorable import _portable
+from mrcnn_explained.report.page import as_base64
 
 pytestmark = [
     pytest.mark.slow,
@@ -171,7 +172,8 @@ DRAW = """
 async ([source, values]) => {
   const { default: explorer } = await import("data:text/javascript;base64," + source);
   const model = { values, heard: {}, get: (name) => values[name],
-                  on: (event, call) => { model.heard[event] = call; } };
+                  on: (event, call) => { model.heard[event] = call; },
+                  set: (name, value) => { values[name] = value; }, save_changes: () => {} };
   const element = document.body.appendChild(document.createElement("div"));
   explorer.render({ model, el: element });
   window.shown = (threshold) => {
@@ -181,66 +183,73 @@ async ([source, values]) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [...data].filter((_, i) => i % 4 === 3);
   };
+  window.reached = (times) => Array.from({ length: times }, () => {
+    const event = new KeyboardEvent("keydown", { key: "ArrowRight" });
+    element.querySelector("canvas").dispatchEvent(event);
+    return values.selected;
+  });
 }
 """
 
 
-@pytest.mark.parametrize("threshold", [0.25, 0.5, 0.7])
+@pytest.mark.parametrize("threshold", [0.25, 0.7, "a value that occurs"])
 def test_the_browser_cuts_a_mask_as_the_stage_does(lab_and_browser, ours, threshold):
     """A pixel of the canvas for a pixel of the mask, so that both can be compared."""
     explorer = ours["mask_head"]
+    if isinstance(threshold, str):  # that pixel belongs to the object
+        values = np.sort(np.frombuffer(explorer.view.maps["grown"]["data"], np.float64))
+        threshold = float(values[np.searchsorted(values, 0.5)])
     explorer.settings["threshold"].value = threshold
     (over,) = (p for p in explorer.view.scene["panels"][0]["pictures"] if "tint" in p)
     x1, y1, x2, y2 = (int(v) for v in over["extent"])
     small = panel("", over["extent"], width=x2 - x1, pictures=[{**over, "alpha": 1}])
-    shown = drawn_at(lab_and_browser[1], explorer, small, threshold)
+    shown, _ = drawn_at(lab_and_browser[1], explorer, small, threshold)
     expected = explorer.result[y1:y2, x1:x2]
     assert 0 < expected.sum() < expected.size
     np.testing.assert_array_equal(np.reshape(shown, expected.shape) == 255, expected)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.9, 1.0])
-def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, threshold):
+@pytest.mark.parametrize("place", [0, 20, 59, "nowhere"])
+def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place):
+    """At the score of an anchor, as float32 has it, that one is the last of those drawn."""
     explorer = ours["rpn"]
+    explorer.settings["score"].value = 0.0
+    best = explorer.trace.rpn.rpn_class[0].numpy()[explorer.result, 1]
+    threshold = 1.0 if place == "nowhere" else float(np.nextafter(float(best[place]), 1))
     explorer.settings["score"].value = threshold
     (group,) = (g for g in explorer.view.scene["panels"][1]["boxes"] if g["rows"])
     rows = np.frombuffer(group["rows"], np.int32)
     number = min(len(explorer.result), len(rows))
+    assert number == (0 if place == "nowhere" else place + 1)
     assert rows[:number].tolist() == explorer.result[:number].tolist()
+    # The worst is the first one here, so that a row cannot pass for another.
     apart = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
-    data = apart.astype(np.float32).tobytes()
+    worst_first = {
+        "data": apart.astype(np.float32).tobytes(), "rows": rows[::-1].tobytes(),
+        "worth": np.frombuffer(group["worth"], np.float32)[::-1].tobytes(),
+    }  # fmt: skip
     small = panel("", (0, 0, 10 * len(apart), 6), width=10 * len(apart),
-                  boxes=[{**group, "data": data}])  # fmt: skip
-    shown = drawn_at(lab_and_browser[1], explorer, small, threshold)
+                  boxes=[{**group, **worst_first}])  # fmt: skip
+    shown, reached = drawn_at(lab_and_browser[1], explorer, small, threshold)
     inked = np.reshape(shown, [6, len(apart), 10]).any(axis=(0, 2))
-    np.testing.assert_array_equal(inked, np.arange(len(apart)) < number)
+    np.testing.assert_array_equal(inked[::-1], np.arange(len(apart)) < number)
+    assert reached == set(explorer.result[:number].tolist())
 
 
 def drawn_at(browser, explorer, one, threshold):
-    """The alpha of each pixel of a panel that explorer.js draws for a view with a threshold."""
+    """A panel that explorer.js draws for a view with a threshold: the alpha of each pixel, and
+    the rows that arrow keys come to."""
     source = (resources.files("mrcnn_explained.explorers") / "explorer.js").read_bytes()
     values = {
         "scene": {"panels": [one], "stamp": 1}, "maps": explorer.view.maps, "selected": -1,
         "threshold": 0.0, "opacity": 1.0,
     }  # fmt: skip
     page = browser.new_page()
-    page.evaluate(DRAW, [text_of(source), plain(values)])
+    page.evaluate(DRAW, [as_base64(source), _portable(values)])
     shown = page.evaluate("threshold => window.shown(threshold)", threshold)
+    reached = page.evaluate("() => window.reached(70)")
     page.close()
-    return shown
-
-
-def text_of(data):
-    return base64.b64encode(data).decode()
-
-
-def plain(value):
-    """Bytes as the page of a report holds them."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return text_of(value) if isinstance(value, bytes) else value
+    return shown, set(reached) - {-1}
 
 
 def test_a_box_is_drawn_with_the_mouse(page):
