@@ -12,7 +12,7 @@ READY = .venv/.ready
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(READY)  ## Explain the picture that comes along; writes demo/index.html
+demo: $(READY)  ## Explain the image that comes along; writes demo/index.html
 	$(BIN)/mrcnn-explained explain --out demo
 	@echo "Open $(CURDIR)/demo/index.html in a browser."
 

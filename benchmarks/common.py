@@ -29,7 +29,7 @@ def busy_model(**overrides) -> MaskRCNN:
     return model
 
 
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     """A landscape of noise, uint8 [768, 1024, 3]."""
     return np.random.default_rng(1).integers(0, 255, (768, 1024, 3), dtype=np.uint8)
 

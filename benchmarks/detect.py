@@ -9,16 +9,16 @@ from common import (
     CONV_GFLOP,
     alternate,
     busy_model,
+    image,
     machine_rate,
     median,
     peak_gb,
-    picture,
     seconds,
 )
 
 GFLOP = 777
 
-model, image = busy_model(), picture()
+model, image = busy_model(), image()
 first = seconds(lambda: model.detect(image))
 memory = peak_gb()
 found = len(model.detect(image)[0]["scores"])

@@ -1,4 +1,4 @@
-"""From a slider's move to the new picture, in JupyterLab and Chromium: 25 moves an explorer.
+"""From a slider's move to the new image, in JupyterLab and Chromium: 25 moves an explorer.
 
 .venv/bin/python benchmarks/explorers.py
 
@@ -24,13 +24,13 @@ MOVES = 25
 LIMITS = {"canvas": 60, "stage": 120}  # ms, nine moves of ten
 SETUP = """
 from mrcnn_explained import MaskRCNN, load_image
-from mrcnn_explained.pictures import demo_image
+from mrcnn_explained.media.images import demo_image
 trace = MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
 """
 NOTHING = """
 import numpy as np
 from mrcnn_explained.explorers.explorer import Explorer, slider
-from mrcnn_explained.explorers.scene import panel
+from mrcnn_explained.scenes.scene import panel
 
 class Nothing(Explorer):
     def draw(self, moved):
@@ -41,7 +41,7 @@ x
 """
 # module, class, slider that is moved, kind, set before
 VIEWS = [
-    ("rpn", "RpnExplorer", "map over picture", "canvas", ""),
+    ("rpn", "RpnExplorer", "map over image", "canvas", ""),
     ("mask_head", "MaskExplorer", "pixel from", "canvas", ""),
     ("reorder", "ReorderExplorer", "ROIs", "stage", ""),
     ("anchors", "AnchorsExplorer", "row of the cell", "stage", ""),

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from jupyter import CHROMIUM
 
 from mrcnn_explained import MaskRCNN, load_image
-from mrcnn_explained.pictures import demo_image
+from mrcnn_explained.media.images import demo_image
 from mrcnn_explained.report.page import render
 
 LIMIT, MOVES = 50, 25

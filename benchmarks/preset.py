@@ -10,12 +10,12 @@ import tempfile
 from common import median, seconds
 
 from mrcnn_explained import MaskRCNN, load_image
-from mrcnn_explained.pictures import demo_image
+from mrcnn_explained.media.images import demo_image
 
 model, image = MaskRCNN.from_preset("shapes"), load_image(demo_image())
 model.detect(image)
 detect = median([seconds(lambda: model.detect(image)) for _ in range(21)])
-print(f"detect      {1 / detect:.1f} pictures/s (median of 21; figure: at least 5)")
+print(f"detect      {1 / detect:.1f} images/s (median of 21; figure: at least 5)")
 with tempfile.TemporaryDirectory() as out:
     command = [sys.executable, "-m", "mrcnn_explained", "explain", "--out", out]
     explain = median(

@@ -7,10 +7,10 @@ A new threshold each time, as a slider gives it, so that nothing comes from a ca
 
 import itertools
 
-from common import alternate, busy_model, machine_rate, median, peak_gb, picture
+from common import alternate, busy_model, image, machine_rate, median, peak_gb
 
 model = busy_model()
-image = picture()
+image = image()
 trace = model.trace(image)
 rate = machine_rate()
 thresholds = itertools.cycle((0.5, 0.55, 0.6, 0.65, 0.75))

@@ -1,4 +1,4 @@
-"""Box pooling: 1000 ROIs 7x7 from maps of a 1024x1024 picture, 256 channels.
+"""Box pooling: 1000 ROIs 7x7 from maps of a 1024x1024 image, 256 channels.
 
     .venv/bin/python benchmarks/roi_align.py
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from common import alternate, median
 
-from mrcnn_explained.stages.roi_align import pyramid_roi_align
+from mrcnn_explained.stages.pyramid_roi_align import pyramid_roi_align
 
 rng = np.random.default_rng(0)
 maps = tuple(tf.constant(rng.normal(size=[1, s, s, 256]), tf.float32) for s in (256, 128, 64, 32))

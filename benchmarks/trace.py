@@ -1,11 +1,11 @@
-"""The price of looking: `trace` beside `detect`, the same model, picture and mask work, in turn.
+"""The price of looking: `trace` beside `detect`, the same model, image and mask work, in turn.
 
 .venv/bin/python benchmarks/trace.py
 """
 
-from common import alternate, busy_model, median, peak_gb, picture
+from common import alternate, busy_model, image, median, peak_gb
 
-model, image = busy_model(), picture()
+model, image = busy_model(), image()
 model.detect(image)
 size = sum(tensor.shape.num_elements() * 4 for _, tensor in model.trace(image).tensors()
            if hasattr(tensor.shape, "num_elements"))  # fmt: skip

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mrcnn_explained.config import Config
-    from mrcnn_explained.making import open_model
-    from mrcnn_explained.model import MaskRCNN
-    from mrcnn_explained.pictures import load_image
-    from mrcnn_explained.trace import Trace
+    from mrcnn_explained.detector.model import MaskRCNN
+    from mrcnn_explained.detector.open import open_model
+    from mrcnn_explained.detector.trace import Trace
+    from mrcnn_explained.media.images import load_image
 
 __version__ = "0.1.0"
 __all__ = ["Config", "MaskRCNN", "Trace", "load_image", "open_model"]
 
 _HOME = {
-    "Config": "config", "MaskRCNN": "model", "Trace": "trace", "load_image": "pictures",
-    "open_model": "making",
-}  # fmt: skip
+    "Config": "config",
+    "MaskRCNN": "detector.model",
+    "Trace": "detector.trace",
+    "load_image": "media.images",
+    "open_model": "detector.open",
+}
 
 
 def __getattr__(name: str) -> Any:

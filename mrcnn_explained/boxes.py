@@ -1,7 +1,7 @@
 """Box maths that several stages share.
 
 A box is `(y1, x1, y2, x2)` on the last axis; leading axes are free. Every function keeps
-the order of operations of the code explained here: a box on a knife edge (a level
+the order of operations of Matterport's code: a box on a knife edge (a level
 boundary, a threshold) must fall to the same side.
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mrcnn_explained.classes import COCO_CLASSES
+from mrcnn_explained.coco_classes import COCO_CLASSES
 from mrcnn_explained.errors import InputError
 
 #: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1;
@@ -56,7 +56,7 @@ class Config:
     num_classes: int = 81  # C, the background included
     class_names: tuple[str, ...] = ()  # C names, background first; () numbers them
 
-    # The picture (stage 1)
+    # The image (stage 1)
     image_resize_mode: str = "square"  # M; the papers keep the aspect and pad nothing
     image_min_dim: int = 800  # pixels: scale up until the shorter side is this long (MRCNN 3.1)
     image_max_dim: int = 1024  # pixels: … unless the longer one exceeds this (M; MRCNN: 1333)
@@ -98,14 +98,14 @@ class Config:
     images_per_gpu: int = 2
     steps_per_epoch: int = 1000
     validation_steps: int = 50
-    rpn_train_anchors_per_image: int = 256  # drawn from each picture (RPN 3.1.3)
+    rpn_train_anchors_per_image: int = 256  # drawn from each image (RPN 3.1.3)
     rpn_positive_ratio: float = 0.5  # of them, at most (RPN 3.1.3)
     use_mini_mask: bool = True  # keep masks small, cut to their boxes (M)
     mini_mask_shape: tuple[int, int] = (56, 56)  # pixels (M)
     train_rois_per_image: int = 200  # (M; MRCNN 3.1: 512 with FPN)
     roi_positive_ratio: float = 0.33  # (M; MRCNN 3.1: 1 in 4)
     train_masks_per_image: int = 0  # masks of so many positive ROIs at most; 0: of all (M)
-    max_gt_instances: int = 100  # objects of one picture
+    max_gt_instances: int = 100  # objects of one image
     learning_rate: float = 0.001  # (M; MRCNN 3.1: 0.02)
     learning_momentum: float = 0.9  # (MRCNN 3.1)
     weight_decay: float = 0.0001  # divided by the size of each tensor (M; MRCNN: not)
@@ -114,7 +114,7 @@ class Config:
     use_rpn_rois: bool = True  # False: ROIs are given from outside
     train_bn: bool = False  # False: BatchNorm uses its stored statistics
 
-    # Where the explained code surprises: its way is the default, the papers' a switch
+    # Where Matterport's code surprises: its way is the default, the papers' a switch
     forced_box: str = "best"  # an object's best anchor learns its own best object; or "forcing"
     add_objects: bool = False  # objects' own boxes among the ROIs to train on (37)
     fill_negatives: bool = False  # negative ROIs up to the count, positives or not (35)
@@ -193,9 +193,10 @@ class Config:
     def differences(self, other: Self) -> dict[str, Any]:
         """The fields in which this config differs from another one, with this one's values."""
         return {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
             if getattr(self, field.name) != getattr(other, field.name)
-        }  # fmt: skip
+        }
 
     @property
     def anchors_per_cell(self) -> int:
@@ -308,7 +309,7 @@ def _check_image(config: Config, need: Callable[[bool, str, str], None]) -> None
         need(
             value > 0 and value % 64 == 0,
             side,
-            f"the pyramid halves the picture six times, so a multiple of 64: {near} is near",
+            f"the pyramid halves the image six times, so a multiple of 64: {near} is near",
         )
     if config.image_resize_mode == "square":
         need(

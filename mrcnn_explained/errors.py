@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints it and ends with exit code 2; nothing else does.
     """
+
+
+class ImageError(InputError):
+    """An image that cannot be used: what came, what was expected, what to do."""

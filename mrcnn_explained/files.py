@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write that appears under its name only when the block ends well.
 
     A full disk, an error or Ctrl-C leave what was there before. Folders above it are made.

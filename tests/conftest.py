@@ -26,7 +26,7 @@ def _load(name):
 
 @pytest.fixture(scope="session")
 def goldens():
-    """What the code explained here computes for two pictures: tests/goldens/inference.npz."""
+    """What Matterport's code computes for two images: tests/goldens/inference.npz."""
     return _load("inference.npz")
 
 
@@ -44,8 +44,8 @@ def training_goldens():
 
 #: Files that take minutes: a worker that got one last would keep the other one waiting.
 LONGEST_FIRST = (
-    "test_training", "test_cli_training", "test_survey_ray", "test_browser", "test_cli",
-    "test_survey", "test_explorers", "test_lineage", "test_missed", "test_debugging",
+    "test_trainer", "test_cli_training", "test_survey_ray", "test_browser", "test_cli",
+    "test_survey", "test_explorers", "test_lineage", "test_why_missed", "test_debugging",
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def whole_gradients():
     """No term of a gradient is lost between threads: see `devices.be_deterministic`."""
     from tensorflow.python.framework.config import disable_op_determinism  # no public name
 
-    from mrcnn_explained.devices import be_deterministic
+    from mrcnn_explained.detector.devices import be_deterministic
 
     be_deterministic()
     yield
@@ -81,7 +81,7 @@ def weight_by_rule():
 def golden_model(weight_by_rule):
     """The goldens' model: ResNet-50 at 448x448, 7 classes, weights made by rule."""
     from mrcnn_explained.config import Config
-    from mrcnn_explained.model import MaskRCNN
+    from mrcnn_explained.detector.model import MaskRCNN
 
     model = MaskRCNN(
         Config(
@@ -103,9 +103,9 @@ def golden_model(weight_by_rule):
 
 @pytest.fixture(scope="session")
 def golden_trace(golden_model, goldens):
-    """Its trace of the two golden pictures, as NumPy arrays."""
-    pictures = [goldens[f"img{i}_original_uint8"] for i in range(2)]
-    return golden_model.trace(pictures).numpy()
+    """Its trace of the two golden images, as NumPy arrays."""
+    images = [goldens[f"img{i}_original_uint8"] for i in range(2)]
+    return golden_model.trace(images).numpy()
 
 
 def make_tiny_model(**overrides):
@@ -114,7 +114,7 @@ def make_tiny_model(**overrides):
     Its weights are noise from a fixed seed, large enough that classes and boxes differ.
     """
     from mrcnn_explained.config import Config
-    from mrcnn_explained.model import MaskRCNN
+    from mrcnn_explained.detector.model import MaskRCNN
 
     settings = {
         "num_classes": 4,
@@ -169,8 +169,8 @@ def tiny_model():
     return make_tiny_model()
 
 
-def noise_picture(height, width, seed=0):
-    """A picture with blobs and noise, uint8 [height, width, 3]."""
+def noise_image(height, width, seed=0):
+    """An image with blobs and noise, uint8 [height, width, 3]."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, [-(-height // 16), -(-width // 16), 3])
     fine = rng.integers(-20, 20, [height, width, 3])
@@ -179,15 +179,15 @@ def noise_picture(height, width, seed=0):
 
 
 @pytest.fixture(scope="session")
-def tiny_pictures():
-    """Two pictures of different shapes."""
-    return [noise_picture(100, 128, seed=1), noise_picture(90, 60, seed=2)]
+def tiny_images():
+    """Two images of different shapes."""
+    return [noise_image(100, 128, seed=1), noise_image(90, 60, seed=2)]
 
 
 @pytest.fixture(scope="session")
-def tiny_trace(tiny_model, tiny_pictures):
+def tiny_trace(tiny_model, tiny_images):
     """Its trace of them, as NumPy arrays."""
-    return tiny_model.trace(tiny_pictures).numpy()
+    return tiny_model.trace(tiny_images).numpy()
 
 
 class Mode(NamedTuple):

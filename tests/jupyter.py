@@ -108,7 +108,7 @@ class Page:
         return self.page.locator(".mx[data-stamp]").nth(number)
 
     def changed(self, view, act) -> float:
-        """Do something to a control; wait until the picture is drawn anew. Milliseconds."""
+        """Do something to a control; wait until the image is drawn anew. Milliseconds."""
         before = view.get_attribute("data-stamp")
         start = time.perf_counter()
         act()

@@ -16,7 +16,7 @@ box = st.tuples(unit, unit, unit, unit)
 boxes = st.lists(box, min_size=1, max_size=6).map(lambda rows: np.array(rows, np.float32))
 
 
-def test_the_whole_picture_is_zero_to_one(mode):
+def test_the_whole_image_is_zero_to_one(mode):
     # (0, 0, H, W) with H = 101, W = 201: y2 is the row behind the last, 100 is the last one;
     # 100 / (101 - 1) = 1. A box of one pixel, rows 50 to 51, has no height: 50/100 to 50/100.
     pixels = np.array([[0, 0, 101, 201], [50, 100, 51, 101]], np.float32)
@@ -85,7 +85,7 @@ def test_clipping_by_hand(mode):
     assert found.tolist() == [[1, 2, 5, 6], [2, 3, 4, 5], [5, 6, 5, 6], [1, 2, 1, 2]]
 
 
-def test_each_picture_of_a_batch_is_clipped_to_its_own_window():
+def test_each_image_of_a_batch_is_clipped_to_its_own_window():
     places = tf.constant([[[0.0, 0, 1, 1]] * 3] * 2)
     windows = tf.constant([[0.1, 0.2, 0.9, 0.8], [0.0, 0.3, 1, 0.7]])
     found = clip_boxes(places, windows[:, tf.newaxis]).numpy()

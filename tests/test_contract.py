@@ -15,7 +15,8 @@ import tensorflow as tf
 from conftest import close
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.health import wrong_shapes
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.invariants import wrong_shapes
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.anchors import pyramid_anchors
 from mrcnn_explained.stages.crops import crop_levels
@@ -25,7 +26,6 @@ from mrcnn_explained.stages.instances import unmold
 from mrcnn_explained.stages.levels import assign_levels
 from mrcnn_explained.stages.proposals import propose
 from mrcnn_explained.stages.reorder import reorder
-from mrcnn_explained.trace import Trace
 
 HERE = Path(__file__).parent
 STAGES = [stage for stage in Trace._fields if stage != "run"]
@@ -138,7 +138,7 @@ def _finite(x):
 
 
 def check_shapes(trace, stage):
-    """Dimensions of one name agree within one result, and picture sizes with the molded one."""
+    """Dimensions of one name agree within one result, and image sizes with the molded one."""
     assert not wrong_shapes(trace, stage), str(wrong_shapes(trace, stage)[0])
 
 
@@ -153,10 +153,10 @@ def test_so_has_every_tensor_of_a_real_model(golden_trace, stage):
 
 
 @pytest.mark.slow
-def test_the_shapes_of_a_run_on_given_rois_and_of_one_that_finds_nothing(tiny_model, tiny_pictures):
+def test_the_shapes_of_a_run_on_given_rois_and_of_one_that_finds_nothing(tiny_model, tiny_images):
     given = [np.array([[10, 10, 50, 60], [0, 0, 90, 60]])] * 2
-    some = tiny_model.trace(tiny_pictures, rois=given).numpy()
-    nothing = tiny_model.with_config(detection_min_confidence=1.0).trace(tiny_pictures).numpy()
+    some = tiny_model.trace(tiny_images, rois=given).numpy()
+    nothing = tiny_model.with_config(detection_min_confidence=1.0).trace(tiny_images).numpy()
     assert not nothing.detections.valid.any()
     for trace in (some, nothing):
         for stage in STAGES:
@@ -207,7 +207,7 @@ def test_every_public_name_of_a_stage_is_documented(stage):
 def test_arrows_run_one_way():
     # Stages know no config, no model, no plot: they take tensors and plain values.
     package = HERE.parent / "mrcnn_explained"
-    allowed = {"boxes", "stages", "pictures"}
+    allowed = {"boxes", "errors", "stages"}
     for path in (package / "stages").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("mrcnn_explained."):
@@ -219,7 +219,7 @@ def test_arrows_run_one_way():
 
 def golden_keys_used(names):
     """Patterns of the keys that tests read, out of their source: goldens[f"feat_{x}_mean"]."""
-    for path in HERE.glob("test_*.py"):
+    for path in HERE.rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Subscript) and getattr(node.value, "id", None) in names:
                 key = node.slice
@@ -241,7 +241,7 @@ def test_every_golden_is_held_against_something(name, fixture, request):
 
 
 def test_the_whole_network_agrees_in_graph_and_eagerly(golden_model, golden_trace):
-    # One picture is enough; the second proves nothing more.
+    # One image is enough; the second proves nothing more.
     graph = golden_trace.rpn.rpn_class[:1]
     molded = tf.constant(golden_trace.image.molded[:1])
     eager = golden_model.rpn(golden_model.pyramid(golden_model.backbone(molded)[1:]).rpn_maps)

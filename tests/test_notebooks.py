@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mrcnn_explained.explorers.answers import ANSWERS
-from mrcnn_explained.explorers.notebook import check
+from mrcnn_explained.lessons.answers import ANSWERS
+from mrcnn_explained.lessons.notebook import check
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -232,7 +232,7 @@ def softmax(x):
 
 
 def resnet(w, x, blocks):
-    """The outputs c1…c5 of a ResNet whose weights go by the names of the explained code."""
+    """The outputs c1…c5 of a ResNet whose weights go by the names of Matterport's code."""
     x = np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)])
     x = relu(norm_layer(w, "bn_conv1", conv_layer(w, "conv1", x, 2, "valid")))
     x = max_pool(x)
@@ -251,7 +251,7 @@ def resnet(w, x, blocks):
     return outputs
 
 
-# Pictures ------------------------------------------------------------------------------------
+# Images ------------------------------------------------------------------------------------
 
 
 def scaled(image, height, width):

@@ -1,4 +1,4 @@
-"""A dataset of blocks whose every number is known, and whose second picture can be broken."""
+"""A dataset of blocks whose every number is known, and whose second image can be broken."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from mrcnn_explained.data.dataset import Dataset, DatasetError
 
 
 class Blocks(Dataset):
-    """Two pictures, 32x64: a block of class 1 in grey 100, one of class 2 in grey 200."""
+    """Two images, 32x64: a block of class 1 in grey 100, one of class 2 in grey 200."""
 
     def __init__(self, broken=""):
         super().__init__()
@@ -20,10 +20,10 @@ class Blocks(Dataset):
     def load_image(self, image_id):
         if image_id == 1 and self.broken == "missing":
             raise DatasetError("no-such-file.png is not a file")
-        picture = np.zeros([32, 64, 3], np.uint8)
-        picture[4:20, 8:24] = 100
-        picture[8:16, 40:60] = 200
-        return picture
+        image = np.zeros([32, 64, 3], np.uint8)
+        image[4:20, 8:24] = 100
+        image[8:16, 40:60] = 200
+        return image
 
     def load_mask(self, image_id):
         masks = np.zeros([32, 64, 2], bool)

@@ -1,4 +1,4 @@
-"""Draw the picture that comes along: a scene with objects for every pyramid level.
+"""Draw the demo image: a scene with objects for every pyramid level.
 
 python tools/demo_scene.py        # writes mrcnn_explained/assets/demo.png
 """
@@ -6,11 +6,11 @@ python tools/demo_scene.py        # writes mrcnn_explained/assets/demo.png
 from PIL import Image
 
 from mrcnn_explained.data.shapes import ShapesDataset
-from mrcnn_explained.files import whole_file
-from mrcnn_explained.presets import ASSETS
+from mrcnn_explained.files import atomic_write
+from mrcnn_explained.weights.presets import ASSETS
 
 SEED, NUMBER = 1000, 97  # of scenes that nothing was trained or measured on
 
-with whole_file(ASSETS / "demo.png") as file:
+with atomic_write(ASSETS / "demo.png") as file:
     scene = ShapesDataset(NUMBER + 1, SEED).load_image(NUMBER)
     Image.fromarray(scene).save(file, format="PNG", optimize=True)

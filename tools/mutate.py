@@ -29,7 +29,7 @@ class Fault(NamedTuple):
     old: str  # occurs exactly once
     new: str
     why: str
-    tests: str = ""  # test files, with blanks between; "": the one of the same name
+    tests: str = ""  # files below tests/, blanks between; "": the one of the same room
 
 
 def read_faults(path: Path = ROOT / "tools" / "faults.txt") -> list[Fault]:
@@ -44,8 +44,9 @@ def read_faults(path: Path = ROOT / "tools" / "faults.txt") -> list[Fault]:
 
 
 def tests_of(fault: Fault) -> list[str]:
-    names = fault.tests.split() or [Path(fault.file).stem]
-    return [f"tests/test_{name}.py" for name in names]
+    file = Path(fault.file)
+    names = fault.tests.split() or [f"{file.parent}/test_{file.stem}"]
+    return [f"tests/{name}.py" for name in names]
 
 
 def check(faults: list[Fault]) -> None:

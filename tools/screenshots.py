@@ -1,4 +1,4 @@
-"""Pictures of every explorer as JupyterLab and Chromium show it.
+"""Images of every explorer as JupyterLab and Chromium show it.
 
 python tools/screenshots.py                     docs/images/explorers/*.png
 python tools/screenshots.py --out /tmp/dark --dark
@@ -16,10 +16,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 def main() -> None:
     from conftest import free_port
+    from explorers.test_browser import NAMES, SETUP, TRAINING
+    from explorers.test_explorers import EXPLORERS
     from jupyter import CHROMIUM, Lab, Page
     from playwright.sync_api import sync_playwright
-    from test_browser import NAMES, SETUP, TRAINING
-    from test_explorers import EXPLORERS
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "explorers")

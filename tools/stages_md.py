@@ -17,7 +17,7 @@ HEAD = """<!-- Made by tools/stages_md.py from the code; do not edit. -->
 
 Every stage returns a NamedTuple of everything it computed. The letters of the shapes are
 those of [notation.md](notation.md); `_` is a side that differs from entry to entry. A type in
-`tuple[…]` holds one tensor a pyramid level or a picture. Stages 1 to 13 detect; T1 to T3 stand
+`tuple[…]` holds one tensor a pyramid level or an image. Stages 1 to 13 detect; T1 to T3 stand
 between them when the detector learns, and their trace is that of `model.training_trace`.
 """
 

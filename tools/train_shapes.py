@@ -16,12 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
-from mrcnn_explained.evaluation import evaluate
-from mrcnn_explained.files import whole_file
-from mrcnn_explained.initial import calibrate_batch_norm, initialise
-from mrcnn_explained.model import MaskRCNN
-from mrcnn_explained.presets import ASSETS, save_preset
-from mrcnn_explained.training import Plan, Trainer
+from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.evaluation.evaluate import evaluate
+from mrcnn_explained.files import atomic_write
+from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
+from mrcnn_explained.training.trainer import Plan, Trainer
+from mrcnn_explained.weights.presets import ASSETS, save_preset
 
 HELD_OUT_SEED = 1  # of the scenes to measure on: what `evaluate --seed 1` draws
 SCENES = 100_000  # none is drawn twice
@@ -46,7 +46,7 @@ CONFIG = {
     "gradient_clip_norm": 10.0,
     "weight_decay": 0.0,  # the optimizer's own instead
 }
-#: Side, pictures of a batch, seed of the scenes, how to learn.
+#: Side, images of a batch, seed of the scenes, how to learn.
 LEARN = {"optimizer": "adamw", "warmup_steps": 60, "decoupled_weight_decay": 1e-4, "ema": 0.99}
 STAGES = (
     (256, 8, 11, Plan(steps=2800, learning_rate=3e-3, final_rate=0.05, **LEARN)),
@@ -107,7 +107,7 @@ def write_card(found, minutes: float) -> None:
 A slim Mask R-CNN (ResNet-26 of width 16, pyramid of 64 channels) at 512x512, nine shapes.
 Weights in half precision; the config is in the file.
 
-- **For** seeing a real detector at work; not for pictures of anything else.
+- **For** seeing a real detector at work; not for images of anything else.
 - **Data**: scenes of `data/shapes.py`, drawn from seeds {", ".join(str(s[2]) for s in STAGES)}.
 - **Made by** `python tools/train_shapes.py`: {minutes:.0f} minutes on two CPU cores.
 - **Measured** on 500 scenes of seed {HELD_OUT_SEED}, never trained on, by
@@ -117,7 +117,7 @@ Weights in half precision; the config is in the file.
 {figures}
 ```
 """
-    with whole_file(ASSETS / "shapes.md") as file:
+    with atomic_write(ASSETS / "shapes.md") as file:
         file.write(text.encode())
 
 

@@ -28,7 +28,7 @@ from mrcnn_explained.cli.run import (
 from mrcnn_explained.errors import InputError
 
 app = typer.Typer(
-    help="A real Mask R-CNN, taken apart: what every stage computed on your picture, and why.",
+    help="A real Mask R-CNN, taken apart: what every stage computed on your image, and why.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,7 +51,7 @@ def explain(
     detection_nms: DetectionNms = None,
     device: Device = "auto",
 ) -> None:
-    """Explain one picture: a picture for every stage, rois.csv, trace.npz and index.html."""
+    """Explain one image: an image for every stage, rois.csv, trace.npz and index.html."""
     from mrcnn_explained.stages.catalog import STAGES
 
     names = [s.module for s in STAGES]
@@ -75,8 +75,8 @@ def weights(
     ] = None,
 ) -> None:
     """Every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
-    from mrcnn_explained.report.tables import weight_table
-    from mrcnn_explained.weight_table import describe
+    from mrcnn_explained.cli.tables import weight_table
+    from mrcnn_explained.weights.statistics import describe
 
     console().print(weight_table(describe(file), str(file)))
     if histograms:
@@ -89,7 +89,7 @@ def weights(
 def stages() -> None:
     """The stages in the order of the data, with the fields and shapes of their results."""
     with quiet_import():
-        from mrcnn_explained.report.tables import stage_table
+        from mrcnn_explained.cli.tables import stage_table
         from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, fields
 
         tables = [stage_table(stage, fields(stage.result)) for stage in (*STAGES, *TRAINING_STAGES)]
@@ -100,8 +100,8 @@ def stages() -> None:
 @app.command()
 def doctor() -> None:
     """Versions, devices, whether a GPU is used, memory, and where weights are looked for."""
-    from mrcnn_explained.report.doctor import findings
-    from mrcnn_explained.report.tables import two_columns
+    from mrcnn_explained.cli.doctor import findings
+    from mrcnn_explained.cli.tables import two_columns
 
     with quiet_import():
         rows = findings()

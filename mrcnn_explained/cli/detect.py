@@ -24,7 +24,7 @@ from mrcnn_explained.errors import InputError
 
 Source = Annotated[
     Path | None,
-    typer.Argument(help="A picture, or a folder of them; without it, the one that comes along."),
+    typer.Argument(help="An image, or a folder of them; without it, the demo image."),
 ]
 
 
@@ -34,8 +34,8 @@ def detect(
         Path,
         typer.Option(help="COCO's list of results (.json), or a submission's run lengths (.csv)."),
     ] = Path("detections.json"),
-    pictures: Annotated[
-        Path | None, typer.Option(help="Also draw each picture, into this folder.")
+    images: Annotated[
+        Path | None, typer.Option(help="Also draw each image, into this folder.")
     ] = None,
     weights: Weights = None,
     backbone: BackboneOption = Backbone.auto,
@@ -43,30 +43,30 @@ def detect(
     min_confidence: Confidence = None,
     device: Device = "auto",
 ) -> None:
-    """Find the objects of a picture or of a folder; write boxes, scores and masks.
+    """Find the objects of an image or of a folder; write boxes, scores and masks.
 
-    In .csv a picture's masks do not overlap: a pixel belongs to the best score.
+    In .csv an image's masks do not overlap: a pixel belongs to the best score.
     """
     if out.suffix.lower() not in (".json", ".csv"):
         raise InputError(f"--out is {out}; expected a name that ends in .json or .csv")
-    from mrcnn_explained.pictures import demo_image, load_image, pictures_in
+    from mrcnn_explained.media.images import demo_image, images_in, load_image
 
     source = source or demo_image()
     if source.is_dir():
-        paths, root = pictures_in(source), source
+        paths, root = images_in(source), source
     else:
         load_image(source)  # refuses at once what would be refused after TensorFlow's import
         paths, root = [source], source.parent
-    if pictures and pictures.resolve() == root.resolve():
-        raise InputError(f"--pictures is {pictures}, the source's own folder; give another one")
+    if images and images.resolve() == root.resolve():
+        raise InputError(f"--images is {images}, the source's own folder; give another one")
     model = _model(weights, settings_of(locals()), device)
     found, broken = [], {}
-    with bar("Pictures") as update:
+    with bar("Images") as update:
         for place, path in enumerate(paths):
             update(place, len(paths))
             name = path.relative_to(root).as_posix()
             try:
-                found += _rows(model, path, name, place, out.suffix.lower(), pictures)
+                found += _rows(model, path, name, place, out.suffix.lower(), images)
             except InputError as error:
                 if not source.is_dir():
                     raise
@@ -90,9 +90,9 @@ def splash(
     min_confidence: Confidence = None,
     device: Device = "auto",
 ) -> None:
-    """Keep the colours of the objects and turn the rest grey: of a picture, or of a video."""
-    from mrcnn_explained.pictures import color_splash, demo_image, load_image
-    from mrcnn_explained.video import check_target, is_video
+    """Keep the colours of the objects and turn the rest grey: of an image, or of a video."""
+    from mrcnn_explained.media.images import color_splash, demo_image, load_image
+    from mrcnn_explained.media.video import check_target, is_video
 
     source = source or demo_image()
     out = out or Path(f"splash{source.suffix}")
@@ -102,29 +102,29 @@ def splash(
     if moving:
         check_target(out)
         if not source.is_file():
-            raise InputError(f"{source} is not a file; give a picture or a video")
+            raise InputError(f"{source} is not a file; give an image or a video")
     else:
-        picture, kind = load_image(source), _kind(out)
+        image, kind = load_image(source), _kind(out)
     model = _model(weights, settings_of(locals()), device)
     if moving:
-        from mrcnn_explained.splash import splash_video
+        from mrcnn_explained.media.splash import splash_video
 
         with bar("Frames") as update:
             splash_video(model, source, out, progress=update)
     else:
         from PIL import Image
 
-        from mrcnn_explained.files import whole_file
+        from mrcnn_explained.files import atomic_write
 
-        splashed = color_splash(picture, model.detect([picture])[0]["masks"])
-        with whole_file(out) as file:
+        splashed = color_splash(image, model.detect([image])[0]["masks"])
+        with atomic_write(out) as file:
             Image.fromarray(splashed).save(file, format=kind)
     print_randomness(model)
     print(out)
 
 
 def _kind(path):
-    """The format that a picture's name asks for."""
+    """The format that an image's name asks for."""
     from PIL import Image
 
     Image.init()
@@ -136,27 +136,27 @@ def _kind(path):
 
 def _model(weights, settings, device):
     """Check what can be wrong, then import TensorFlow and make the model."""
-    from mrcnn_explained.choice import weights_and_config
+    from mrcnn_explained.weights.resolve import weights_and_config
 
     weights, config = weights_and_config(weights, settings)
     with quiet_import():
-        from mrcnn_explained.devices import choose
-        from mrcnn_explained.making import make_model
-        from mrcnn_explained.model import RandomWeightsWarning
+        from mrcnn_explained.detector.devices import select_device
+        from mrcnn_explained.detector.model import RandomWeightsWarning
+        from mrcnn_explained.detector.open import make_model
     warnings.simplefilter("ignore", RandomWeightsWarning)  # told at the end
-    choose(device)
+    select_device(device)
     return make_model(weights, config)
 
 
 def _rows(model, path, name, number, suffix, folder):
-    """What is written of one picture."""
-    from mrcnn_explained.pictures import load_image
-    from mrcnn_explained.results import coco_results, run_lengths, without_overlaps
+    """What is written of one image."""
+    from mrcnn_explained.evaluation.export import coco_results, run_lengths, without_overlaps
+    from mrcnn_explained.media.images import load_image
 
-    picture = load_image(path)
-    found = model.detect([picture])[0]
+    image = load_image(path)
+    found = model.detect([image])[0]
     if folder is not None:
-        _draw(model, picture, found, folder / (name if path.suffix == ".png" else f"{name}.png"))
+        _draw(model, image, found, folder / (name if path.suffix == ".png" else f"{name}.png"))
     if suffix == ".json":
         class_name = model.config.class_name
         return [
@@ -168,7 +168,7 @@ def _rows(model, path, name, number, suffix, folder):
     return [(Path(name).stem, row) for row in lengths if row] or [(Path(name).stem, "")]
 
 
-def _draw(model, picture, found, path):
+def _draw(model, image, found, path):
     from mrcnn_explained.plots.instances import plot_instances
     from mrcnn_explained.report.write import save_figure
     from mrcnn_explained.stages.instances import Instances
@@ -176,11 +176,11 @@ def _draw(model, picture, found, path):
     names = [model.config.class_name(k) for k in range(model.config.num_classes)]
     rows = (range(len(found["scores"])),)
     instances = Instances(**{key: (value,) for key, value in found.items()}, detection=rows)
-    save_figure(plot_instances(instances, picture, names).figure, path)
+    save_figure(plot_instances(instances, image, names).figure, path)
 
 
 def _write(found, path):
-    from mrcnn_explained.files import whole_file
+    from mrcnn_explained.files import atomic_write
 
     if path.suffix.lower() == ".json":
         text = json.dumps(found, indent=1)
@@ -190,5 +190,5 @@ def _write(found, path):
         writer.writerow(("ImageId", "EncodedPixels"))
         writer.writerows(found)
         text = lines.getvalue()
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())

@@ -17,11 +17,11 @@ from mrcnn_explained.cli.run import (
     settings_of,
 )
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.typed import read_box
+from mrcnn_explained.inputs import read_box
 
 Source = Annotated[
     Path | None,
-    typer.Argument(help="A picture, or a trace.npz of `explain`; without it, our own picture."),
+    typer.Argument(help="An image, or a trace.npz of `explain`; without it, our own image."),
 ]
 TraceFile = Annotated[Path, typer.Argument(help="A trace.npz that `explain` wrote.")]
 
@@ -48,7 +48,7 @@ def lineage(
 def why_missed(
     source: Source = None,
     box: Annotated[
-        str, typer.Option(help="Of the object, in pixels of the picture.", metavar="Y1,X1,Y2,X2")
+        str, typer.Option(help="Of the object, in pixels of the image.", metavar="Y1,X1,Y2,X2")
     ] = ...,
     class_name: Annotated[
         str | None, typer.Option("--class", help="Its class: name or number; else any.")
@@ -68,17 +68,17 @@ def why_missed(
 
 def papers(
     source: Annotated[
-        Path | None, typer.Argument(help="A picture; without it, the one that comes along.")
+        Path | None, typer.Argument(help="An image; without it, the demo image.")
     ] = None,
     weights: Weights = None,
     backbone: BackboneOption = Backbone.auto,
     size: Size = None,
     device: Device = "auto",
 ) -> None:
-    """What the papers' own way would change on a picture: each deviation that is a switch."""
+    """What the papers' own way would change on an image: each deviation that is a switch."""
     with progress() as step:
         trace, _, model = run(step, source, weights, device, settings_of(locals()))
-        from mrcnn_explained.papers import SWITCHES, paper_variant
+        from mrcnn_explained.explain.paper_variants import SWITCHES, paper_variant
 
         for name in SWITCHES:
             step(f"Trying {name}")
@@ -94,10 +94,10 @@ def compare(
         bool, typer.Option("--all", help="List every ROI that changed, not the first 20.")
     ] = False,
 ) -> None:
-    """Stage by stage, where two runs on one picture part, and which ROIs that changed."""
+    """Stage by stage, where two runs on one image part, and which ROIs that changed."""
     traces = [_load(path) for path in (first, second)]
-    from mrcnn_explained.comparison import MOST_TOLD
-    from mrcnn_explained.comparison import compare as comparison
+    from mrcnn_explained.explain.compare import MOST_TOLD
+    from mrcnn_explained.explain.compare import compare as comparison
 
     told = comparison(*traces).story(None if every else MOST_TOLD)
     console().print(told, markup=False, highlight=False)
@@ -114,7 +114,7 @@ def check(trace: TraceFile) -> None:
 
 
 def _trace(source, weights, device, settings):
-    """The trace in a file, or that of a run on a picture."""
+    """The trace in a file, or that of a run on an image."""
     if source is not None and source.suffix.lower() == ".npz":
         if given := [name for name, value in {"--weights": weights, **settings}.items() if value]:
             raise InputError(f"{given[0]} cannot change a trace: {source} is a run that is over")
@@ -127,7 +127,7 @@ def _load(path):
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the trace.npz that `explain` wrote")
     with quiet_import():
-        from mrcnn_explained.trace import Trace
+        from mrcnn_explained.detector.trace import Trace
     return Trace.load(path)
 
 

@@ -1,4 +1,4 @@
-"""`levels`: which pyramid level the boxes of a picture, a folder or a dataset read."""
+"""`levels`: which pyramid level the boxes of an image, a folder or a dataset read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,14 +20,14 @@ from mrcnn_explained.cli.run import (
     run,
     settings_of,
 )
-from mrcnn_explained.cli.training import ClassAttribute, Kind, Pictures, Subset, Year
+from mrcnn_explained.cli.training import ClassAttribute, Images, Kind, Subset, Year
 from mrcnn_explained.errors import InputError
 
 Source = Annotated[
     Path | None,
     typer.Argument(
-        help="A picture, or a folder of them; with --dataset: COCO's folder or VIA's file. "
-        "Without it, the picture that comes along."
+        help="An image, or a folder of them; with --dataset: COCO's folder or VIA's file. "
+        "Without it, the demo image."
     ),
 ]
 
@@ -49,7 +49,7 @@ def levels(
     format: Annotated[
         str, typer.Option(help="Of a survey's table.", metavar="csv|parquet")
     ] = "csv",
-    limit: Annotated[int, typer.Option(help="Pictures of a survey at most; 0: all.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="Images of a survey at most; 0: all.", min=0)] = 0,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -60,12 +60,12 @@ def levels(
     workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2,
     subset: Subset = "val",
     year: Year = "2017",
-    pictures: Pictures = None,
+    images: Images = None,
     class_attribute: ClassAttribute = None,
 ) -> None:
-    """Which pyramid level does each ROI read? Of a picture, or of thousands (a survey).
+    """Which pyramid level does each ROI read? Of an image, or of thousands (a survey).
 
-    Of a picture: the ROIs and a histogram. Of a folder or a dataset: a table of every ROI,
+    Of an image: the ROIs and a histogram. Of a folder or a dataset: a table of every ROI,
     detection and object, a page with plain advice; stopped in the middle, it goes on.
     """
     settings = settings_of(locals())
@@ -78,15 +78,20 @@ def levels(
             f"--device {device} is for this process; with --ray each worker takes a GPU where the "
             "cluster has some: leave --device out"
         )
-    from mrcnn_explained.choice import weights_and_config
     from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, run_here
+    from mrcnn_explained.weights.resolve import weights_and_config
 
     chosen, config = weights_and_config(weights, settings)
     if dataset is None:
         job = folder_job(source, chosen, config, limit or None)
     else:
-        options = {"subset": subset, "year": year, "pictures": pictures,
-                   "attribute": class_attribute, "count": limit or 500}  # fmt: skip
+        options = {
+            "subset": subset,
+            "year": year,
+            "images": images,
+            "attribute": class_attribute,
+            "count": limit or 500,
+        }
         job = dataset_job(dataset.value, source, options, chosen, config, limit or None)
     from mrcnn_explained.report.folder import check_folder
     from mrcnn_explained.survey.formats import check_format
@@ -94,26 +99,26 @@ def levels(
     check_format(format)
     check_folder(out)
     _tell_done(job, prepare(job, out))
-    with bar("Pictures") as update:
+    with bar("Images") as update:
         if ray:
             from mrcnn_explained.survey.on_ray import run_on_ray
 
             run_on_ray(job, out, ray, workers=workers, progress=update)
         else:
             with quiet_import():
-                from mrcnn_explained.devices import choose
-            choose(device)
+                from mrcnn_explained.detector.devices import select_device
+            select_device(device)
             run_here(job, out, progress=update)
     with quiet_import():
         from mrcnn_explained.survey.write import write_survey
     _tell(*write_survey(job, out, _at_size, kind=format))
 
 
-def _one(picture, weights, device, settings, rows):
+def _one(image, weights, device, settings, rows):
     with progress() as step:
-        trace, _, _ = run(step, picture, weights, device, settings)
-    from mrcnn_explained.report.rois import roi_rows
-    from mrcnn_explained.report.tables import level_histogram, roi_table
+        trace, _, _ = run(step, image, weights, device, settings)
+    from mrcnn_explained.cli.tables import level_histogram, roi_table
+    from mrcnn_explained.explain.rois import roi_rows
 
     table = roi_rows(trace)
     console().print(roi_table(table[: rows or None], len(table)))
@@ -128,7 +133,7 @@ def _at_size(side):
 
 def _tell_done(job, missing):
     if done := len(job.names) - len(missing):
-        console().print(f"{done} of {len(job.names)} pictures were surveyed before.")
+        console().print(f"{done} of {len(job.names)} images were surveyed before.")
 
 
 def _tell(found, written):

@@ -24,9 +24,7 @@ class Rounding(enum.StrEnum):
     floor = "floor"
 
 
-Image = Annotated[
-    Path | None, typer.Argument(help="A picture; without it, the one that comes along.")
-]
+Image = Annotated[Path | None, typer.Argument(help="An image; without it, the demo image.")]
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -37,7 +35,7 @@ Weights = Annotated[
 ]
 BackboneOption = Annotated[Backbone, typer.Option(help="auto: what the weights are for.")]
 Size = Annotated[
-    int | None, typer.Option(help="Side of the molded picture, a multiple of 64.", metavar="PIXELS")
+    int | None, typer.Option(help="Side of the molded image, a multiple of 64.", metavar="PIXELS")
 ]
 RoundingOption = Annotated[Rounding, typer.Option(help="Of the level equation; the paper: floor.")]
 Proposals = Annotated[int | None, typer.Option(help="ROIs that the RPN proposes.", metavar="N")]
@@ -68,17 +66,18 @@ def settings_of(given: dict) -> dict:
         chosen["backbone"] = None
     return {
         field: value.value if isinstance(value, enum.Enum) else value
-        for field, value in chosen.items() if value is not None
-    }  # fmt: skip
+        for field, value in chosen.items()
+        if value is not None
+    }
 
 
 def run(step, image, weights, device, settings, out=None):
     """Check everything that can be wrong, then import TensorFlow and run. (trace, name, model)"""
-    from mrcnn_explained.choice import weights_and_config
-    from mrcnn_explained.pictures import demo_image, load_image
+    from mrcnn_explained.media.images import demo_image, load_image
+    from mrcnn_explained.weights.resolve import weights_and_config
 
-    step("Reading the picture")
-    picture = load_image(image) if image else load_image(demo_image())
+    step("Reading the image")
+    pixels = load_image(image) if image else load_image(demo_image())
     step("Looking at the weights")
     weights, config = weights_and_config(weights, settings)
     if out is not None:
@@ -88,18 +87,18 @@ def run(step, image, weights, device, settings, out=None):
 
     step("Importing TensorFlow")
     with quiet_import():
-        from mrcnn_explained.devices import choose
-        from mrcnn_explained.making import make_model
-    choose(device)
+        from mrcnn_explained.detector.devices import select_device
+        from mrcnn_explained.detector.open import make_model
+    select_device(device)
     step("Building the model")
     model = make_model(weights, config)
     step("Running the detector")
-    name = Path(image).name if image else "the picture that comes along"
-    return model.trace(picture), name, model
+    name = Path(image).name if image else "the demo image"
+    return model.trace(pixels), name, model
 
 
 def print_summary(trace) -> None:
-    from mrcnn_explained.report.tables import summary_table
+    from mrcnn_explained.cli.tables import summary_table
 
     console().print(summary_table(trace))
     print_randomness(trace)

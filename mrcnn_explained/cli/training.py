@@ -31,7 +31,7 @@ Seed = Annotated[int, typer.Option(help="Of the scenes drawn and of everything d
 Count = Annotated[int, typer.Option(help="Scenes of dataset shapes.", min=1)]
 Subset = Annotated[str, typer.Option(help="Of dataset coco: train, val, …")]
 Year = Annotated[str, typer.Option(help="Of dataset coco.")]
-Pictures = Annotated[Path | None, typer.Option(help="Folder of VIA's pictures.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of VIA's images.")]
 ClassAttribute = Annotated[
     str | None, typer.Option(help="VIA's region attribute that names the class.")
 ]
@@ -57,11 +57,9 @@ def train(
     ] = None,
     layers: Annotated[str, typer.Option(help="heads, 3+, 4+, 5+, all, or a pattern.")] = "all",
     steps: Annotated[int, typer.Option(help="Batches to learn from.")] = 1000,
-    batch: Annotated[int, typer.Option(help="Pictures of a batch.", min=1)] = 2,
-    size: Annotated[int, typer.Option(help="Side of the molded picture.")] = 512,
-    optimizer: Annotated[
-        Optimizer, typer.Option(help="sgd: the explained code's.")
-    ] = Optimizer.sgd,
+    batch: Annotated[int, typer.Option(help="Images of a batch.", min=1)] = 2,
+    size: Annotated[int, typer.Option(help="Side of the molded image.")] = 512,
+    optimizer: Annotated[Optimizer, typer.Option(help="sgd: Matterport's.")] = Optimizer.sgd,
     learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 0.001,
     warmup: Annotated[int, typer.Option(help="Steps from nothing to the learning rate.")] = 0,
     final_rate: Annotated[
@@ -75,8 +73,8 @@ def train(
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log there.")] = False,
-    pictures_every: Annotated[
-        int, typer.Option(help="Steps between pictures of what is found; 0: none.")
+    images_every: Annotated[
+        int, typer.Option(help="Steps between images of what is found; 0: none.")
     ] = 0,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Equal to the last bit, run by run; slower.")
@@ -86,39 +84,59 @@ def train(
     ),
     subset: Subset = "train",
     year: Year = "2017",
-    pictures: Pictures = None,
+    images: Images = None,
     class_attribute: ClassAttribute = None,
 ) -> None:
     """Train a detector; writes checkpoint.npz, log.csv, config.json and weights.h5."""
     from mrcnn_explained.data.open import open_dataset
-    from mrcnn_explained.run_folder import check_run, read_settings
+    from mrcnn_explained.training.run_folder import check_run, read_settings
 
     settings = read_settings(config) if config else {}
     check_run(out, resume)
     with progress() as step:
         step("Opening the dataset")
         data = open_dataset(
-            dataset.value, source, count=count, seed=seed, size=size, subset=subset, year=year,
-            pictures=pictures, attribute=class_attribute,
-        )  # fmt: skip
+            dataset.value,
+            source,
+            count=count,
+            seed=seed,
+            size=size,
+            subset=subset,
+            year=year,
+            images=images,
+            attribute=class_attribute,
+        )
         step("Importing TensorFlow")
         with quiet_import():
-            from mrcnn_explained.devices import be_deterministic
-            from mrcnn_explained.runs import RunPlan, start
-            from mrcnn_explained.training import Plan
+            from mrcnn_explained.detector.devices import be_deterministic
+            from mrcnn_explained.training.run import RunPlan, start
+            from mrcnn_explained.training.trainer import Plan
         if deterministic:
             be_deterministic()
         plan = Plan(
-            steps=steps, layers=layers, optimizer=optimizer.value, learning_rate=learning_rate,
-            warmup_steps=warmup, final_rate=final_rate, ema=ema, seed=seed,
-        )  # fmt: skip
+            steps=steps,
+            layers=layers,
+            optimizer=optimizer.value,
+            learning_rate=learning_rate,
+            warmup_steps=warmup,
+            final_rate=final_rate,
+            ema=ema,
+            seed=seed,
+        )
         run = RunPlan(
-            out=out, weights=weights, exclude=tuple(filter(None, exclude.split(","))),
+            out=out,
+            weights=weights,
+            exclude=tuple(filter(None, exclude.split(","))),
             settings={"image_min_dim": size, "image_max_dim": size, **settings},
-            batch_size=batch, validation=validation, validate_every=validate_every,
-            checkpoint_every=checkpoint_every, resume=resume, tensorboard=tensorboard,
-            pictures_every=pictures_every, broken=broken.value,
-        )  # fmt: skip
+            batch_size=batch,
+            validation=validation,
+            validate_every=validate_every,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
+            tensorboard=tensorboard,
+            images_every=images_every,
+            broken=broken.value,
+        )
         written = start(run, plan, data, progress=step)
     for path in written:
         print(path)
@@ -139,9 +157,9 @@ def evaluate(
     ] = None,
     subset: Subset = "val",
     year: Year = "2017",
-    pictures: Pictures = None,
+    images: Images = None,
     class_attribute: ClassAttribute = None,
-    limit: Annotated[int, typer.Option(help="Pictures at most; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(help="Images at most; 0: all.")] = 0,
 ) -> None:
     """Measure a detector: COCO's average precision, and recall along the pyramid."""
     from mrcnn_explained.data.open import open_dataset
@@ -149,19 +167,25 @@ def evaluate(
     with progress() as step:
         step("Opening the dataset")
         data = open_dataset(
-            dataset.value, source, count=count, seed=seed, subset=subset, year=year,
-            pictures=pictures, attribute=class_attribute,
-        )  # fmt: skip
+            dataset.value,
+            source,
+            count=count,
+            seed=seed,
+            subset=subset,
+            year=year,
+            images=images,
+            attribute=class_attribute,
+        )
         step("Importing TensorFlow")
         with quiet_import():
-            from mrcnn_explained.evaluation import evaluate as measure
-            from mrcnn_explained.runs import model_of
+            from mrcnn_explained.evaluation.evaluate import evaluate as measure
+            from mrcnn_explained.training.run import model_of
         model = model_of(weights, config, data)
         ids = data.image_ids[: limit or None]
         found = measure(
-            model, data, image_ids=ids, progress=lambda i, n: step(f"Picture {i + 1} of {n}")
+            model, data, image_ids=ids, progress=lambda i, n: step(f"Image {i + 1} of {n}")
         )
-    from mrcnn_explained.report.tables import evaluation_table
+    from mrcnn_explained.cli.tables import evaluation_table
 
     console().print(evaluation_table(found))
     if json:
@@ -185,9 +209,9 @@ def oracle(
     count: Count = 50,
     subset: Subset = "val",
     year: Year = "2017",
-    pictures: Pictures = None,
+    images: Images = None,
     class_attribute: ClassAttribute = None,
-    limit: Annotated[int, typer.Option(help="Pictures at most; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(help="Images at most; 0: all.")] = 0,
 ) -> None:
     """How much average precision would be gained if one stage after the other were perfect."""
     from mrcnn_explained.data.open import open_dataset
@@ -195,17 +219,25 @@ def oracle(
     with progress() as step:
         step("Opening the dataset")
         data = open_dataset(
-            dataset.value, source, count=count, seed=seed, subset=subset, year=year,
-            pictures=pictures, attribute=class_attribute,
-        )  # fmt: skip
+            dataset.value,
+            source,
+            count=count,
+            seed=seed,
+            subset=subset,
+            year=year,
+            images=images,
+            attribute=class_attribute,
+        )
         step("Importing TensorFlow")
         with quiet_import():
-            from mrcnn_explained.oracle import oracle_report
-            from mrcnn_explained.runs import model_of
+            from mrcnn_explained.evaluation.oracle import oracle_report
+            from mrcnn_explained.training.run import model_of
         found = oracle_report(
-            model_of(weights, config, data), data, image_ids=data.image_ids[: limit or None],
-            progress=lambda stage, i, n: step(f"Perfect {stage}: picture {i + 1} of {n}"),
-        )  # fmt: skip
-    from mrcnn_explained.report.tables import oracle_table
+            model_of(weights, config, data),
+            data,
+            image_ids=data.image_ids[: limit or None],
+            progress=lambda stage, i, n: step(f"Perfect {stage}: image {i + 1} of {n}"),
+        )
+    from mrcnn_explained.cli.tables import oracle_table
 
     console().print(oracle_table(found))

@@ -1,6 +1,6 @@
-"""Annotations: the objects of one picture, checked, molded and made small.
+"""Annotations: the objects of one image, checked, molded and made small.
 
-The masks follow the picture: scaled, padded, cropped and flipped with it; boxes are drawn
+The masks follow the image: scaled, padded, cropped and flipped with it; boxes are drawn
 around the masks (deviation 42).
 """
 
@@ -18,20 +18,20 @@ Broken = Literal["skip", "refuse"]
 
 
 class Sample(NamedTuple):
-    """One picture to train on, with its objects."""
+    """One image to train on, with its objects."""
 
     resized: UInt8[np.ndarray, "H W ch"]
     image_meta: Float32[np.ndarray, "meta"]
     gt_class_ids: Int32[np.ndarray, "n"]
-    gt_boxes: Float32[np.ndarray, "n 4"]  # (y1, x1, y2, x2), pixels of the molded picture
-    gt_masks: Bool[np.ndarray, "mh mw n"]  # of the whole picture, or mini-masks
+    gt_boxes: Float32[np.ndarray, "n 4"]  # (y1, x1, y2, x2), pixels of the molded image
+    gt_masks: Bool[np.ndarray, "mh mw n"]  # of the whole image, or mini-masks
 
 
 class Problem(NamedTuple):
     """An annotation that cannot be used."""
 
-    image: str  # source and id of the picture
-    object: int  # its number; -1: the picture itself
+    image: str  # source and id of the image
+    object: int  # its number; -1: the image itself
     reason: str
 
 
@@ -48,7 +48,7 @@ def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
 def minimize_masks(
     boxes: Int32[np.ndarray, "n 4"], masks: Bool[np.ndarray, "h w n"], shape: tuple[int, int]
 ) -> Bool[np.ndarray, "mh mw n"]:
-    """Cut each mask to its box and scale it to `shape`: 3 kB an object instead of a picture.
+    """Cut each mask to its box and scale it to `shape`: 3 kB an object instead of an image.
 
     Detail is lost in boxes larger than `shape` (deviation 41). Boxes have an area.
     """
@@ -62,10 +62,10 @@ def minimize_masks(
 def check_objects(
     reference: str, masks: np.ndarray, class_ids: np.ndarray, shape: tuple[int, ...], classes: int
 ) -> list[Problem]:
-    """Name every object of a picture that cannot be learnt, and why."""
+    """Name every object of an image that cannot be learnt, and why."""
     masks, class_ids = np.asarray(masks), np.asarray(class_ids)
     if masks.ndim != 3 or masks.shape[:2] != tuple(shape[:2]):
-        reason = f"masks have the shape {list(masks.shape)}, the picture {list(shape[:2])}"
+        reason = f"masks have the shape {list(masks.shape)}, the image {list(shape[:2])}"
         return [Problem(reference, -1, reason)]
     if masks.shape[2] != len(class_ids):
         reason = f"{masks.shape[2]} masks came with {len(class_ids)} classes"
@@ -93,12 +93,12 @@ def load_sample(
     seed: int = 0,
     broken: Broken = "refuse",
 ) -> tuple[Sample | None, list[Problem]]:
-    """Load a picture with its objects, molded to the network's size.
+    """Load an image with its objects, molded to the network's size.
 
     flip      left and right change places
     seed      where to crop, in resize mode "crop"
-    broken    "refuse" raises DatasetError with the picture and the reason; "skip" leaves out the
-              object, or returns no sample for a picture without any object
+    broken    "refuse" raises DatasetError with the image and the reason; "skip" leaves out the
+              object, or returns no sample for an image without any object
 
     Returns the sample and what was left out.
     """
@@ -123,11 +123,17 @@ def load_sample(
     masks, class_ids = np.asarray(masks)[..., good], np.asarray(class_ids)[good]
 
     molded = mold_image(
-        [image], min_dim=config.image_min_dim, max_dim=config.image_max_dim,
-        min_scale=config.image_min_scale, mode=config.image_resize_mode,
-        mean_pixel=config.mean_pixel, num_classes=config.num_classes, image_ids=[image_id],
-        active_class_ids=active_class_ids(dataset, image_id)[np.newaxis], seed=seed,
-    )  # fmt: skip
+        [image],
+        min_dim=config.image_min_dim,
+        max_dim=config.image_max_dim,
+        min_scale=config.image_min_scale,
+        mode=config.image_resize_mode,
+        mean_pixel=config.mean_pixel,
+        num_classes=config.num_classes,
+        image_ids=[image_id],
+        active_class_ids=active_class_ids(dataset, image_id)[np.newaxis],
+        seed=seed,
+    )
     resized = molded.resized[0]
     masks = mold_masks(masks, molded.scale[0], molded.padding[0], molded.crop[0], resized.shape[:2])
     if flip:
@@ -142,9 +148,12 @@ def load_sample(
         masks = minimize_masks(boxes, masks, config.mini_mask_shape)
     meta = molded.image_meta[0].astype(np.float32)
     sample = Sample(
-        np.ascontiguousarray(resized), meta, class_ids[seen].astype(np.int32),
-        boxes.astype(np.float32), np.ascontiguousarray(masks),
-    )  # fmt: skip
+        np.ascontiguousarray(resized),
+        meta,
+        class_ids[seen].astype(np.int32),
+        boxes.astype(np.float32),
+        np.ascontiguousarray(masks),
+    )
     return sample, problems
 
 
@@ -155,14 +164,18 @@ def mold_masks(
     crop: Int64[np.ndarray, "2"],
     shape: tuple[int, int],
 ) -> Bool[np.ndarray, "H W n"]:
-    """Scale, crop and pad masks as the picture was; nearest pixel, so they stay 0 and 1."""
+    """Scale, crop and pad masks as the image was; nearest pixel, so they stay 0 and 1."""
     masks = np.asarray(masks, bool)
     if scale != 1:
         high, wide = (max(1, round(side * scale)) for side in masks.shape[:2])
         masks = resize(
-            masks, (high, wide, masks.shape[2]), order=0, mode="constant", anti_aliasing=False,
+            masks,
+            (high, wide, masks.shape[2]),
+            order=0,
+            mode="constant",
+            anti_aliasing=False,
             preserve_range=True,
-        ).astype(bool)  # fmt: skip
+        ).astype(bool)
     if np.any(crop):
         masks = masks[crop[0] : crop[0] + shape[0], crop[1] : crop[1] + shape[1]]
     return np.pad(masks[: shape[0], : shape[1]], padding) if np.any(padding) else masks

@@ -14,29 +14,29 @@ from mrcnn_explained.data.dataset import Dataset, DatasetError
 
 
 class CocoDataset(Dataset):
-    """Pictures with polygons, run lengths and crowds.
+    """Images with polygons, run lengths and crowds.
 
     annotations    the .json file
-    pictures       the folder that its file names are in
+    images         the folder that its file names are in
     """
 
-    def __init__(self, annotations: str | PathLike[str], pictures: str | PathLike[str]):
+    def __init__(self, annotations: str | PathLike[str], images: str | PathLike[str]):
         super().__init__()
-        annotations, pictures = Path(annotations), Path(pictures)
+        annotations, folder = Path(annotations), Path(images)
         if not annotations.is_file():
             raise DatasetError(f"{annotations} is not a file; give COCO's instances_….json")
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 self.coco = COCO(str(annotations))
             categories = self.coco.loadCats(sorted(self.coco.getCatIds()))
-            images = self.coco.loadImgs(sorted(self.coco.getImgIds()))
-            self._shapes = {image["id"]: (image["height"], image["width"]) for image in images}
-            files = [pictures / image["file_name"] for image in images]
+            records = self.coco.loadImgs(sorted(self.coco.getImgIds()))
+            self._shapes = {image["id"]: (image["height"], image["width"]) for image in records}
+            files = [folder / image["file_name"] for image in records]
         except (ValueError, KeyError, AssertionError, TypeError, json.JSONDecodeError) as error:
             raise DatasetError(f"{annotations} is not in COCO's format: {error!r}") from error
         for category in categories:
             self.add_class("coco", category["id"], category["name"])
-        for image, file in zip(images, files, strict=True):
+        for image, file in zip(records, files, strict=True):
             self.add_image("coco", image["id"], file)
         self.prepare()
 

@@ -1,7 +1,7 @@
-"""Dataset: pictures and the objects on them, under the names of Matterport's `Dataset`.
+"""Dataset: images and the objects on them, under the names of Matterport's `Dataset`.
 
 Anything with `class_names`, `image_ids`, `image_info`, `load_image` and `load_mask` can be
-trained on; a subclass written for the explained code needs no change but its base.
+trained on; a subclass written for Matterport's code needs no change but its base.
 """
 
 from typing import Any, Protocol
@@ -10,19 +10,19 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.pictures import load_image
+from mrcnn_explained.media.images import load_image
 
 
 class DatasetError(InputError):
-    """A dataset that cannot be read: which file or picture, what came, what would do."""
+    """A dataset that cannot be read: which file or image, what came, what would do."""
 
 
 class AnyDataset(Protocol):
     """What the pipeline asks of a dataset."""
 
     class_names: list[str]  # background first
-    image_ids: np.ndarray  # 0 … number of pictures - 1
-    image_info: list[dict[str, Any]]  # of each picture: its "source" and its "id" there
+    image_ids: np.ndarray  # 0 … number of images - 1
+    image_info: list[dict[str, Any]]  # of each image: its "source" and its "id" there
 
     def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]: ...
 
@@ -34,7 +34,7 @@ class AnyDataset(Protocol):
 class Dataset:
     """Base of datasets: `add_class` and `add_image`, then `prepare`.
 
-    Classes of several sources share one list of ids; each picture trains only the classes of
+    Classes of several sources share one list of ids; each image trains only the classes of
     its own source (`active_class_ids`).
     """
 
@@ -52,11 +52,11 @@ class Dataset:
             self.class_info.append({"source": source, "id": class_id, "name": class_name})
 
     def add_image(self, source: str, image_id: Any, path: Any, **info: Any) -> None:
-        """Add a picture under its id at the source; `info` is kept beside it."""
+        """Add an image under its id at the source; `info` is kept beside it."""
         self.image_info.append({"id": image_id, "source": source, "path": path, **info})
 
     def prepare(self) -> None:
-        """Number classes and pictures. Call it after the last `add_…`."""
+        """Number classes and images. Call it after the last `add_…`."""
         self.class_names = [info["name"] for info in self.class_info]
         self.num_classes = len(self.class_info)
         self.class_ids = np.arange(self.num_classes)
@@ -78,12 +78,12 @@ class Dataset:
         return self.class_from_source_map[source_class_id]
 
     def image_reference(self, image_id: int) -> str:
-        """Return where the picture comes from, for messages: `source: id`."""
+        """Return where the image comes from, for messages: `source: id`."""
         info = self.image_info[image_id]
         return f"{info['source']}: {info['id']}"
 
     def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
-        """Read the picture, RGB."""
+        """Read the image, RGB."""
         return load_image(self.image_info[image_id]["path"])
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
@@ -92,7 +92,7 @@ class Dataset:
 
 
 def active_class_ids(dataset: AnyDataset, image_id: int) -> Int32[np.ndarray, "C"]:
-    """Return 1 for every class of the picture's source: the others are not to be learnt."""
+    """Return 1 for every class of the image's source: the others are not to be learnt."""
     active = np.zeros(len(dataset.class_names), np.int32)
     of_source = getattr(dataset, "source_class_ids", {})
     source = dataset.image_info[image_id]["source"]

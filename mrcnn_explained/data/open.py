@@ -16,7 +16,7 @@ def open_dataset(
     size: int = 512,
     subset: str = "val",
     year: str = "2017",
-    pictures: Path | None = None,
+    images: Path | None = None,
     attribute: str | None = None,
 ) -> Dataset:
     """Open `shapes` (count, seed, size), `coco` (folder, subset, year) or `via` (file, …).
@@ -32,7 +32,7 @@ def open_dataset(
 
         return ShapesDataset(count, seed, size)
     if source is None:
-        what = "the folder of annotations/ and pictures" if kind == "coco" else "its JSON file"
+        what = "the folder of annotations/ and images" if kind == "coco" else "its JSON file"
         raise DatasetError(f"dataset {kind} needs {what}: --dataset {kind} PATH")
     if kind == "coco":
         from mrcnn_explained.data.coco import coco_folder
@@ -40,4 +40,4 @@ def open_dataset(
         return coco_folder(source, subset, year)
     from mrcnn_explained.data.via import ViaDataset
 
-    return ViaDataset(source, pictures, attribute)
+    return ViaDataset(source, images, attribute)

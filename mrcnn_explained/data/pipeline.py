@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import Broken, Problem, load_sample
+from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
-from mrcnn_explained.training_path import Batch
 
 
 def order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the pictures in one epoch: every picture once."""
+    """Return the order of the images in one epoch: every image once."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
@@ -38,22 +38,22 @@ def batches(
 ) -> tf.data.Dataset:
     """Make batches of `Batch`, without end unless `count` ends it.
 
-    batch_size    pictures of a batch, all workers together
+    batch_size    images of a batch, all workers together
     start         batches to leave out: a run that goes on begins where it stopped
     count         batches to make
     broken        what to do with annotations that cannot be learnt, as `load_sample` says; a
-                  skipped picture's place is taken by the next one of the epoch that is sound
+                  skipped image's place is taken by the next one of the epoch that is sound
     on_problem    is told everything that was skipped
     shard         (worker, workers): this one's share of each batch
     split         this worker's share comes as so many batches, one for each of its replicas
-    workers       pictures made at a time
+    workers       images made at a time
     """
     number = len(dataset.image_ids)
     if not number:
-        raise DatasetError("the dataset has no picture: nothing to train on")
+        raise DatasetError("the dataset has no image: nothing to train on")
     if batch_size % (shard[1] * split):
         raise DatasetError(
-            f"a batch of {batch_size} pictures cannot be shared equally by {shard[1] * split} "
+            f"a batch of {batch_size} images cannot be shared equally by {shard[1] * split} "
             "replicas; give a multiple of that"
         )
     share, each = batch_size // shard[1], batch_size // shard[1] // split
@@ -67,21 +67,28 @@ def batches(
             rng = np.random.default_rng([seed, epoch, index])
             image_id = int(dataset.image_ids[images[(index + attempt) % number]])
             found, problems = load_sample(
-                dataset, image_id, config, flip=flips and rng.random() < 0.5,
-                seed=int(rng.integers(2**31)), broken=broken,
-            )  # fmt: skip
+                dataset,
+                image_id,
+                config,
+                flip=flips and rng.random() < 0.5,
+                seed=int(rng.integers(2**31)),
+                broken=broken,
+            )
             for problem in problems:
                 on_problem(problem)
             if found is not None:
                 return tuple(found)
-        raise DatasetError(f"none of the {number} pictures has an object to learn")
+        raise DatasetError(f"none of the {number} images has an object to learn")
 
     types = (tf.uint8, tf.float32, tf.int32, tf.float32, tf.bool)
     mask_sides = config.mini_mask_shape if config.use_mini_mask else (None, None)
     shapes = (
-        [None, None, config.image_channel_count], [12 + config.num_classes], [None], [None, 4],
+        [None, None, config.image_channel_count],
+        [12 + config.num_classes],
+        [None],
+        [None, 4],
         [*mask_sides, None],
-    )  # fmt: skip
+    )
 
     def load(step, place):
         parts = tf.numpy_function(sample, (step, place), types)

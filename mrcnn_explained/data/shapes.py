@@ -1,6 +1,6 @@
 """ShapesDataset: scenes drawn by rule from a seed, in which a learner sees what is right.
 
-Nine shapes, some easily confused, in sizes from 12 pixels to nearly the whole picture, with
+Nine shapes, some easily confused, in sizes from 12 pixels to nearly the whole image, with
 textures, shadows and clutter; every object drawn is labelled. A scene costs milliseconds and
 no disk: the same (seed, number) is the same scene everywhere.
 """
@@ -15,7 +15,7 @@ from mrcnn_explained.data.dataset import Dataset
 
 OCCLUSION = 0.35  # share of an object that others may hide, together
 SMALLEST = 12  # pixels, longer side
-LARGEST = 480  # pixels, longer side, in a picture of 512; in proportion in others
+LARGEST = 480  # pixels, longer side, in an image of 512; in proportion in others
 CONTRAST = 45  # RGB distance of an object from what it lies on, at least
 
 
@@ -42,7 +42,7 @@ class ShapesDataset(Dataset):
 
     def _scene(self, image_id):
         key, scene = self._last
-        if key != image_id:  # a picture and its masks are asked for one after the other
+        if key != image_id:  # an image and its masks are asked for one after the other
             scene = draw_scene(np.random.default_rng([self.seed, image_id]), self.size)
             self._last = (image_id, scene)
         return scene
@@ -51,13 +51,13 @@ class ShapesDataset(Dataset):
 def draw_scene(
     rng: np.random.Generator, size: int = 512
 ) -> tuple[UInt8[np.ndarray, "s s 3"], Bool[np.ndarray, "s s n"], Int32[np.ndarray, "n"]]:
-    """Draw one scene: picture, visible masks, classes 1…9 in the order of SHAPES.
+    """Draw one scene: image, visible masks, classes 1…9 in the order of SHAPES.
 
     One scene in three is a crowd of small objects around a large one, the others mix sizes.
     An object that would hide too much of another, or hardly differ from what it lies on, is
     not drawn.
     """
-    picture = _background(rng, size)
+    image = _background(rng, size)
     masks, areas, class_ids = [], [], []
     for side in _sides(rng, size):
         for _ in range(8):  # places to try
@@ -74,10 +74,10 @@ def draw_scene(
             ]
             if mask.sum() < 20 or min(visible, default=1) < 1 - OCCLUSION:
                 continue
-            fill = _fill(rng, picture[window], mask, side)
+            fill = _fill(rng, image[window], mask, side)
             if fill is None:
                 continue
-            view = picture[window]
+            view = image[window]
             view *= (1 - shadow)[..., np.newaxis]
             view += (fill - view) * cover[..., np.newaxis]
             for other, cut in zip(masks, hidden, strict=True):
@@ -88,9 +88,9 @@ def draw_scene(
             areas.append(mask.sum())
             class_ids.append(class_id + 1)
             break
-    picture += rng.normal(0, rng.uniform(0, 5), picture.shape[:2])[..., np.newaxis]
+    image += rng.normal(0, rng.uniform(0, 5), image.shape[:2])[..., np.newaxis]
     return (
-        np.clip(picture, 0, 255).astype(np.uint8),
+        np.clip(image, 0, 255).astype(np.uint8),
         np.stack(masks, axis=-1) if masks else np.zeros([size, size, 0], bool),
         np.array(class_ids, np.int32),
     )
@@ -136,9 +136,11 @@ def _object(rng, shape, side, size):
 
     cover = np.clip(0.5 - distance(0), 0, 1)
     inside = cover.sum() > 0 and not (
-        (cover[0].any() and y1 > 0) or (cover[-1].any() and y2 < size)
-        or (cover[:, 0].any() and x1 > 0) or (cover[:, -1].any() and x2 < size)
-    )  # fmt: skip
+        (cover[0].any() and y1 > 0)
+        or (cover[-1].any() and y2 < size)
+        or (cover[:, 0].any() and x1 > 0)
+        or (cover[:, -1].any() and x2 < size)
+    )
     if not inside:
         return None
     softness = np.float32(2 + 0.06 * side)
@@ -257,17 +259,17 @@ def _fill(rng, below, mask, side):
 
 def _background(rng, size):
     """A gradient under clouds of several sizes and, often, unlabelled lines of clutter."""
-    picture = np.zeros([size, size, 3], np.float32)
+    image = np.zeros([size, size, 3], np.float32)
     corners = np.stack([[_color(rng) for _ in range(2)] for _ in range(2)])
     calm = rng.uniform(0.0, 0.35)
     corners = corners.mean((0, 1)) * (1 - calm) + corners * calm
-    picture += _grow(corners, size)
+    image += _grow(corners, size)
     for cells in (4, 16, 64):
         clouds = rng.normal(0, 1, [cells, cells, 3 if cells == 4 else 1]).astype(np.float32)
-        picture += np.float32(rng.uniform(0, 16)) * _grow(clouds, size)
+        image += np.float32(rng.uniform(0, 16)) * _grow(clouds, size)
     if rng.random() < 0.5:
-        _clutter(rng, picture, size)
-    return picture
+        _clutter(rng, image, size)
+    return image
 
 
 def _grow(small, size):
@@ -277,8 +279,8 @@ def _grow(small, size):
     return np.stack([np.asarray(plane) for plane in grown], axis=-1)
 
 
-def _clutter(rng, picture, size):
-    """Bands of another tone across the picture: edges that belong to no object."""
+def _clutter(rng, image, size):
+    """Bands of another tone across the image: edges that belong to no object."""
     y = np.arange(size, dtype=np.float32)[:, np.newaxis]
     x = np.arange(size, dtype=np.float32)[np.newaxis]
     for _ in range(rng.integers(1, 5)):
@@ -289,4 +291,4 @@ def _clutter(rng, picture, size):
         )
         width = np.float32(rng.uniform(1.5, 0.06 * size))
         band = np.clip(width - across, 0, 1) * np.float32(rng.uniform(-28, 28))
-        picture += band[..., np.newaxis]
+        image += band[..., np.newaxis]

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int32
 from skimage.draw import disk, ellipse, polygon, polygon2mask
 
 from mrcnn_explained.data.dataset import Dataset, DatasetError
-from mrcnn_explained.pictures import load_image
+from mrcnn_explained.media.images import load_image
 
 ONE_CLASS = "object"  # where no attribute tells classes apart
 
@@ -20,19 +20,19 @@ class ViaDataset(Dataset):
     """Regions drawn in VIA: polygons, rectangles, circles and ellipses.
 
     annotations    the exported JSON, or a saved project
-    pictures       the folder of the pictures; None: that of the file
+    images       the folder of the images; None: that of the file
     attribute      the region attribute that names the class; None: the only one there is
     """
 
     def __init__(
         self,
         annotations: str | PathLike[str],
-        pictures: str | PathLike[str] | None = None,
+        images: str | PathLike[str] | None = None,
         attribute: str | None = None,
     ):
         super().__init__()
         annotations = Path(annotations)
-        folder = Path(pictures) if pictures else annotations.parent
+        folder = Path(images) if images else annotations.parent
         entries = [e for e in _read(annotations) if e["regions"]]  # unannotated ones, as there
         self.attribute = attribute or _only_attribute(annotations, entries)
         names = [_class_name(r, self.attribute) for e in entries for r in e["regions"]]
@@ -45,7 +45,7 @@ class ViaDataset(Dataset):
         self.prepare()
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
-        """Return the regions as masks; the file does not know the picture's size."""
+        """Return the regions as masks; the file does not know the image's size."""
         info = self.image_info[image_id]
         shape = load_image(info["path"]).shape[:2]
         masks = [_draw(region, shape, info["id"]) for region in info["regions"]]
@@ -54,7 +54,7 @@ class ViaDataset(Dataset):
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The entries of a file, one a picture, their regions as a list."""
+    """The entries of a file, one an image, their regions as a list."""
     try:
         content = json.loads(path.read_text())
         content = content.get("_via_img_metadata", content)
@@ -95,7 +95,7 @@ def _class_name(region, attribute):
 
 
 def _draw(region, shape, filename):
-    """One region as a mask; its part outside the picture is cut off."""
+    """One region as a mask; its part outside the image is cut off."""
     form, mask = region["shape_attributes"], np.zeros(shape, bool)
     kind = form.get("name")
     if kind in ("polygon", "polyline"):

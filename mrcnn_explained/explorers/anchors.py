@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, label, line, lines, picture_panel
 from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET
+from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines
 from mrcnn_explained.stages.anchors import pyramid_anchors
 
 
 class AnchorsExplorer(TraceExplorer):
-    """Choose a level, a cell, a scale; see the anchors of that cell over the picture.
+    """Choose a level, a cell, a scale; see the anchors of that cell over the image.
 
     Rows are anchors. `result` is an Anchors of the scales chosen.
     """
@@ -40,12 +40,14 @@ class AnchorsExplorer(TraceExplorer):
     def draw(
         self, level: int, row: float, column: float, factor: float, ratio: float
     ) -> dict[str, Any]:
-        c, shape = self.config, self.picture.shape[:2]
+        c, shape = self.config, self.pixels.shape[:2]
         a = self.result = pyramid_anchors(
-            shape, scales=[factor * s for s in c.rpn_anchor_scales],
-            ratios=sorted({1 / ratio, 1.0, ratio}), strides=c.backbone_strides,
+            shape,
+            scales=[factor * s for s in c.rpn_anchor_scales],
+            ratios=sorted({1 / ratio, 1.0, ratio}),
+            strides=c.backbone_strides,
             anchor_stride=c.rpn_anchor_stride,
-        )  # fmt: skip
+        )
         levels, rows, columns = (x.numpy() for x in (a.level, a.row, a.column))
         of_level = levels == level
         cells = np.array([rows[of_level].max(), columns[of_level].max()])
@@ -57,21 +59,33 @@ class AnchorsExplorer(TraceExplorer):
         height, width = shape
         grid = np.arange(0, width + 1, stride), np.arange(0, height + 1, stride)
         net = [[x, 0, x, height] for x in grid[0]] + [[0, y, width, y] for y in grid[1]]
-        panel = picture_panel(
-            f"P{level}: cells of {stride} px; the anchors of cell "
-            f"({here[0]:.0f}, {here[1]:.0f})", self.picture, width=480,
+        panel = image_panel(
+            f"P{level}: cells of {stride} px; the anchors of cell ({here[0]:.0f}, {here[1]:.0f})",
+            self.pixels,
+            width=480,
             lines=[lines(net, QUIET, alpha=0.35, width=0.5)] if stride > 4 else [],
             boxes=[boxes(place, LEVEL_COLORS[level], chosen, width=2)],
-            labels=[label("centre", centre[1], centre[0], size=11,
-                          background=LEVEL_COLORS[level], align="center")],
-        )  # fmt: skip
+            labels=[
+                label(
+                    "centre",
+                    centre[1],
+                    centre[0],
+                    size=11,
+                    background=LEVEL_COLORS[level],
+                    align="center",
+                )
+            ],
+        )
         inside = (place[:, :2] >= 0).all(1) & (place[:, 2:] <= shape).all(1)
         text = [
-            *(line(f"P{k}: {n:,} anchors of {s * factor:g} px", LEVEL_COLORS[k])
-              for k, n, s in zip(LEVEL_COLORS, counts, c.rpn_anchor_scales, strict=True)),
-            line(f"{len(levels):,} in all; {inside.sum()} of these {len(place)} lie inside the "
-                 "picture"),
-        ]  # fmt: skip
+            *(
+                line(f"P{k}: {n:,} anchors of {s * factor:g} px", LEVEL_COLORS[k])
+                for k, n, s in zip(LEVEL_COLORS, counts, c.rpn_anchor_scales, strict=True)
+            ),
+            line(
+                f"{len(levels):,} in all; {inside.sum()} of these {len(place)} lie inside the image"
+            ),
+        ]
         sizes = place[:, 2:] - place[:, :2]
         tips = {
             int(i): f"anchor {i}: {h:.0f} x {w:.0f} px"

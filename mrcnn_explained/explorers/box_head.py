@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
-from mrcnn_explained.explorers.scene import label, line, panel
 from mrcnn_explained.plots.style import BAD, GOOD, QUIET
+from mrcnn_explained.scenes.scene import label, line, panel
 from mrcnn_explained.stages.layers import dense
 
 
@@ -43,25 +43,39 @@ class TimeDistributedExplorer(TraceExplorer):
         self.result = {name: (run(), _milliseconds(run)) for name, run in ways.items()}
         first = self.result["fold, call once, unfold"][0].numpy()
         shapes = [
-            f"[1, {count}, {channels}]", f"[{count}, {channels}]", f"[{count}, {units}]",
+            f"[1, {count}, {channels}]",
+            f"[{count}, {channels}]",
+            f"[{count}, {units}]",
             f"[1, {count}, {units}]",
-        ]  # fmt: skip
+        ]
         steps = ["as it came", "folded", "one call", "unfolded"]
         flow = panel(
-            "Fold, apply, unfold", (0, 0, 4, 1.4), width=640, height=110,
+            "Fold, apply, unfold",
+            (0, 0, 4, 1.4),
+            width=640,
+            height=110,
             labels=[
-                *(label(s, i + 0.5, 0.45, align="center", bold=True, size=14, color=GOOD)
-                  for i, s in enumerate(shapes)),
-                *(label(s, i + 0.5, 0.95, align="center", color=QUIET)
-                  for i, s in enumerate(steps)),
+                *(
+                    label(s, i + 0.5, 0.45, align="center", bold=True, size=14, color=GOOD)
+                    for i, s in enumerate(shapes)
+                ),
+                *(
+                    label(s, i + 0.5, 0.95, align="center", color=QUIET)
+                    for i, s in enumerate(steps)
+                ),
                 *(label("→", i, 0.45, align="center", size=16) for i in (1, 2, 3)),
             ],
-        )  # fmt: skip
+        )
         text = []
         for name, (output, spent) in self.result.items():
             apart = float(np.abs(output.numpy() - first).max())
-            text.append(line(f"{name}: {spent:.2f} ms, {list(output.shape)}, differs from the "
-                             f"first by {apart:.1e}", BAD if apart > 1e-4 else GOOD))  # fmt: skip
+            text.append(
+                line(
+                    f"{name}: {spent:.2f} ms, {list(output.shape)}, differs from the "
+                    f"first by {apart:.1e}",
+                    BAD if apart > 1e-4 else GOOD,
+                )
+            )
         return {"panels": [flow], "text": text}
 
 

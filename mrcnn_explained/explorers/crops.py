@@ -13,16 +13,16 @@ from mrcnn_explained.explorers.explorer import (
     in_graph_mode,
     slider,
 )
-from mrcnn_explained.explorers.scene import (
+from mrcnn_explained.plots.style import BAD, INK, LEVEL_COLORS, to_pixels
+from mrcnn_explained.scenes.scene import (
     boxes,
     heat,
+    image_panel,
     label,
     line,
     panel,
-    picture_panel,
     points,
 )
-from mrcnn_explained.plots.style import BAD, INK, LEVEL_COLORS, pixels
 from mrcnn_explained.stages.crops import bilinear_weights, crop_levels, roi_align
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
@@ -51,7 +51,7 @@ weights_again = in_graph_mode(bilinear_weights)
 class CropsExplorer(TraceExplorer):
     """One ROI cropped from its own level and from the three others, three ways.
 
-    Click a ROI on the picture, or choose its number; choose a bin to see of which cells it is
+    Click a ROI on the image, or choose its number; choose a bin to see of which cells it is
     mixed. `result` is a dict: level → LevelCrops of this one ROI, as `crop_levels` returns it;
     `aligned` holds level → AlignedCrops where the way is the paper's.
     """
@@ -63,17 +63,23 @@ class CropsExplorer(TraceExplorer):
         number = int(np.sum(np.asarray(trace.proposals.valid[image])))
         return {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
-            "channel": choice("channel", [("mean of all", -1), *((f"{k}", k) for k in range(
-                int(trace.pyramid.roi_maps[0].shape[-1])))], -1),
+            "channel": choice(
+                "channel",
+                [
+                    ("mean of all", -1),
+                    *((f"{k}", k) for k in range(int(trace.pyramid.roi_maps[0].shape[-1]))),
+                ],
+                -1,
+            ),
             "way": choice("pooled by", list(WAYS), WAYS[0]),
             "pool_size": slider("side of the crop", trace.config.pool_size, 1, 28, 1),
             "row": slider("row of the bin", 0.5, 0.0, 1.0),
             "column": slider("column of the bin", 0.5, 0.0, 1.0),
-        }  # fmt: skip
+        }
 
     @cached_property
     def maps(self) -> list[tf.Tensor]:
-        """P2…P5 of this picture, read once for all moves of a slider: [1, Hk, Wk, F] each."""
+        """P2…P5 of this image, read once for all moves of a slider: [1, Hk, Wk, F] each."""
         one = slice(self.image, self.image + 1)
         return [tf.constant(np.asarray(x[one])) for x in self.trace.pyramid.roi_maps]
 
@@ -82,7 +88,7 @@ class CropsExplorer(TraceExplorer):
     ) -> dict[str, Any]:
         t, one = self.trace, self.image
         if not np.asarray(t.proposals.valid[one]).any():
-            return {"panels": [], "text": [line("There is no ROI in this picture.")]}
+            return {"panels": [], "text": [line("There is no ROI in this image.")]}
         rois = np.asarray(t.proposals.rpn_rois[one], np.float32)
         box, own = tf.constant(rois[[roi]]), int(t.levels.roi_level[one][roi])
         here = tuple(round(share * (pool_size - 1)) for share in (row, column))
@@ -91,36 +97,52 @@ class CropsExplorer(TraceExplorer):
         self.result = dict(zip(LEVELS, crops, strict=True))
         if way != WAYS[0]:
             aligned = align_every_level(
-                box, self.maps, image_shape=self.picture.shape[:2], pool_size=pool_size,
+                box,
+                self.maps,
+                image_shape=self.pixels.shape[:2],
+                pool_size=pool_size,
                 samples=WAYS.index(way),
-            )  # fmt: skip
+            )
             self.aligned = dict(zip(LEVELS, aligned, strict=True))
         for k in LEVELS:
             plain = pooled = self.result[k].pooled[0].numpy()[0]
             ys, xs = (x[0].numpy()[0] for x in (self.result[k].sample_y, self.result[k].sample_x))
             if found := self.aligned.get(k):
-                pooled, ys, xs = (x.numpy()[0] for x in (
-                    found.pooled, found.sample_y, found.sample_x))  # fmt: skip
+                pooled, ys, xs = (
+                    x.numpy()[0] for x in (found.pooled, found.sample_y, found.sample_x)
+                )
             other, shown = pooled is not plain, self.maps[k - LOWEST].numpy()[0]
             shown, plain, pooled = (_channel(x, channel) for x in (shown, plain, pooled))
             cells, weights = _mixture(ys, xs, here, pool_size)
             crops = (pooled, np.abs(pooled - plain) if other else None)
             drawn, end = self._level(k, own, shown, crops, (ys, xs), (cells, weights))
             panels += drawn
-            text.append(line(
-                f"P{k}: {np.diff(ys)[0] if len(ys) > 1 else 0:.2f} cells between samples; bin "
-                f"{here} is {_sum(cells, weights)} = {pooled[here]:.3f}{end}", LEVEL_COLORS[k],
-            ))  # fmt: skip
+            text.append(
+                line(
+                    f"P{k}: {np.diff(ys)[0] if len(ys) > 1 else 0:.2f} cells between samples; bin "
+                    f"{here} is {_sum(cells, weights)} = {pooled[here]:.3f}{end}",
+                    LEVEL_COLORS[k],
+                )
+            )
         near = np.flatnonzero(np.asarray(t.proposals.valid[one]))[:60]
         rows = list(dict.fromkeys([*near.tolist(), roi]))
         level = np.asarray(t.levels.roi_level[one])
-        on_picture = picture_panel(
-            f"ROI {roi} reads P{own}", self.picture, width=280, color=LEVEL_COLORS[own],
-            boxes=[boxes(pixels(rois[rows], self.picture), [LEVEL_COLORS[k] for k in level[rows]],
-                         rows, width=0.6),
-                   boxes(pixels(rois[[roi]], self.picture), LEVEL_COLORS[own], width=3)],
-        )  # fmt: skip
-        return {"panels": [on_picture, *panels], "text": text, "tips": {}}
+        on_image = image_panel(
+            f"ROI {roi} reads P{own}",
+            self.pixels,
+            width=280,
+            color=LEVEL_COLORS[own],
+            boxes=[
+                boxes(
+                    to_pixels(rois[rows], self.pixels),
+                    [LEVEL_COLORS[k] for k in level[rows]],
+                    rows,
+                    width=0.6,
+                ),
+                boxes(to_pixels(rois[[roi]], self.pixels), LEVEL_COLORS[own], width=3),
+            ],
+        )
+        return {"panels": [on_image, *panels], "text": text, "tips": {}}
 
     def _level(self, k, own, shown, crops, samples, mixture):
         """The map around the ROI with its samples, the crop, and what the two ways disagree on."""
@@ -138,22 +160,34 @@ class CropsExplorer(TraceExplorer):
         drawn = [
             panel(
                 f"P{k}, {'its level' if k == own else 'not read'}",
-                (left, top, left + side, top + side), **look, starts_row=k in (LOWEST, LOWEST + 2),
-                pictures=[heat((shown - low) / span, whole)],
-                boxes=[boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
-                       boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), BAD, width=2)],
+                (left, top, left + side, top + side),
+                **look,
+                starts_row=k in (LOWEST, LOWEST + 2),
+                images=[heat((shown - low) / span, whole)],
+                boxes=[
+                    boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
+                    boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), BAD, width=2),
+                ],
                 points=[points(grid, "#ffffff", radius=dot)],
-                labels=[label(f"{w:.2f}", x, y, size=10, align="center", background="#ffffff",
-                              color=INK) for (y, x), w in zip(cells, weights, strict=True)
-                        if roomy and w > 0.02],
+                labels=[
+                    label(
+                        f"{w:.2f}", x, y, size=10, align="center", background="#ffffff", color=INK
+                    )
+                    for (y, x), w in zip(cells, weights, strict=True)
+                    if roomy and w > 0.02
+                ],
             ),
-            panel(f"{len(pooled)} x {len(pooled)}", (0, 0, 1, 1), **look,
-                  pictures=[heat((pooled - low) / span, [0, 0, 1, 1])]),
-        ]  # fmt: skip
+            panel(
+                f"{len(pooled)} x {len(pooled)}",
+                (0, 0, 1, 1),
+                **look,
+                images=[heat((pooled - low) / span, [0, 0, 1, 1])],
+            ),
+        ]
         if apart is None:
             return drawn, ""
         shares = heat(apart / max(apart.max(), 1e-9), [0, 0, 1, 1])
-        drawn.append(panel("difference", (0, 0, 1, 1), **look, pictures=[shares]))
+        drawn.append(panel("difference", (0, 0, 1, 1), **look, images=[shares]))
         return drawn, (
             f"; differs from crop_and_resize by up to {apart.max():.3f} "
             f"(the map reaches from {low:.3f} to {high:.3f})"
@@ -177,6 +211,9 @@ def _mixture(ys, xs, here, pool_size):
 
 def _sum(cells, weights):
     most = np.argsort(-weights)[:4]
-    terms = [f"{weights[i]:.2f} x cell ({cells[i][0]:.0f}, {cells[i][1]:.0f})" for i in most
-             if weights[i] > 0.005]  # fmt: skip
+    terms = [
+        f"{weights[i]:.2f} x cell ({cells[i][0]:.0f}, {cells[i][1]:.0f})"
+        for i in most
+        if weights[i] > 0.005
+    ]
     return " + ".join(terms) + (" + …" if np.sum(weights > 0.005) > len(terms) else "")

@@ -15,10 +15,10 @@ import traitlets
 from jaxtyping import UInt8
 from traitlets import Bunch
 
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.explorers.scene import line, pixels_of
 from mrcnn_explained.plots.style import BAD
-from mrcnn_explained.trace import Trace
+from mrcnn_explained.scenes.scene import line, pixels_of
 
 Controls = dict[str, ipywidgets.Widget]
 STAMPS = itertools.count(1)
@@ -36,14 +36,14 @@ _allow_widgets_in_colab()
 class View(anywidget.AnyWidget):
     """The canvas. `scene` is drawn; `selected` and `drawn` come back from the reader.
 
-    pictures     by name, sent once
+    images     by name, sent once
     maps         by name, sent when they change: values that the browser cuts at the threshold
     threshold    what has a lower value is not drawn; a slider moves it within the browser
     opacity      0…1, of the layers that say `fades`; likewise
     """
 
-    _esm = Path(__file__).with_name("explorer.js")
-    pictures = traitlets.Dict().tag(sync=True)
+    _esm = Path(__file__).parent.parent / "scenes" / "explorer.js"
+    images = traitlets.Dict().tag(sync=True)
     maps = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     threshold = traitlets.Float(0.0).tag(sync=True)
@@ -61,7 +61,7 @@ class Selection(traitlets.HasTraits):
 class Explorer(ipywidgets.VBox):
     """Controls above a view. What a reader changes runs the stage function again.
 
-    picture      uint8 [H, W, 3], behind the boxes
+    image      uint8 [H, W, 3], behind the boxes
     controls     as TraceExplorer.controls
     selection    shared with other explorers of ROIs
 
@@ -69,24 +69,25 @@ class Explorer(ipywidgets.VBox):
     """
 
     follows = ""  # the control that takes the number of the row that is selected
-    cuts = ""  # the control that is the view's threshold, so that the picture need not wait
+    cuts = ""  # the control that is the view's threshold, so that the image need not wait
     fades = ""  # the control that is the view's opacity; nothing has to be computed for it
 
     def __init__(
         self,
-        picture: UInt8[np.ndarray, "H W 3"],
+        image: UInt8[np.ndarray, "H W 3"],
         controls: Controls,
         selection: Selection | None = None,
     ):
-        self.picture, self.settings = picture, controls
+        self.pixels, self.settings = image, controls
         self.result: Any = None
-        self.view = View(pictures={"picture": pixels_of(self.backdrop())})
+        self.view = View(images={"image": pixels_of(self.backdrop())})
         self.selection = selection or Selection()
         self.view.selected = self.row_of(self.selection.roi)
         self.links = [
             self._within_the_browser(controls[name], trait)
-            for name, trait in ((self.cuts, "threshold"), (self.fades, "opacity")) if name
-        ]  # fmt: skip
+            for name, trait in ((self.cuts, "threshold"), (self.fades, "opacity"))
+            if name
+        ]
         for name, control in controls.items():
             if name != self.fades:
                 control.observe(lambda _: self.refresh(), "value")
@@ -98,8 +99,8 @@ class Explorer(ipywidgets.VBox):
         self.refresh()
 
     def backdrop(self) -> UInt8[np.ndarray, "_ _ 3"]:
-        """The picture behind the boxes, which is sent once."""
-        return self.picture
+        """The image behind the boxes, which is sent once."""
+        return self.pixels
 
     def _within_the_browser(self, control, trait):
         """Moving a slider sets the view's trait there: no way to the kernel and back."""
@@ -154,29 +155,29 @@ class Explorer(ipywidgets.VBox):
 
 
 class TraceExplorer(Explorer):
-    """An explorer of one picture of a run.
+    """An explorer of one image of a run.
 
     trace        of a model, or loaded from a file: no explorer needs the model itself
-    image        which picture of the trace
+    image        which image of the trace
     selection    shared with other explorers of ROIs
 
-    Raises InputError for a picture that the trace does not hold.
+    Raises InputError for an image that the trace does not hold.
     """
 
     def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
-        picture = picture_of(trace, image)
+        pixels = image_of(trace, image)
         self.trace, self.image, self.config = trace, image, trace.config
-        super().__init__(picture, self.controls(), selection)
+        super().__init__(pixels, self.controls(), selection)
         if self.follows and self.selection.roi >= 0:
             self._select(Bunch(new=self.selection.roi))
 
     def controls(self) -> Controls:
-        """The controls for this picture, by the names of `draw`'s arguments."""
+        """The controls for this image, by the names of `draw`'s arguments."""
         raise NotImplementedError(f"{type(self).__name__} must say what can be changed")
 
 
-def picture_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
-    """The molded picture before the mean was taken off; InputError where there is none."""
+def image_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
+    """The molded image before the mean was taken off; InputError where there is none."""
     number = len(trace.image.resized)
     if not 0 <= image < number:
         raise InputError(f"image is {image}; the trace holds {number}: give 0 to {number - 1}")
@@ -227,5 +228,7 @@ def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:
 
 def _look(text):
     """Room for the words, and for the control behind them."""
-    return {"style": {"description_width": "initial"},
-            "layout": {"width": "auto", "min_width": f"{190 + 7 * len(text)}px"}}  # fmt: skip
+    return {
+        "style": {"description_width": "initial"},
+        "layout": {"width": "auto", "min_width": f"{190 + 7 * len(text)}px"},
+    }

@@ -8,17 +8,17 @@ import tensorflow as tf
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider, typed
-from mrcnn_explained.explorers.level_chart import LEVELS, level_chart
-from mrcnn_explained.explorers.scene import boxes, line, picture_panel
-from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, pixels
+from mrcnn_explained.inputs import read_box
+from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, to_pixels
+from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
+from mrcnn_explained.scenes.scene import boxes, image_panel, line
 from mrcnn_explained.stages.levels import LevelAssignment, assign_levels, level_boundaries
-from mrcnn_explained.typed import read_box
 
 
 class LevelsExplorer(TraceExplorer):
     """Draw or type a box and watch its numbers fall onto a level.
 
-    All ROIs of the run in the colours of their levels, on the picture and on the equation; a
+    All ROIs of the run in the colours of their levels, on the image and on the equation; a
     box of the reader's takes part as one more ROI. `result` is a LevelAssignment of the ROIs,
     and of that box as its last row.
     """
@@ -51,7 +51,7 @@ class LevelsExplorer(TraceExplorer):
         self.view.selected = self._number() if self.settings["box"].value else -1
 
     def draw(self, rounding: str, canonical_side: int, shown: int, box: str) -> dict[str, Any]:
-        height, width = self.picture.shape[:2]
+        height, width = self.pixels.shape[:2]
         rois = np.asarray(self.trace.proposals.rpn_rois[self.image], np.float32)
         own, wrong = _own(box)
         if own:
@@ -70,14 +70,16 @@ class LevelsExplorer(TraceExplorer):
         colors = [LEVEL_COLORS[k] for k in level[drawn]]
         edges = level_boundaries(**setting)
 
-        on_picture = picture_panel(
-            "Drag to draw a box", self.picture, draws=True,
-            boxes=[boxes(pixels(rois[drawn], self.picture), colors, drawn)],
-        )  # fmt: skip
+        on_image = image_panel(
+            "Drag to draw a box",
+            self.pixels,
+            draws=True,
+            boxes=[boxes(to_pixels(rois[drawn], self.pixels), colors, drawn)],
+        )
         chart = level_chart(side, exact, level, real, edges, canonical_side=canonical_side)
         tips = {int(i): self._tip(i, r) for i in real}
         text = self._text(level[real], r) + ([line(wrong, BAD)] if wrong else [])
-        return {"panels": [on_picture, chart], "text": text, "tips": tips}
+        return {"panels": [on_image, chart], "text": text, "tips": tips}
 
     def _tip(self, row, r):
         return (
@@ -93,13 +95,16 @@ class LevelsExplorer(TraceExplorer):
         k, margin = int(r.roi_level[0, row]), float(r.margin[0, row])
         name = f"ROI {row}" if row < self._number() else "Your box"
         sides = "above" if margin >= 0 else "below"
-        return [*counts, line(
-            f"{name}: sqrt({r.w[0, row]:.4f} x {r.h[0, row]:.4f}) is a side of "
-            f"{r.side[0, row]:.1f} px; log2 of its share of the canonical side is "
-            f"{r.octaves[0, row]:.3f}, rounded {r.rounded_octaves[0, row]:.0f}: P{k}. "
-            f"It is {abs(margin):.1f} px {sides} the boundary at {r.boundary[0, row]:.1f} px.",
-            LEVEL_COLORS[k],
-        )]  # fmt: skip
+        return [
+            *counts,
+            line(
+                f"{name}: sqrt({r.w[0, row]:.4f} x {r.h[0, row]:.4f}) is a side of "
+                f"{r.side[0, row]:.1f} px; log2 of its share of the canonical side is "
+                f"{r.octaves[0, row]:.3f}, rounded {r.rounded_octaves[0, row]:.0f}: P{k}. "
+                f"It is {abs(margin):.1f} px {sides} the boundary at {r.boundary[0, row]:.1f} px.",
+                LEVEL_COLORS[k],
+            ),
+        ]
 
 
 def _own(text):

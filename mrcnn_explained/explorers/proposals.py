@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.explorers.scene import boxes, label, line, panel, picture_panel, points
-from mrcnn_explained.plots.style import BAD, GOOD, QUIET, pixels
+from mrcnn_explained.plots.style import BAD, GOOD, QUIET, to_pixels
+from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, panel, points
 from mrcnn_explained.stages.proposals import propose
 
 DRAWN = 40  # boxes that no reader loses sight of
@@ -20,7 +20,7 @@ propose_again = in_graph_mode(propose)  # seven times faster, with 6000 candidat
 class ProposalsExplorer(TraceExplorer):
     """Move the NMS threshold and the top-k; click a box to see who suppressed it, or whom it did.
 
-    Rows are candidates, by score. `result` is a Proposals of this picture alone.
+    Rows are candidates, by score. `result` is a Proposals of this image alone.
     """
 
     def row_of(self, roi: int) -> int:
@@ -45,22 +45,24 @@ class ProposalsExplorer(TraceExplorer):
 
     @cached_property
     def inputs(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What the stage reads of this picture, once for all moves of a slider."""
+        """What the stage reads of this image, once for all moves of a slider."""
         rpn, one = self.trace.rpn, slice(self.image, self.image + 1)
         parts = (rpn.rpn_class[one], rpn.rpn_bbox[one], self.trace.anchors.boxes)
         return tuple(tf.constant(np.asarray(part)) for part in parts)
 
     def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> dict[str, Any]:
         p = self.result = propose_again(
-            *self.inputs, count=count, pre_nms_limit=pre_nms_limit,
+            *self.inputs,
+            count=count,
+            pre_nms_limit=pre_nms_limit,
             nms_threshold=tf.constant(nms_threshold, tf.float32),
             std_dev=self.config.rpn_bbox_std_dev,
-        )  # fmt: skip
+        )
         rank, by, overlap = (
             x.numpy()[0] for x in (p.nms.rank, p.nms.suppressed_by, p.nms.suppressed_iou)
         )
         scores = p.scores.numpy()[0]
-        place = pixels(p.refined_anchors_clipped.numpy()[0], self.picture)
+        place = to_pixels(p.refined_anchors_clipped.numpy()[0], self.pixels)
         kept, lost = np.flatnonzero(rank >= 0), np.flatnonzero(by >= 0)
         chosen = self.view.selected if self.view.selected < len(rank) else -1
         if chosen >= 0:
@@ -77,11 +79,16 @@ class ProposalsExplorer(TraceExplorer):
                 boxes(place[kept[:DRAWN]], GOOD, kept[:DRAWN]),
             ]
         unreached = np.flatnonzero((rank < 0) & (by < 0))
-        lanes = [(kept, GOOD, 0, "kept"), (lost, BAD, 1, "suppressed"),
-                 (unreached, QUIET, 2, "never reached")]  # fmt: skip
+        lanes = [
+            (kept, GOOD, 0, "kept"),
+            (lost, BAD, 1, "suppressed"),
+            (unreached, QUIET, 2, "never reached"),
+        ]
         fates = panel(
             "What became of every candidate; the best score is on the left",
-            (-0.02 * len(rank), -0.7, 1.02 * len(rank), 2.5), width=WIDE, height=140,
+            (-0.02 * len(rank), -0.7, 1.02 * len(rank), 2.5),
+            width=WIDE,
+            height=140,
             points=[
                 points(np.stack([rows, np.full(len(rows), lane)], 1), color, rows, radius=2.5)
                 for rows, color, lane, _ in lanes
@@ -90,7 +97,7 @@ class ProposalsExplorer(TraceExplorer):
                 label(f"{len(rows)} {fate}", 0, lane - 0.4, color=color, size=11)
                 for rows, color, lane, fate in lanes
             ],
-        )  # fmt: skip
+        )
         told = "Click a box, or a dot, to see who suppressed whom."
         if chosen >= 0 and by[chosen] >= 0:
             told = (
@@ -114,5 +121,5 @@ class ProposalsExplorer(TraceExplorer):
         victims = np.flatnonzero(by == chosen) if chosen >= 0 else []
         near = dict.fromkeys([*kept[:DRAWN], *lost[:DRAWN], *victims])
         tips = {int(i): f"candidate {i}, score {scores[i]:.3f}" for i in near}
-        on_picture = picture_panel(title, self.picture, boxes=drawn)
-        return {"panels": [on_picture, fates], "text": text, "tips": tips}
+        on_image = image_panel(title, self.pixels, boxes=drawn)
+        return {"panels": [on_image, fates], "text": text, "tips": tips}

@@ -1,4 +1,4 @@
-"""Explore the RPN: scores as maps over the picture, and deltas as arrows."""
+"""Explore the RPN: scores as maps over the image, and deltas as arrows."""
 
 from functools import cached_property
 from typing import Any
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import apply_box_deltas
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, heat, line, lines, picture_panel
-from mrcnn_explained.plots.style import GOOD, LEVEL_COLORS, QUIET, pixels
+from mrcnn_explained.plots.style import GOOD, LEVEL_COLORS, QUIET, to_pixels
+from mrcnn_explained.scenes.scene import boxes, heat, image_panel, line, lines
 
 MOST = 60  # anchors drawn with their arrows
 
@@ -40,7 +40,7 @@ class RpnExplorer(TraceExplorer):
         return {
             "level": choice("level", [(f"P{k}", k) for k in LEVEL_COLORS], 4),
             "score": slider("score at least", 0.5, 0.0, 1.0),
-            "strength": slider("map over picture", 0.6, 0.0, 1.0),
+            "strength": slider("map over image", 0.6, 0.0, 1.0),
         }
 
     @cached_property
@@ -50,7 +50,7 @@ class RpnExplorer(TraceExplorer):
         deltas = np.asarray(rpn.rpn_bbox[self.image]) * self.config.rpn_bbox_std_dev
         before = tf.constant(np.asarray(anchors.boxes), tf.float32)
         after = apply_box_deltas(before, tf.constant(deltas, tf.float32))
-        return pixels(before, self.picture), pixels(after, self.picture)
+        return to_pixels(before, self.pixels), to_pixels(after, self.pixels)
 
     def draw(self, level: int, score: float) -> dict[str, Any]:
         rpn, one = self.trace.rpn, self.image
@@ -60,25 +60,33 @@ class RpnExplorer(TraceExplorer):
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         self.result, shown = rows[scores[rows] >= score], rows[:MOST]
         before, after = (places[shown] for places in self.places)
-        middle = [np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1)
-                  for b in (before, after)]  # fmt: skip
-        height, width = self.picture.shape[:2]
+        middle = [
+            np.stack([(b[:, 1] + b[:, 3]) / 2, (b[:, 0] + b[:, 2]) / 2], 1) for b in (before, after)
+        ]
+        height, width = self.pixels.shape[:2]
         over = heat(score_map, [0, 0, width, height], fades=True)
-        maps = picture_panel(
+        maps = image_panel(
             f"P{level}: the best score of each cell, dark 0, bright 1",
-            self.picture,
-            pictures=[over],
+            self.pixels,
+            images=[over],
         )
-        moves = picture_panel(
-            "Anchors (grey), and where their deltas take them", self.picture,
-            boxes=[boxes(before, QUIET, width=0.7, dash=[2, 2], worth=scores[shown]),
-                   boxes(after, LEVEL_COLORS[level], shown, worth=scores[shown])],
+        moves = image_panel(
+            "Anchors (grey), and where their deltas take them",
+            self.pixels,
+            boxes=[
+                boxes(before, QUIET, width=0.7, dash=[2, 2], worth=scores[shown]),
+                boxes(after, LEVEL_COLORS[level], shown, worth=scores[shown]),
+            ],
             lines=[lines(np.concatenate(middle, 1), GOOD, arrow=True, worth=scores[shown])],
-        )  # fmt: skip
+        )
         text = [
-            line(f"P{k}: {np.sum((every == k) & (scores >= score)):,} of {np.sum(every == k):,} "
-                 f"anchors score {score:.2f} or more", LEVEL_COLORS[k]) for k in LEVEL_COLORS
-        ]  # fmt: skip
+            line(
+                f"P{k}: {np.sum((every == k) & (scores >= score)):,} of {np.sum(every == k):,} "
+                f"anchors score {score:.2f} or more",
+                LEVEL_COLORS[k],
+            )
+            for k in LEVEL_COLORS
+        ]
         if len(self.result) > MOST:
             text.append(line(f"The best {MOST} of them are drawn."))
         tips = {int(i): f"anchor {i}: score {scores[i]:.3f}" for i in shown}

@@ -6,11 +6,11 @@ import numpy as np
 
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.config import Config
+from mrcnn_explained.detector.training_step import TrainingTrace
 from mrcnn_explained.explorers.explorer import Explorer, choice, slider
-from mrcnn_explained.explorers.scene import boxes, heat, line, panel, picture_panel
 from mrcnn_explained.plots.style import BAD, GOOD, INK, LEVEL_COLORS, QUIET
-from mrcnn_explained.stages.image import unmold_picture
-from mrcnn_explained.training_path import TrainingTrace
+from mrcnn_explained.scenes.scene import boxes, heat, image_panel, line, panel
+from mrcnn_explained.stages.image import unmold_image
 
 ROIS_A_LINE = 20
 ROLES = {"positive": GOOD, "negative": BAD}
@@ -36,7 +36,7 @@ class TrainingExplorer(Explorer):
             "level": choice("map of the anchors on", [(f"P{k}", k) for k in LEVEL_COLORS], 3),
             "most": slider("boxes at most, hardest first", 60, 1, 300, 1),
         }
-        super().__init__(unmold_picture(trace.batch.molded[image], config.mean_pixel), controls)
+        super().__init__(unmold_image(trace.batch.molded[image], config.mean_pixel), controls)
 
     def draw(self, what: str, loss: str, level: int, most: int) -> dict[str, Any]:
         t, one = self.trace, self.image
@@ -57,33 +57,49 @@ class TrainingExplorer(Explorer):
         share = terms[shown] / max(terms[shown].max(initial=0), 1e-9)
         colors = [GOOD if positive[i] else BAD for i in shown]
         thick = [  # a few widths, hardest last and so on top
-            boxes(place[shown[here]], [colors[i] for i in np.flatnonzero(here)], shown[here],
-                  width=width)
+            boxes(
+                place[shown[here]],
+                [colors[i] for i in np.flatnonzero(here)],
+                shown[here],
+                width=width,
+            )
             for low, high, width in ((-1, 0.1, 0.6), (0.1, 0.5, 1.6), (0.5, 2, 3.2))
             for here in [(share > low) & (share <= high)]
-        ]  # fmt: skip
+        ]
         truth = boxes(t.batch.gt_boxes[one].numpy(), INK, dash=[6, 3], width=1.5)
         title = f"The {len(shown)} hardest {what}; objects dashed"
         text = [
             line(f"{name}: {float(found.loss):.4f}", INK),
             line(f"{positive.sum()} positive {what}", GOOD),
             line(f"{negative.sum()} negative", BAD),
-            line(f"{padded} padded rows, {int((counted & ~positive & ~negative).sum())} of which "
-                 "count in this loss with "
-                 f"{_share(terms, counted & ~positive & ~negative, counted):.0%} of it", QUIET),
-            *(line(f"P{k}: {_share(terms, counted & (level == k), counted):.0%} of this picture's "
-                   f"loss, {int((positive & (level == k)).sum())} positive", color)
-              for k, color in LEVEL_COLORS.items() if (level == k).any()),
-        ]  # fmt: skip
+            line(
+                f"{padded} padded rows, {int((counted & ~positive & ~negative).sum())} of which "
+                "count in this loss with "
+                f"{_share(terms, counted & ~positive & ~negative, counted):.0%} of it",
+                QUIET,
+            ),
+            *(
+                line(
+                    f"P{k}: {_share(terms, counted & (level == k), counted):.0%} of this image's "
+                    f"loss, {int((positive & (level == k)).sum())} positive",
+                    color,
+                )
+                for k, color in LEVEL_COLORS.items()
+                if (level == k).any()
+            ),
+        ]
         chosen = self.view.selected
         if chosen in self.result:
             role = "positive" if positive[chosen] else "negative"
-            text.append(line(f"Row {chosen}: {role}, P{level[chosen]}, term {terms[chosen]:.4f}",
-                             ROLES[role]))  # fmt: skip
+            text.append(
+                line(
+                    f"Row {chosen}: {role}, P{level[chosen]}, term {terms[chosen]:.4f}", ROLES[role]
+                )
+            )
         tips = {int(i): f"row {i}, P{level[i]}, term {terms[i]:.4f}" for i in shown}
-        on_picture = picture_panel(title, self.picture, width=520, boxes=[truth, *thick])
+        on_image = image_panel(title, self.pixels, width=520, boxes=[truth, *thick])
         return {
-            "panels": [on_picture, self._map(what, shown_level, terms)],
+            "panels": [on_image, self._map(what, shown_level, terms)],
             "text": text,
             "tips": tips,
         }
@@ -95,16 +111,20 @@ class TrainingExplorer(Explorer):
             grid = np.pad(terms, [0, -len(terms) % ROIS_A_LINE]).reshape(-1, ROIS_A_LINE)
             extent = (0, 0, grid.shape[1], grid.shape[0])
             title = f"Terms of all {len(terms)} rows, {ROIS_A_LINE} a line; brightest {top:.3f}"
-            return panel(title, extent, width=360, pictures=[heat(grid / top, extent)])
+            return panel(title, extent, width=360, images=[heat(grid / top, extent)])
         a = self.trace.anchors
         here = a.level.numpy() == level
         rows, columns = a.row.numpy()[here], a.column.numpy()[here]
         cells = np.zeros([rows.max() + 1, columns.max() + 1])
         np.maximum.at(cells, (rows, columns), terms[here])
-        height, width = self.picture.shape[:2]
+        height, width = self.pixels.shape[:2]
         over = heat(cells / top, [0, 0, width, height], alpha=0.7)
-        return picture_panel(f"P{level}: the hardest anchor of each cell; brightest {top:.3f}",
-                             self.picture, width=360, pictures=[over])  # fmt: skip
+        return image_panel(
+            f"P{level}: the hardest anchor of each cell; brightest {top:.3f}",
+            self.pixels,
+            width=360,
+            images=[over],
+        )
 
     def _anchors(self):
         match, a = self.trace.rpn_targets.rpn_match[self.image].numpy(), self.trace.anchors
@@ -112,7 +132,7 @@ class TrainingExplorer(Explorer):
 
     def _rois(self):
         d, one = self.trace.detection_targets, self.image
-        place = denorm_boxes(d.rois[one], self.picture.shape[:2]).numpy()
+        place = denorm_boxes(d.rois[one], self.pixels.shape[:2]).numpy()
         positive, negative = d.positive[one].numpy(), d.negative[one].numpy()
         level = self.trace.levels.roi_level[one].numpy()
         return place, positive, negative, level, int((~positive & ~negative).sum())

@@ -31,8 +31,13 @@ def plot_probabilities(
     bars = ax.barh(range(len(shown)), values[shown], height=0.7)
     for bar, class_id in zip(bars, shown, strict=True):
         bar.set_color(GOOD if class_id == best else QUIET)
-        ax.text(values[class_id] + 0.01, bar.get_y() + 0.35, f"{values[class_id]:.3f}",
-                va="center", fontsize=8)  # fmt: skip
+        ax.text(
+            values[class_id] + 0.01,
+            bar.get_y() + 0.35,
+            f"{values[class_id]:.3f}",
+            va="center",
+            fontsize=8,
+        )
     ax.set_yticks(range(len(shown)), [names[c] if names else f"class {c}" for c in shown])
     ax.invert_yaxis()
     ax.set_xlim(0, 1.12)

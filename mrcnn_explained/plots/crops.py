@@ -1,4 +1,4 @@
-"""Plots of crops: where a ROI samples its map, on the map and on the picture, and what it gets."""
+"""Plots of crops: where a ROI samples its map, on the map and on the image, and what it gets."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from mrcnn_explained.plots.style import (
     LEVEL_COLORS,
     draw_boxes,
     panels,
-    pixels,
+    show_image,
     show_map,
-    show_picture,
+    to_pixels,
 )
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.levels import LOWEST
@@ -25,7 +25,7 @@ def find_roi(crops: LevelCrops, roi: int, image: int = 0) -> tuple[int, int]:
         rows = np.flatnonzero((np.asarray(ix) == (image, roi)).all(axis=1))
         if len(rows):
             return level, int(rows[0])
-    raise ValueError(f"picture {image} has no ROI {roi}; it has 0…{_last(crops, image)}")
+    raise ValueError(f"image {image} has no ROI {roi}; it has 0…{_last(crops, image)}")
 
 
 def _last(crops: LevelCrops, image: int) -> int:
@@ -33,13 +33,13 @@ def _last(crops: LevelCrops, image: int) -> int:
     return int(rows[rows[:, 0] == image, 1].max(initial=-1))
 
 
-def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: int = 0) -> Figure:
-    """One ROI: its samples on the map of its level, on the picture, and the pooled crop.
+def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: int = 0) -> Figure:
+    """One ROI: its samples on the map of its level, on the image, and the pooled crop.
 
     maps    P2…P5
 
     Left: mean absolute activation around the box, one square a cell, samples as dots; cell
-    numbers on the axes. Middle: the same samples on the molded picture. Right: what bilinear
+    numbers on the axes. Middle: the same samples on the molded image. Right: what bilinear
     interpolation makes of them, channels averaged alike and on the same scale.
     """
     level, row = find_roi(crops, roi, image)
@@ -48,7 +48,7 @@ def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: i
     ys, xs = (np.asarray(x[index][row]) for x in (crops.sample_y, crops.sample_x))
     pooled = np.abs(np.asarray(crops.pooled[index][row])).mean(axis=-1)
 
-    on_map, on_picture, crop = panels(1, 3, 4.3, 4.1)[0]
+    on_map, on_image, crop = panels(1, 3, 4.3, 4.1)[0]
     top, bottom = _around(ys, features.shape[0])
     left, right = _around(xs, features.shape[1])
     near = features[top:bottom, left:right]
@@ -63,17 +63,15 @@ def plot_sampling(crops: LevelCrops, maps: Any, picture: Any, roi: int, image: i
     draw_boxes(on_map, [(ys[0], xs[0], ys[-1], xs[-1])], color, linewidth=2)
     _dots(on_map, ys, xs, 5)
 
-    show_picture(on_picture, picture, fade=0.3)
-    box = pixels(crops.level_boxes[index][row], picture)
-    draw_boxes(on_picture, box, color, linewidth=2)
-    # Corners of map and picture are aligned, so a box's samples spread from edge to edge.
-    _dots(
-        on_picture, np.linspace(*box[0, [0, 2]], len(ys)), np.linspace(*box[0, [1, 3]], len(xs)), 3
-    )
+    show_image(on_image, pixels, fade=0.3)
+    box = to_pixels(crops.level_boxes[index][row], pixels)
+    draw_boxes(on_image, box, color, linewidth=2)
+    # Corners of map and image are aligned, so a box's samples spread from edge to edge.
+    _dots(on_image, np.linspace(*box[0, [0, 2]], len(ys)), np.linspace(*box[0, [1, 3]], len(xs)), 3)
     size = f"{box[0, 2] - box[0, 0]:.0f} x {box[0, 3] - box[0, 1]:.0f}"
-    on_picture.set_title(f"ROI {roi}: {size} molded pixels", fontsize=9)
+    on_image.set_title(f"ROI {roi}: {size} molded pixels", fontsize=9)
     drawn = show_map(crop, pooled, f"pooled crop, {len(ys)} x {len(xs)}", **scale)
-    for ax in (on_map, on_picture, crop):
+    for ax in (on_map, on_image, crop):
         ax.title.set_fontsize(11)
     crop.figure.colorbar(drawn, ax=crop, shrink=0.8, label="mean |activation| over channels")
     return on_map.figure
@@ -87,9 +85,17 @@ def _around(samples: np.ndarray, cells: int) -> tuple[int, int]:
 
 def _dots(ax: Axes, ys: np.ndarray, xs: np.ndarray, size: float) -> None:
     grid_x, grid_y = np.meshgrid(xs, ys)
-    # Not clipped: the samples of a ROI at the picture's edge lie on the edge.
-    ax.plot(grid_x, grid_y, "o", color="white", markeredgecolor=INK, markersize=size, mew=0.6,
-            clip_on=False)  # fmt: skip
+    # Not clipped: the samples of a ROI at the image's edge lie on the edge.
+    ax.plot(
+        grid_x,
+        grid_y,
+        "o",
+        color="white",
+        markeredgecolor=INK,
+        markersize=size,
+        mew=0.6,
+        clip_on=False,
+    )
 
 
 def plot_crop_channels(

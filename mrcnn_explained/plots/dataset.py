@@ -1,4 +1,4 @@
-"""Plots of a dataset: pictures with their objects, and how large everything is."""
+"""Plots of a dataset: images with their objects, and how large everything is."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,22 +21,22 @@ from mrcnn_explained.plots.style import (
     note,
     panels,
     quiet_axes,
+    show_image,
     show_map,
-    show_picture,
     text_color,
 )
 
 
 def plot_objects(
-    picture: Any, masks: Any, class_ids: Any, names: Sequence[str] = (), ax: Axes | None = None
+    image: Any, masks: Any, class_ids: Any, names: Sequence[str] = (), ax: Axes | None = None
 ) -> Axes:
-    """Masks, outlined and tinted, the boxes around them and their classes, over the picture.
+    """Masks, outlined and tinted, the boxes around them and their classes, over the image.
 
-    masks    bool [h, w, n] of the whole picture
+    masks    bool [h, w, n] of the whole image
     """
     masks = np.asarray(masks, bool)
     colors = [class_color(abs(int(c))) for c in class_ids]
-    ax = draw_masks(axes(ax, 6, 6), picture, masks, colors)
+    ax = draw_masks(axes(ax, 6, 6), image, masks, colors)
     boxes = extract_boxes(masks)
     draw_boxes(ax, boxes, colors, linewidth=1)
     words = [names[abs(int(c))] if names else f"class {c}" for c in class_ids]
@@ -45,14 +45,14 @@ def plot_objects(
 
 
 def plot_top_masks(
-    picture: Any, masks: Any, class_ids: Any, names: Sequence[str] = (), limit: int = 4
+    image: Any, masks: Any, class_ids: Any, names: Sequence[str] = (), limit: int = 4
 ) -> Figure:
-    """The picture, and a panel for each of its commonest classes: its objects shaded apart."""
+    """The image, and a panel for each of its commonest classes: its objects shaded apart."""
     class_ids, masks = np.asarray(class_ids), np.asarray(masks)
     kinds, counts = np.unique(class_ids, return_counts=True)
     kinds = kinds[np.argsort(-counts, kind="stable")][:limit]
     row = panels(1, limit + 1, 2.4, 2.5)[0]
-    show_picture(row[0], picture).set_title(f"{len(class_ids)} objects", fontsize=9)
+    show_image(row[0], image).set_title(f"{len(class_ids)} objects", fontsize=9)
     for ax in row[1:]:
         ax.set_axis_off()
     for ax, kind in zip(row[1:], kinds, strict=False):
@@ -69,19 +69,25 @@ def plot_mini_masks(sample: Sample, names: Sequence[str] = (), count: int = 8) -
     row = panels(1, max(count, 1), 1.5, 1.7)[0]
     for ax, i in zip(row, range(count), strict=True):
         c = sample.gt_class_ids[i]
-        show_map(ax, sample.gt_masks[..., i], names[abs(c)] if names else f"class {c}",
-                 cmap="Greys_r", vmin=0, vmax=1)  # fmt: skip
+        show_map(
+            ax,
+            sample.gt_masks[..., i],
+            names[abs(c)] if names else f"class {c}",
+            cmap="Greys_r",
+            vmin=0,
+            vmax=1,
+        )
     return row[0].figure
 
 
 def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
-    """Six histograms: pictures, objects in each, their sides by level, shape, size, class."""
+    """Six histograms: images, objects in each, their sides by level, shape, size, class."""
     grid = panels(2, 3, 4.2, 3.3)
     height, width = found.shape.T
-    _hist(grid[0, 0], np.sqrt(height * width), "side of the picture, pixels", "pictures")
+    _hist(grid[0, 0], np.sqrt(height * width), "side of the image, pixels", "images")
     in_each = np.bincount(found.image, minlength=len(found.shape))
     bins = np.arange(in_each.max() + 2) - 0.5
-    _hist(grid[0, 1], in_each, "objects in a picture", "pictures", bins)
+    _hist(grid[0, 1], in_each, "objects in an image", "images", bins)
     if not len(found.side):
         for ax in (grid[0, 2], *grid[1]):
             ax.set_axis_off()
@@ -90,12 +96,24 @@ def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     sides = np.log2(np.maximum(found.side, 1))
     ax = quiet_axes(grid[0, 2])
     here = [k for k in LEVEL_COLORS if (found.level == k).any()]
-    ax.hist([sides[found.level == k] for k in here], bins=24, stacked=True,
-            color=[LEVEL_COLORS[k] for k in here])  # fmt: skip
+    ax.hist(
+        [sides[found.level == k] for k in here],
+        bins=24,
+        stacked=True,
+        color=[LEVEL_COLORS[k] for k in here],
+    )
     for k in here:
         middle = float(np.median(sides[found.level == k]))
-        ax.text(middle, 1.0, f"P{k}", transform=ax.get_xaxis_transform(), ha="center",
-                color=text_color(LEVEL_COLORS[k]), weight="bold", va="bottom")  # fmt: skip
+        ax.text(
+            middle,
+            1.0,
+            f"P{k}",
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            color=text_color(LEVEL_COLORS[k]),
+            weight="bold",
+            va="bottom",
+        )
     ticks = range(int(sides.min()), int(sides.max()) + 2)
     ax.set_xticks(list(ticks), [f"{2**t}" for t in ticks])
     ax.set(xlabel="side when molded, pixels", ylabel="objects")

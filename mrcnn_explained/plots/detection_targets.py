@@ -18,22 +18,26 @@ from mrcnn_explained.plots.style import (
     label_boxes,
     note,
     panels,
-    pixels,
     quiet_axes,
+    show_image,
     show_map,
-    show_picture,
     text_color,
+    to_pixels,
 )
 from mrcnn_explained.stages.detection_targets import POSITIVE_IOU, DetectionTargets
 
 
 def plot_detection_targets(
-    targets: DetectionTargets, picture: Any, names: Sequence[str] = (), *, image: int = 0,
+    targets: DetectionTargets,
+    pixels: Any,
+    names: Sequence[str] = (),
+    *,
+    image: int = 0,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """Chosen ROIs on the molded picture: positives solid, by class; negatives dotted."""
-    ax = show_picture(axes(ax, 9.2, 6.6), picture, fade=0.5)
-    boxes = pixels(targets.rois[image], picture)
+) -> Axes:
+    """Chosen ROIs on the molded image: positives solid, by class; negatives dotted."""
+    ax = show_image(axes(ax, 9.2, 6.6), pixels, fade=0.5)
+    boxes = to_pixels(targets.rois[image], pixels)
     positive, negative = (np.asarray(x[image]) for x in (targets.positive, targets.negative))
     classes = np.asarray(targets.target_class_ids[image])
     draw_boxes(ax, boxes[negative], INK, linewidth=1.2, linestyle=DOTTED, alpha=0.75)
@@ -45,13 +49,22 @@ def plot_detection_targets(
     words = [names[c] if names else f"class {c}" for c in classes[positive]]
     label_boxes(ax, boxes[positive][first], [words[i] for i in first], [colors[i] for i in first])
     padding = len(boxes) - positive.sum() - negative.sum()
-    kinds = [(f"  {np.sum(classes[positive] == c)} {names[c] if names else f'class {c}'}",
-              class_color(c)) for c in np.unique(classes[positive])]  # fmt: skip
-    beside(ax, [
-        (f"solid: {positive.sum()} positive ROIs,\nin the colour of their class", INK), *kinds,
-        (f"dotted: {negative.sum()} negative ROIs,\nwhich should say background", INK),
-        (f"{padding} rows of padding", INK),
-    ])  # fmt: skip
+    kinds = [
+        (
+            f"  {np.sum(classes[positive] == c)} {names[c] if names else f'class {c}'}",
+            class_color(c),
+        )
+        for c in np.unique(classes[positive])
+    ]
+    beside(
+        ax,
+        [
+            (f"solid: {positive.sum()} positive ROIs,\nin the colour of their class", INK),
+            *kinds,
+            (f"dotted: {negative.sum()} negative ROIs,\nwhich should say background", INK),
+            (f"{padding} rows of padding", INK),
+        ],
+    )
     return ax
 
 
@@ -76,10 +89,24 @@ def plot_roi_overlaps(targets: DetectionTargets, *, image: int = 0, ax: Axes | N
     ax.axhline(POSITIVE_IOU, color=INK, lw=1)
     # Overlaps fall from left to right, so the upper right is empty.
     for row, (text, color) in enumerate(words):
-        note(ax, text, x=0.99, y=0.98 - 0.07 * row, ha="right", color=text_color(color),
-             weight="bold", fontsize=10)  # fmt: skip
-    ax.annotate(f"positive from {POSITIVE_IOU}", (1, POSITIVE_IOU), (-4, 3), ha="right",
-                xycoords=ax.get_yaxis_transform(), textcoords="offset points")  # fmt: skip
+        note(
+            ax,
+            text,
+            x=0.99,
+            y=0.98 - 0.07 * row,
+            ha="right",
+            color=text_color(color),
+            weight="bold",
+            fontsize=10,
+        )
+    ax.annotate(
+        f"positive from {POSITIVE_IOU}",
+        (1, POSITIVE_IOU),
+        (-4, 3),
+        ha="right",
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
+    )
     ax.set(xlabel="candidates, best first", ylabel="IoU with the best object", ylim=(-0.02, 1.02))
     return ax
 

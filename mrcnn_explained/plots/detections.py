@@ -17,9 +17,9 @@ from mrcnn_explained.plots.style import (
     draw_boxes,
     label_boxes,
     panels,
-    pixels,
     quiet_axes,
-    show_picture,
+    show_image,
+    to_pixels,
 )
 from mrcnn_explained.stages.detections import Detections
 
@@ -32,9 +32,18 @@ def plot_cascade(
     valid    [B, N] of proposals: padded rows are no ROIs
     """
     real = np.asarray(valid[image])
-    masks = (real, *(np.asarray(x[image]) for x in
-                     (detections.is_foreground, detections.is_confident,
-                      detections.survives_nms, detections.kept)))  # fmt: skip
+    masks = (
+        real,
+        *(
+            np.asarray(x[image])
+            for x in (
+                detections.is_foreground,
+                detections.is_confident,
+                detections.survives_nms,
+                detections.kept,
+            )
+        ),
+    )
     left = [int(np.logical_and.reduce(masks[: i + 1]).sum()) for i in range(len(masks))]
     names = ("ROIs", "not background", "confident", "after NMS per class", "detections")
     ax = quiet_axes(axes(ax, 7.5, 3.2))
@@ -52,9 +61,13 @@ def plot_cascade(
 
 
 def plot_class_refinement(
-    detections: Detections, rois: Any, picture: Any, image: int = 0, count: int = 20,
+    detections: Detections,
+    rois: Any,
+    pixels: Any,
+    image: int = 0,
+    count: int = 20,
     names: Sequence[str] = (),
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The best ROIs of a class before (dotted) and after the deltas of that class.
 
     names    C class names, background first; without them, the numbers
@@ -67,10 +80,10 @@ def plot_class_refinement(
     real = np.asarray(rois[image]).any(axis=1)
     best = [r for r in np.argsort(-scores, kind="stable") if foreground[r] and real[r]][:count]
     rest = [r for r in range(len(scores)) if not foreground[r] and real[r]][:count]
-    before, after = (pixels(x[image], picture) for x in (rois, detections.refined_rois_clipped))
+    before, after = (to_pixels(x[image], pixels) for x in (rois, detections.refined_rois_clipped))
     class_ids = np.asarray(detections.class_ids[image])
     left, right = panels(1, 2, 5.2, 5.7)[0]
-    show_picture(left, picture, fade=0.4)
+    show_image(left, pixels, fade=0.4)
     colors = [class_color(class_ids[r]) for r in best]
     draw_boxes(left, before[best], colors, linestyle=DOTTED, linewidth=1.4)
     draw_boxes(left, after[best], colors, linewidth=1.8)
@@ -79,7 +92,7 @@ def plot_class_refinement(
     words = [names[class_ids[r]] if names else f"class {class_ids[r]}" for r in named]
     label_boxes(left, after[named], words, [class_color(class_ids[r]) for r in named])
     left.set_title(f"{len(best)} ROIs before (dotted) and after (solid)", fontsize=11)
-    show_picture(right, picture, fade=0.4)
+    show_image(right, pixels, fade=0.4)
     draw_boxes(right, before[rest], INK, linestyle=DOTTED, linewidth=1.4)
     right.set_title(f"{len(rest)} ROIs taken for background", fontsize=11)
     return left.figure
@@ -104,9 +117,14 @@ def plot_nms_by_class(
 ) -> Axes:
     """For each class with a confident ROI: how many there were, and how many NMS left."""
     class_ids, *masks = (
-        np.asarray(x[image]) for x in (detections.class_ids, detections.is_foreground,
-                                       detections.is_confident, detections.survives_nms)
-    )  # fmt: skip
+        np.asarray(x[image])
+        for x in (
+            detections.class_ids,
+            detections.is_foreground,
+            detections.is_confident,
+            detections.survives_nms,
+        )
+    )
     before = masks[0] & masks[1]
     classes = np.unique(class_ids[before])
     ax = quiet_axes(axes(ax, 7, 1.1 + 0.32 * max(1, len(classes))))
@@ -123,13 +141,16 @@ def plot_nms_by_class(
 
 
 def plot_detections(
-    detections: Detections, picture: Any, names: Sequence[str] = (), image: int = 0,
+    detections: Detections,
+    pixels: Any,
+    names: Sequence[str] = (),
+    image: int = 0,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """The detections over the molded picture, with class and score."""
-    ax = show_picture(axes(ax, 7, 7), picture, fade=0.25)
+) -> Axes:
+    """The detections over the molded image, with class and score."""
+    ax = show_image(axes(ax, 7, 7), pixels, fade=0.25)
     found = np.asarray(detections.detections[image])[np.asarray(detections.valid[image])]
-    boxes, classes = pixels(found[:, :4], picture), found[:, 4].astype(int)
+    boxes, classes = to_pixels(found[:, :4], pixels), found[:, 4].astype(int)
     colors = [class_color(c) for c in classes]
     draw_boxes(ax, boxes, colors, linewidth=1.8)
     texts = [

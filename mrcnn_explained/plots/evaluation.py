@@ -9,7 +9,7 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 
 from mrcnn_explained.boxes import iou
-from mrcnn_explained.evaluation import FOUND_IOU, Evaluation, match
+from mrcnn_explained.evaluation.evaluate import FOUND_IOU, Evaluation, match
 from mrcnn_explained.plots.style import (
     BAD,
     CLASS_COLORS,
@@ -22,7 +22,7 @@ from mrcnn_explained.plots.style import (
     label_boxes,
     note,
     quiet_axes,
-    show_picture,
+    show_image,
     text_color,
 )
 
@@ -39,23 +39,35 @@ def plot_precision_recall(found: Evaluation, ax: Axes | None = None) -> Axes:
         end = int(np.flatnonzero(curve >= curve.max(initial=0) / 2)[-1])
         above = min(above - 0.08, curve[end])  # names stand apart
         ax.annotate(
-            f"IoU {threshold:.2f}: AP {curve.mean():.3f}", (found.recall[end], curve[end]),
-            (1.05, above), textcoords=ax.get_yaxis_transform(), color=text_color(color),
-            weight="bold", va="center", annotation_clip=False,
+            f"IoU {threshold:.2f}: AP {curve.mean():.3f}",
+            (found.recall[end], curve[end]),
+            (1.05, above),
+            textcoords=ax.get_yaxis_transform(),
+            color=text_color(color),
+            weight="bold",
+            va="center",
+            annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color, "lw": 0.8, "shrinkB": 0},
-        )  # fmt: skip
+        )
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision, mean over classes")
     ax.set_title(
-        f"boxes of {found.objects} objects on {found.pictures} pictures: AP {found.bbox['AP']:.3f}",
-        fontsize=10, color=INK, loc="left",
-    )  # fmt: skip
+        f"boxes of {found.objects} objects on {found.images} images: AP {found.bbox['AP']:.3f}",
+        fontsize=10,
+        color=INK,
+        loc="left",
+    )
     return ax
 
 
 def plot_overlaps(
-    gt_boxes: Any, gt_class_ids: Any, boxes: Any, class_ids: Any, scores: Any,
-    names: Sequence[str] = (), ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+    gt_boxes: Any,
+    gt_class_ids: Any,
+    boxes: Any,
+    class_ids: Any,
+    scores: Any,
+    names: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
     """Predictions (rows) against objects (columns): IoU, and which pairs match."""
     gt_class_ids, class_ids = np.asarray(gt_class_ids), np.asarray(class_ids)
     rows, columns = len(class_ids), len(gt_class_ids)
@@ -71,14 +83,21 @@ def plot_overlaps(
         wrong = overlaps[row, column] >= FOUND_IOU and class_ids[row] != gt_class_ids[column]
         word = "match" if hit else "wrong" if wrong else ""
         ax.text(
-            column, row, f"{overlaps[row, column]:.2f}\n{word}".strip(), ha="center", va="center",
-            fontsize=7, color=INK, weight="bold" if hit else "normal",
-        )  # fmt: skip
+            column,
+            row,
+            f"{overlaps[row, column]:.2f}\n{word}".strip(),
+            ha="center",
+            va="center",
+            fontsize=7,
+            color=INK,
+            weight="bold" if hit else "normal",
+        )
     name = partial(_name, names)
     ax.set_yticks(
-        range(rows), [f"{name(c)} {s:.2f}" for c, s in zip(class_ids, scores, strict=True)],
+        range(rows),
+        [f"{name(c)} {s:.2f}" for c, s in zip(class_ids, scores, strict=True)],
         fontsize=8,
-    )  # fmt: skip
+    )
     ax.set_xticks(range(columns), [name(c) for c in gt_class_ids], rotation=60, fontsize=8)
     ax.set(xlabel="objects", ylabel="predictions, best first")
     ax.tick_params(length=0)
@@ -87,15 +106,21 @@ def plot_overlaps(
 
 
 def plot_differences(
-    picture: Any, gt_boxes: Any, gt_class_ids: Any, boxes: Any, class_ids: Any, scores: Any,
-    names: Sequence[str] = (), ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """Found, missed and invented: objects and predictions on the picture, in three styles.
+    image: Any,
+    gt_boxes: Any,
+    gt_class_ids: Any,
+    boxes: Any,
+    class_ids: Any,
+    scores: Any,
+    names: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Found, missed and invented: objects and predictions on the image, in three styles.
 
-    gt_boxes, boxes    (y1, x1, y2, x2), pixels of the picture
+    gt_boxes, boxes    (y1, x1, y2, x2), pixels of the image
     """
     gt_class_ids, class_ids = np.asarray(gt_class_ids), np.asarray(class_ids)
-    ax = show_picture(axes(ax, 9, 6.8), picture)
+    ax = show_image(axes(ax, 9, 6.8), image)
     of_object, of_detection = match(gt_boxes, gt_class_ids, boxes, class_ids)
     found, missed, invented = of_object >= 0, of_object < 0, of_detection < 0
     name = partial(_name, names)
@@ -112,10 +137,14 @@ def plot_differences(
         ]
     if labelled:  # together, so that all keep clear of each other
         label_boxes(ax, *zip(*labelled, strict=True))
-    beside(ax, [
-        (f"{found.sum()} found (solid)", GOOD), (f"{missed.sum()} missed (dashed)", BAD),
-        (f"{invented.sum()} invented (dotted)", INK),
-    ])  # fmt: skip
+    beside(
+        ax,
+        [
+            (f"{found.sum()} found (solid)", GOOD),
+            (f"{missed.sum()} missed (dashed)", BAD),
+            (f"{invented.sum()} invented (dotted)", INK),
+        ],
+    )
     return ax
 
 

@@ -1,9 +1,9 @@
-"""Plot of image molding: the picture as given, resized and padded, and as the network sees it."""
+"""Plot of image molding: the image as given, resized and padded, and as the network sees it."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import GOOD, draw_boxes, note, panels, show_map, show_picture
+from mrcnn_explained.plots.style import GOOD, draw_boxes, note, panels, show_image, show_map
 from mrcnn_explained.stages.image import MoldedImage
 
 
@@ -14,9 +14,9 @@ def plot_molding(molded: MoldedImage, image: int = 0) -> Figure:
     """
     first, second, third = panels(1, 3, 4.2, 4.2)[0]
     original, resized = molded.original[image], molded.resized[image]
-    show_picture(first, original)
+    show_image(first, original)
     first.set_title(f"as given: {original.shape[0]} x {original.shape[1]}", fontsize=10)
-    show_picture(second, resized)
+    show_image(second, resized)
     draw_boxes(second, [molded.window[image]], GOOD, linewidth=2)
     second.set_title(f"resized, padded: {resized.shape[0]} x {resized.shape[1]}", fontsize=10)
     window = ", ".join(str(side) for side in molded.window[image])

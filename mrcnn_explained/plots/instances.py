@@ -1,4 +1,4 @@
-"""Plots of instances: what the detector reports, on the picture as it was given."""
+"""Plots of instances: what the detector reports, on the image as it was given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.pictures import color_splash
+from mrcnn_explained.media.images import color_splash
 from mrcnn_explained.plots.style import (
     FAINT,
     axes,
@@ -17,20 +17,23 @@ from mrcnn_explained.plots.style import (
     label_boxes,
     note,
     panels,
+    show_image,
     show_map,
-    show_picture,
 )
 from mrcnn_explained.stages.instances import Instances
 
 
 def plot_instances(
-    instances: Instances, picture: Any, names: Sequence[str] = (), image: int = 0,
+    instances: Instances,
+    pixels: Any,
+    names: Sequence[str] = (),
+    image: int = 0,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """Boxes, masks (outlined, tinted), classes and scores over the picture as given."""
+) -> Axes:
+    """Boxes, masks (outlined, tinted), classes and scores over the image as given."""
     ax = axes(ax, 8, 7)
     classes = instances.class_ids[image]
-    draw_masks(ax, picture, instances.masks[image], [class_color(c) for c in classes])
+    draw_masks(ax, pixels, instances.masks[image], [class_color(c) for c in classes])
     colors = [class_color(c) for c in classes]
     draw_boxes(ax, instances.rois[image], colors, linewidth=1.5)
     texts = [
@@ -44,12 +47,12 @@ def plot_instances(
 
 
 def plot_mask_growth(
-    instances: Instances, class_mask: Any, picture: Any, index: int = 0, image: int = 0
+    instances: Instances, class_mask: Any, pixels: Any, index: int = 0, image: int = 0
 ) -> Figure:
-    """One mask from the head's 28x28 probabilities to the pixels of the picture.
+    """One mask from the head's 28x28 probabilities to the pixels of the image.
 
     class_mask    [B, D, 28, 28] of mask_head.py
-    index         which of the picture's instances
+    index         which of the image's instances
     """
     y1, x1, y2, x2 = instances.rois[image][index]
     soft = np.asarray(class_mask[image][instances.detection[image][index]])
@@ -63,15 +66,21 @@ def plot_mask_growth(
         drawn, cax=first.inset_axes((0, -0.09, 1, 0.05)), orientation="horizontal"
     )
     bar.set_label("probability")
-    show_map(second, full[cut], f"scaled to its box, {y2 - y1} x {x2 - x1}, and cut at 0.5",
-             cmap="Greys_r", vmin=0, vmax=1)  # fmt: skip
-    faded = np.asarray(picture).copy()
+    show_map(
+        second,
+        full[cut],
+        f"scaled to its box, {y2 - y1} x {x2 - x1}, and cut at 0.5",
+        cmap="Greys_r",
+        vmin=0,
+        vmax=1,
+    )
+    faded = np.asarray(pixels).copy()
     faded[~full] = (0.35 * faded[~full] + 0.65 * 255).astype(np.uint8)
-    show_picture(third, faded)
+    show_image(third, faded)
     draw_boxes(
         third, [(y1, x1, y2, x2)], class_color(instances.class_ids[image][index]), linewidth=2
     )
-    third.set_title(f"in the picture: {full.sum():,} pixels", fontsize=9)
+    third.set_title(f"in the image: {full.sum():,} pixels", fontsize=9)
     for ax in (first, second, third):
         _square(ax)
         ax.title.set_fontsize(10.5)
@@ -90,11 +99,11 @@ def _square(ax):
 
 
 def plot_color_splash(
-    instances: Instances, picture: Any, image: int = 0, ax: Axes | None = None
+    instances: Instances, pixels: Any, image: int = 0, ax: Axes | None = None
 ) -> Axes:
-    """The picture in grey, with colour left where any mask is."""
+    """The image in grey, with colour left where any mask is."""
     inside = instances.masks[image].any(axis=-1)
-    splash = color_splash(np.asarray(picture), instances.masks[image])
-    ax = show_picture(axes(ax, 8, 6), splash)
-    ax.set_title(f"{inside.mean():.1%} of the picture belongs to a detection", fontsize=10)
+    splash = color_splash(np.asarray(pixels), instances.masks[image])
+    ax = show_image(axes(ax, 8, 6), splash)
+    ax.set_title(f"{inside.mean():.1%} of the image belongs to a detection", fontsize=10)
     return ax

@@ -13,10 +13,10 @@ from mrcnn_explained.plots.style import (
     beside,
     draw_boxes,
     level_names,
-    pixels,
     quiet_axes,
-    show_picture,
+    show_image,
     text_color,
+    to_pixels,
 )
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
@@ -32,10 +32,14 @@ LEVELS = range(LOWEST, HIGHEST + 1)
 
 
 def plot_levels(
-    levels: LevelAssignment, image: int = 0, *, rounding: Rounding = "round",
-    canonical_side: float = CANONICAL_SIDE, canonical_level: int = CANONICAL_LEVEL,
+    levels: LevelAssignment,
+    image: int = 0,
+    *,
+    rounding: Rounding = "round",
+    canonical_side: float = CANONICAL_SIDE,
+    canonical_level: int = CANONICAL_LEVEL,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Each ROI at its exact level, with a drop to the level that it reads.
 
     rounding, canonical_side, canonical_level    as assign_levels was given them
@@ -65,10 +69,15 @@ def plot_levels(
         # right of their end, below the line; P4 and P5 left of their beginning, above it.
         low = k <= 3
         ax.annotate(
-            f"P{k}: {here.sum()} ROIs", (end if low else start, k), (9 if low else -9, 0),
-            textcoords="offset points", color=text_color(color), ha="left" if low else "right",
-            weight="bold", va="center",
-        )  # fmt: skip
+            f"P{k}: {here.sum()} ROIs",
+            (end if low else start, k),
+            (9 if low else -9, 0),
+            textcoords="offset points",
+            color=text_color(color),
+            ha="left" if low else "right",
+            weight="bold",
+            va="center",
+        )
     ax.set_xscale("log", base=2)
     ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
     ax.set_xticks([t for t in (16, 32, 1024) if left <= t <= right], minor=True)
@@ -83,46 +92,60 @@ def plot_levels(
     return ax
 
 
-def plot_levels_on_picture(
-    levels: LevelAssignment, rois: Any, picture: Any, image: int = 0, count: int = 60,
+def plot_levels_on_image(
+    levels: LevelAssignment,
+    rois: Any,
+    pixels: Any,
+    image: int = 0,
+    count: int = 60,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """The best ROIs over the molded picture, each in the colour of the level that it reads.
+) -> Axes:
+    """The best ROIs over the molded image, each in the colour of the level that it reads.
 
     rois     [B, N, 4], normalised, best first
-    count    how many to draw; beside the picture stands how many of each level they are
+    count    how many to draw; beside the image stands how many of each level they are
     """
-    ax = show_picture(axes(ax, 8.6, 6.8), picture, fade=0.4)
+    ax = show_image(axes(ax, 8.6, 6.8), pixels, fade=0.4)
     level, side = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image])
     real = side > 0
     shown = np.flatnonzero(real)[:count]
     shown = shown[np.argsort(-side[shown])]  # small ones on top
     draw_boxes(
-        ax, pixels(np.asarray(rois[image])[shown], picture), [LEVEL_COLORS[k] for k in level[shown]]
+        ax,
+        to_pixels(np.asarray(rois[image])[shown], pixels),
+        [LEVEL_COLORS[k] for k in level[shown]],
     )
     few = len(shown) < real.sum()
     title = f"The {len(shown)} best of {real.sum()} ROIs" if few else f"All {len(shown)} ROIs"
     ax.set_title(title, fontsize=11, color=INK, loc="left")
     counts = [(k, np.sum(level[shown] == k), np.sum(real & (level == k))) for k in LEVELS]
-    beside(ax, [
-        (f"P{k}: {f'{drawn} of ' if few else ''}{every} ROIs", LEVEL_COLORS[k])
-        for k, drawn, every in counts
-    ])  # fmt: skip
+    beside(
+        ax,
+        [
+            (f"P{k}: {f'{drawn} of ' if few else ''}{every} ROIs", LEVEL_COLORS[k])
+            for k, drawn, every in counts
+        ],
+    )
     return ax
 
 
 def plot_sizes(
-    levels: LevelAssignment, picture: Any, image: int = 0, *, rounding: Rounding = "round",
-    canonical_side: float = CANONICAL_SIDE, canonical_level: int = CANONICAL_LEVEL,
+    levels: LevelAssignment,
+    pixels: Any,
+    image: int = 0,
+    *,
+    rounding: Rounding = "round",
+    canonical_side: float = CANONICAL_SIDE,
+    canonical_level: int = CANONICAL_LEVEL,
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Width and height of every ROI in molded pixels, with the lines where the level changes.
 
     Both axes are logarithmic, so a line w h = constant is straight: shape does not matter.
     Its side, sqrt(w h), stands at its end; rounding and the canonicals as in plot_levels.
     """
     ax = quiet_axes(axes(ax, 5.6, 5.4))
-    height, width = np.asarray(picture).shape[:2]
+    height, width = np.asarray(pixels).shape[:2]
     h, w = np.asarray(levels.h[image]) * (height - 1), np.asarray(levels.w[image]) * (width - 1)
     level, real = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image]) > 0
     for k in LEVELS:
@@ -137,8 +160,15 @@ def plot_sizes(
         _at_edge(ax, side**2, low, high, f"{side:.0f} px", color=QUIET, fontsize=9)
     for k, a, b in zip(LEVELS, [low, *edges], [*edges, high], strict=True):
         number = np.sum(real & (level == k))
-        _at_edge(ax, a * b, low, high, f"P{k}: {number}", color=text_color(LEVEL_COLORS[k]),
-                 weight="bold")  # fmt: skip
+        _at_edge(
+            ax,
+            a * b,
+            low,
+            high,
+            f"P{k}: {number}",
+            color=text_color(LEVEL_COLORS[k]),
+            weight="bold",
+        )
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if low < t < high]
     for axis in (ax.xaxis, ax.yaxis):
@@ -152,7 +182,16 @@ def plot_sizes(
 def _at_edge(ax, area, low, high, text, **look):
     """Write a text where the line w h = area leaves the plot, low…high on both axes."""
     if area > low * high:  # at the top: ROIs that are as high as this are rare
-        ax.annotate(text, (area / high, high), (0, 3), textcoords="offset points", ha="left",
-                    va="bottom", rotation=40, rotation_mode="anchor", **look)  # fmt: skip
+        ax.annotate(
+            text,
+            (area / high, high),
+            (0, 3),
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            rotation=40,
+            rotation_mode="anchor",
+            **look,
+        )
     else:  # at the left
         ax.annotate(text, (low, area / low), (4, 0), textcoords="offset points", **look)

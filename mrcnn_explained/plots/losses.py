@@ -49,9 +49,13 @@ def plot_history(history: Sequence[dict[str, Any]], ax: Axes | None = None) -> A
         ax.plot(steps[: len(values)] + width / 2, values, color=color, lw=1.6, label=name)
     zero = _smooth([float(row["mrcnn_bbox_loss_of_zero"]) for row in history], width)
     ax.plot(
-        steps[: len(zero)] + width / 2, zero, color=CLASS_COLORS[3], lw=1, ls="--",
+        steps[: len(zero)] + width / 2,
+        zero,
+        color=CLASS_COLORS[3],
+        lw=1,
+        ls="--",
         label="mrcnn_bbox_loss, had it predicted zero",
-    )  # fmt: skip
+    )
     ax.set_yscale("log")
     ax.set(xlabel="step", ylabel="loss")
     ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))

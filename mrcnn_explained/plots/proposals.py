@@ -16,33 +16,33 @@ from mrcnn_explained.plots.style import (
     draw_boxes,
     note,
     panels,
-    pixels,
     quiet_axes,
-    show_picture,
+    show_image,
     text_color,
+    to_pixels,
 )
 from mrcnn_explained.stages.proposals import Proposals
 
 
-def plot_refinement(proposals: Proposals, picture: Any, image: int = 0, count: int = 25) -> Figure:
+def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: int = 25) -> Figure:
     """The best candidates as anchors, refined, clipped, and after NMS: four panels.
 
-    Refined boxes may leave the picture (grey frame); clipped ones end at its edge.
+    Refined boxes may leave the image (grey frame); clipped ones end at its edge.
     """
     steps = {
         f"{count} best anchors": proposals.pre_nms_anchors[image][:count],
         "refined by their deltas": proposals.refined_anchors[image][:count],
-        "clipped to the picture": proposals.refined_anchors_clipped[image][:count],
+        "clipped to the image": proposals.refined_anchors_clipped[image][:count],
         f"{count} best after NMS": np.asarray(proposals.rpn_rois[image])[
             np.asarray(proposals.valid[image])
         ][:count],
     }
     row = panels(1, 4, 3.3, 3.5)[0]
-    height, width = np.asarray(picture).shape[:2]
+    height, width = np.asarray(pixels).shape[:2]
     for ax, (title, boxes) in zip(row, steps.items(), strict=True):
-        show_picture(ax, picture, fade=0.35)
+        show_image(ax, pixels, fade=0.35)
         draw_boxes(ax, [(0, 0, height, width)], QUIET, linewidth=0.8)
-        draw_boxes(ax, pixels(boxes, picture), GOOD, linewidth=1.1)
+        draw_boxes(ax, to_pixels(boxes, pixels), GOOD, linewidth=1.1)
         ax.set_title(title, fontsize=10)
         ax.set_xlim(-0.12 * width, 1.12 * width)
         ax.set_ylim(1.12 * height, -0.12 * height)
@@ -50,22 +50,22 @@ def plot_refinement(proposals: Proposals, picture: Any, image: int = 0, count: i
 
 
 def plot_suppression(
-    proposals: Proposals, picture: Any, image: int = 0, kept: int | None = None, count: int = 12
+    proposals: Proposals, pixels: Any, image: int = 0, kept: int | None = None, count: int = 12
 ) -> Axes:
-    """One kept box and those that it suppressed, with their IoU; small: where in the picture.
+    """One kept box and those that it suppressed, with their IoU; small: where in the image.
 
     kept    row of the kept candidate; None: the one that suppressed most
     """
     by = np.asarray(proposals.nms.suppressed_by[image])
     overlap = np.asarray(proposals.nms.suppressed_iou[image])
-    ax = show_picture(axes(None, 9.2, 5.8), picture, fade=0.45)
+    ax = show_image(axes(None, 9.2, 5.8), pixels, fade=0.45)
     ax.set_anchor("W")
     if kept is None and not (by >= 0).any():
         note(ax, "NMS suppressed nobody")
         return ax
     kept = int(np.bincount(by[by >= 0]).argmax()) if kept is None else kept
     losers = np.flatnonzero(by == kept)
-    boxes = pixels(proposals.refined_anchors_clipped[image], picture)
+    boxes = to_pixels(proposals.refined_anchors_clipped[image], pixels)
     draw_boxes(ax, boxes[losers[:count]], BAD, linestyle=DOTTED, linewidth=1.5)
     draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
     scores = np.asarray(proposals.scores[image])
@@ -74,12 +74,18 @@ def plot_suppression(
     more = f"\n… and {len(losers) - count} more" if len(losers) > count else ""
     title = f"Candidate {kept} (score {scores[kept]:.3f}) stays and suppresses {len(losers)}"
     ax.set_title(title, fontsize=12, color=GOOD, loc="left")
-    # Beside the picture: on it, the list would hide boxes.
+    # Beside the image: on it, the list would hide boxes.
     frame = _zoom(ax, boxes[[kept, *losers[:count]]])
-    small = show_picture(ax.inset_axes((1.03, 0.0, 0.3, 0.3)), picture, fade=0.45)
+    small = show_image(ax.inset_axes((1.03, 0.0, 0.3, 0.3)), pixels, fade=0.45)
     draw_boxes(small, [frame], INK, linewidth=1.5)
-    note(ax, "\n".join([boxed, *lines]) + more, x=1.02, color=text_color(BAD), fontsize=10.5,
-         linespacing=1.5)  # fmt: skip
+    note(
+        ax,
+        "\n".join([boxed, *lines]) + more,
+        x=1.02,
+        color=text_color(BAD),
+        fontsize=10.5,
+        linespacing=1.5,
+    )
     return ax
 
 
@@ -117,12 +123,12 @@ def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> 
     return ax
 
 
-def plot_corners(proposals: Proposals, picture: Any, image: int = 0) -> Figure:
+def plot_corners(proposals: Proposals, pixels: Any, image: int = 0) -> Figure:
     """Where the ROIs' corners lie: (y1, x1) left, (y2, x2) right, pixels."""
     valid = np.asarray(proposals.valid[image])
-    boxes = pixels(np.asarray(proposals.rpn_rois[image])[valid], picture)
+    boxes = to_pixels(np.asarray(proposals.rpn_rois[image])[valid], pixels)
     row = panels(1, 2, 4.4, 4.8)[0]
-    height, width = np.asarray(picture).shape[:2]
+    height, width = np.asarray(pixels).shape[:2]
     for ax, name, corner in zip(
         row, ("top left", "bottom right"), (boxes[:, :2], boxes[:, 2:]), strict=True
     ):

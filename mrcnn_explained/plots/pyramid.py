@@ -32,9 +32,15 @@ def plot_pyramid(features: PyramidFeatures, image: int = 0) -> Figure:
         axes[0].set_ylabel(name, fontsize=11)
     for ax, level in zip(grid[0], range(2, 7), strict=True):
         ax.text(
-            0.5, 1.2, f"level {level}", transform=ax.transAxes, ha="center", fontsize=12,
-            color=text_color(LEVEL_COLORS[level]), weight="bold",
-        )  # fmt: skip
+            0.5,
+            1.2,
+            f"level {level}",
+            transform=ax.transAxes,
+            ha="center",
+            fontsize=12,
+            color=text_color(LEVEL_COLORS[level]),
+            weight="bold",
+        )
     bar = grid[0, 0].figure.colorbar(drawn, ax=grid, shrink=0.5, ticks=drawn.get_clim())
     bar.ax.set_yticklabels(["panel's\nlowest", "panel's\nhighest"])
     bar.set_label("mean |activation| over channels")

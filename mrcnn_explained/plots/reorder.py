@@ -15,12 +15,15 @@ LEAVE, HOME = 1.3, 2.3  # abscissas: behind the words at the stack (1), and wher
 
 
 def plot_reorder(
-    reordered: Reordered, ix: Sequence[Any], image: int = 0, ax: Axes | None = None,
+    reordered: Reordered,
+    ix: Sequence[Any],
+    image: int = 0,
+    ax: Axes | None = None,
     count: int = 24,
-) -> Axes:  # fmt: skip
-    """ROIs on their way, for one picture: as they came, in the stack of levels, and back home.
+) -> Axes:
+    """ROIs on their way, for one image: as they came, in the stack of levels, and back home.
 
-    ix       (picture, ROI) of each level's rows, of `LevelCrops`
+    ix       (image, ROI) of each level's rows, of `LevelCrops`
     count    how many ROIs to draw, the first ones
 
     Row and key stand at each row of the stack; sorting by the key brings a crop home. A line
@@ -55,8 +58,16 @@ def plot_reorder(
     ax.scatter(np.full(number, HOME), np.arange(number), color=gone, s=22)
     for k in np.unique(level_of_row[shown]):
         rows = np.flatnonzero(level_of_row[shown] == k)
-        ax.text(0.93, rows.mean(), f"P{k}: {len(rows)}", color=text_color(LEVEL_COLORS[k]),
-                ha="right", va="center", weight="bold", bbox=HALO)  # fmt: skip
+        ax.text(
+            0.93,
+            rows.mean(),
+            f"P{k}: {len(rows)}",
+            color=text_color(LEVEL_COLORS[k]),
+            ha="right",
+            va="center",
+            weight="bold",
+            bbox=HALO,
+        )
     if number <= 60:
         for at, row in enumerate(shown):
             ax.text(1.05, at, f"{row}: {keys[row]}", va="center", fontsize=8)

@@ -11,29 +11,32 @@ from mrcnn_explained.plots.style import (
     LEVEL_COLORS,
     panels,
     quiet_axes,
+    show_image,
     show_map,
-    show_picture,
     text_color,
 )
 from mrcnn_explained.stages.rpn import RpnScores
 
 
-def plot_score_maps(rpn: RpnScores, picture: Any, image: int = 0) -> Figure:
-    """Probability of an object, best of a cell's anchors: the picture, then P2…P6 on one scale.
+def plot_score_maps(rpn: RpnScores, pixels: Any, image: int = 0) -> Figure:
+    """Probability of an object, best of a cell's anchors: the image, then P2…P6 on one scale.
 
-    The maps lie beside the picture and not on it: their colours are those of the bar.
+    The maps lie beside the image and not on it: their colours are those of the bar.
     """
     shown, *row = panels(2, 3, 3.1, 3.2).flat
-    show_picture(shown, picture).set_title("the molded picture", fontsize=11)
+    show_image(shown, pixels).set_title("the molded image", fontsize=11)
     maps = [np.asarray(level[image, ..., 1]).max(axis=-1) for level in rpn.level_class]
     low, high = min(m.min() for m in maps), max(m.max() for m in maps)
-    height, width = np.asarray(picture).shape[:2]
+    height, width = np.asarray(pixels).shape[:2]
     for ax, level, values in zip(row, range(2, 7), maps, strict=True):
         drawn = show_map(
             ax, values, extent=(0, width, height, 0), cmap="magma", vmin=low, vmax=high
         )
-        ax.set_title(f"P{level}: {values.shape[0]} x {values.shape[1]} cells", fontsize=11,
-                     color=text_color(LEVEL_COLORS[level]))  # fmt: skip
+        ax.set_title(
+            f"P{level}: {values.shape[0]} x {values.shape[1]} cells",
+            fontsize=11,
+            color=text_color(LEVEL_COLORS[level]),
+        )
     bar = shown.figure.colorbar(drawn, ax=[shown, *row], shrink=0.75)
     bar.set_label("probability of an object, best anchor of the cell")
     return row[0].figure
@@ -45,8 +48,9 @@ def plot_score_histograms(rpn: RpnScores, image: int = 0) -> Figure:
     for ax, level, values in zip(row, range(2, 7), rpn.level_class, strict=True):
         scores = np.asarray(values[image, ..., 1]).ravel()
         quiet_axes(ax).hist(scores, bins=40, range=(0, 1), color=LEVEL_COLORS[level], log=True)
-        ax.set_title(f"P{level}: {len(scores):,} anchors", fontsize=10,
-                     color=text_color(LEVEL_COLORS[level]))  # fmt: skip
+        ax.set_title(
+            f"P{level}: {len(scores):,} anchors", fontsize=10, color=text_color(LEVEL_COLORS[level])
+        )
         ax.set_xlabel("probability")
     row[0].set_ylabel("anchors")
     return row[0].figure
@@ -65,8 +69,9 @@ def plot_delta_histograms(rpn: RpnScores, image: int = 0, min_score: float = 0.5
     deltas = np.asarray(rpn.rpn_bbox[image])[drawn]
     row[0].figure.suptitle(
         f"{drawn.sum():,} of {len(drawn):,} anchors: probability {min_score:g} or more",
-        fontsize=11, color=INK,
-    )  # fmt: skip
+        fontsize=11,
+        color=INK,
+    )
     if not len(deltas):
         for ax in row:
             ax.set_axis_off()

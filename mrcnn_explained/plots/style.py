@@ -1,4 +1,4 @@
-"""The one look: palette, axes, pictures and boxes. A level has the same colour everywhere."""
+"""The one look: palette, axes, images and boxes. A level has the same colour everywhere."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -79,11 +79,11 @@ def show_map(ax: Axes, values: Any, title: str = "", **options: Any) -> Any:
     return drawn
 
 
-def show_picture(ax: Axes, picture: Any, *, fade: float = 0.0) -> Axes:
-    """Draw a picture so that a box in pixels lies where it should, faded towards white."""
-    picture = np.asarray(picture)
-    height, width = picture.shape[:2]
-    faded = (picture * (1 - fade) + 255 * fade).astype(np.uint8)
+def show_image(ax: Axes, image: Any, *, fade: float = 0.0) -> Axes:
+    """Draw an image so that a box in pixels lies where it should, faded towards white."""
+    image = np.asarray(image)
+    height, width = image.shape[:2]
+    faded = (image * (1 - fade) + 255 * fade).astype(np.uint8)
     ax.imshow(faded, extent=(0, width, height, 0), interpolation="bilinear")
     ax.set_axis_off()
     ax.set_xlim(0, width)
@@ -91,10 +91,10 @@ def show_picture(ax: Axes, picture: Any, *, fade: float = 0.0) -> Axes:
     return ax
 
 
-def pixels(boxes: Any, picture: Any) -> np.ndarray:
-    """Normalised boxes [n, 4] in pixels of a molded picture."""
+def to_pixels(boxes: Any, image: Any) -> np.ndarray:
+    """Normalised boxes [n, 4] in pixels of a molded image."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    return denorm_boxes(boxes, np.asarray(picture).shape[:2]).numpy()
+    return denorm_boxes(boxes, np.asarray(image).shape[:2]).numpy()
 
 
 def draw_boxes(
@@ -111,10 +111,13 @@ def draw_boxes(
 
 
 def label_boxes(
-    ax: Axes, boxes: Iterable[Sequence[float]], texts: Iterable[str], colors: Iterable[str],
+    ax: Axes,
+    boxes: Iterable[Sequence[float]],
+    texts: Iterable[str],
+    colors: Iterable[str],
     size: float = 8.5,
-) -> None:  # fmt: skip
-    """Write a text above each box, or below where that is taken or outside the picture.
+) -> None:
+    """Write a text above each box, or below where that is taken or outside the image.
 
     A label avoids the labels before it and small boxes, which it would hide.
     """
@@ -130,21 +133,27 @@ def label_boxes(
         steps = np.arange(0, (bottom - top) / 2, line / 4)
         places = [
             (y, x, y + line, x + width)
-            for step in steps for y in (y1 - line - step, y2 + step)
+            for step in steps
+            for y in (y1 - line - step, y2 + step)
             if top <= y <= bottom - line
-        ]  # fmt: skip
+        ]
         free = [place for place in places if not any(_meet(place, other) for other in taken)]
         place = (free or places or [(y1, x, y1 + line, x + width)])[0]
         taken.append(place)
         ax.text(
-            x + 2 * point, (place[0] + place[2]) / 2, text, color=ink_on(color), fontsize=size,
-            va="center", clip_on=True,
+            x + 2 * point,
+            (place[0] + place[2]) / 2,
+            text,
+            color=ink_on(color),
+            fontsize=size,
+            va="center",
+            clip_on=True,
             bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2},
-        )  # fmt: skip
+        )
 
 
 def _units_per_point(ax: Axes, width: float, height: float) -> float:
-    """How many units of some axes of a picture a point of type is, about."""
+    """How many units of some axes of an image a point of type is, about."""
     window, points = ax.get_window_extent(), 72 / ax.figure.dpi
     return max(width / (window.width * points), height / (window.height * points))
 
@@ -154,20 +163,20 @@ def _meet(a: Sequence[float], b: Sequence[float]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def draw_masks(ax: Axes, picture: Any, masks: Any, colors: Sequence[str]) -> Axes:
-    """Draw a picture with each mask [h, w, n] tinted a little and outlined in its colour.
+def draw_masks(ax: Axes, image: Any, masks: Any, colors: Sequence[str]) -> Axes:
+    """Draw an image with each mask [h, w, n] tinted a little and outlined in its colour.
 
     The tint is 20 % of the colour, so that an object's own colours can still be seen.
     """
-    painted, masks = np.asarray(picture).astype(np.float64), np.asarray(masks, bool)
+    painted, masks = np.asarray(image).astype(np.float64), np.asarray(masks, bool)
     for i, color in enumerate(colors):
         mask = masks[..., i]
         painted[mask] = 0.8 * painted[mask] + 0.2 * 255 * np.array(to_rgb(color))
-    show_picture(ax, painted)
+    show_image(ax, painted)
     across, down = np.arange(-0.5, masks.shape[1] + 1), np.arange(-0.5, masks.shape[0] + 1)
     for i, color in enumerate(colors):
         if masks[..., i].any():
-            # The frame of zeros closes the outline of a mask that the picture's edge cuts.
+            # The frame of zeros closes the outline of a mask that the image's edge cuts.
             closed = np.pad(masks[..., i].astype(float), 1)
             ax.contour(across, down, closed, [0.5], colors=[color], linewidths=1.6)
     ax.set_xlim(0, masks.shape[1])
@@ -178,7 +187,7 @@ def draw_masks(ax: Axes, picture: Any, masks: Any, colors: Sequence[str]) -> Axe
 def beside(
     ax: Axes, lines: Iterable[tuple[str, str]], size: float = 10.5, top: float = 0.98
 ) -> None:
-    """Write lines (text, colour) right of a picture: on it they would hide something."""
+    """Write lines (text, colour) right of an image: on it they would hide something."""
     ax.set_anchor("W")
     texts = list(lines)
     for text, color in texts:

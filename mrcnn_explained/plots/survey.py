@@ -31,8 +31,16 @@ def plot_level_shares(shares: dict[str, dict[int, float]], ax: Axes | None = Non
         for k, value in share.items():
             ax.barh(place, value, left=left, color=LEVEL_COLORS[k], height=0.72)
             if value >= 0.07:
-                ax.text(left + value / 2, place, f"P{k} {value:.0%}", ha="center", va="center",
-                        color=ink_on(LEVEL_COLORS[k]), fontsize=8, weight="bold")  # fmt: skip
+                ax.text(
+                    left + value / 2,
+                    place,
+                    f"P{k} {value:.0%}",
+                    ha="center",
+                    va="center",
+                    color=ink_on(LEVEL_COLORS[k]),
+                    fontsize=8,
+                    weight="bold",
+                )
             left += value
         if not left:
             ax.text(0.01, place, "no box", va="center", color=QUIET, fontsize=8)
@@ -54,18 +62,22 @@ def plot_sides(boxes: dict[str, Any], *, rounding: str = "round") -> Figure:
     for ax, kind in zip(grid, here, strict=False):
         bins, counts = _histogram(boxes[kind])
         quiet_axes(ax).hist(
-            [bins[:-1]] * len(counts), bins=bins, weights=list(counts.values()), stacked=True,
+            [bins[:-1]] * len(counts),
+            bins=bins,
+            weights=list(counts.values()),
+            stacked=True,
             color=[LEVEL_COLORS[k] for k in counts],
-        )  # fmt: skip
+        )
         for edge in level_boundaries(rounding=rounding):
             if bins[0] < np.log2(edge) < bins[-1]:
                 ax.axvline(np.log2(edge), color=INK, linewidth=0.8, linestyle=":")
         ticks = range(int(bins[0]), int(bins[-1]) + 1)
         ax.set_xticks(list(ticks), [f"{2**t}" for t in ticks])
-        ax.set(xlabel="side in the molded picture, pixels", ylabel=KINDS[kind])
+        ax.set(xlabel="side in the molded image, pixels", ylabel=KINDS[kind])
         number, near = len(boxes[kind].side), boxes[kind].near
-        ax.set_title(f"{number:,} {KINDS[kind]}; near a boundary {near:.0%}",
-                     fontsize=9, loc="left")  # fmt: skip
+        ax.set_title(
+            f"{number:,} {KINDS[kind]}; near a boundary {near:.0%}", fontsize=9, loc="left"
+        )
     for ax in grid[len(here) :]:
         ax.set_axis_off()
     return grid[0].figure

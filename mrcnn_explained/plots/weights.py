@@ -19,9 +19,10 @@ def plot_weight_histograms(weights: Mapping[str, Any], layers: list[str] | None 
     layers     which; None: the heads and the RPN
     """
     layers = layers or [
-        name.removesuffix("/kernel") for name in weights
+        name.removesuffix("/kernel")
+        for name in weights
         if name.endswith("/kernel") and name.startswith(("rpn_", "mrcnn_"))
-    ]  # fmt: skip
+    ]
     if not layers:
         raise ValueError(f"no layer to draw: there are {', '.join(weights) or 'no weights'}")
     abreast = min(ABREAST, len(layers))

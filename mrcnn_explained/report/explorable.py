@@ -15,31 +15,31 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.explorers.level_chart import LEVELS, level_chart
-from mrcnn_explained.explorers.scene import boxes, label, picture_panel
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.rois import level_settings, roi_rows
 from mrcnn_explained.plots.crops import find_roi
-from mrcnn_explained.plots.style import LEVEL_COLORS, class_color, pixels
-from mrcnn_explained.report.rois import level_settings, roi_rows
+from mrcnn_explained.plots.style import LEVEL_COLORS, class_color, to_pixels
+from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
+from mrcnn_explained.scenes.scene import boxes, image_panel, label
 from mrcnn_explained.stages.detections import Detections, fate_kind, select_detections
 from mrcnn_explained.stages.levels import LOWEST, level_boundaries
-from mrcnn_explained.trace import Trace
 
 CONFIDENCES = tuple(round(0.05 * i, 2) for i in range(21))  # tried besides the run's own
 QUALITY = 88  # of the JPEG behind the boxes
 
 
 def explorable(trace: Trace) -> dict[str, Any]:
-    """Return everything that the page's explorer shows of picture 0, ready for JSON.
+    """Return everything that the page's explorer shows of image 0, ready for JSON.
 
-    Boxes are (y1, x1, y2, x2) in pixels of the molded picture, pixel 0 spanning 0 to 1;
+    Boxes are (y1, x1, y2, x2) in pixels of the molded image, pixel 0 spanning 0 to 1;
     arrays of numbers are the base64 of little-endian float32.
 
-    picture       `src`, a JPEG as data URI, `width` and `height` of the molded picture
+    image       `src`, a JPEG as data URI, `width` and `height` of the molded image
     rois          a list for each column, in the order of the ROIs: roi, level, class_id,
                   class, probability, fate, kind (the fate without its numbers), mask_level
                   (null where the ROI became no detection)
     levels, classes, kinds    what there is to filter by: value, text, count of ROIs
-    scene         panels for explorer.js: the ROIs on the picture and on the level equation,
+    scene         panels for explorer.js: the ROIs on the image and on the level equation,
                   whose boxes, dots and lines know their ROIs; tips
     pool_size     P
     sample_y, sample_x        [ROIs, P] places of a ROI's samples, pixels as above
@@ -61,25 +61,32 @@ def explorable(trace: Trace) -> dict[str, Any]:
     }
     sample_y, sample_x = _samples(trace, of_roi)
     thresholds, own = _thresholds(trace)
-    picture = trace.image.resized[0]
+    image = trace.image.resized[0]
     found = trace.detections.detection_roi[0]
     return {
-        "picture": _picture(picture),
+        "image": _image(image),
         "rois": {
-            **columns, "kind": kinds,
+            **columns,
+            "kind": kinds,
             "mask_level": [mask_levels.get(row["roi"]) for row in rows],
         },
         "levels": [
-            {"value": k, "text": f"P{k}", "count": columns["level"].count(k),
-             "color": LEVEL_COLORS[k]}
+            {
+                "value": k,
+                "text": f"P{k}",
+                "count": columns["level"].count(k),
+                "color": LEVEL_COLORS[k],
+            }
             for k in LEVELS
         ],
         "classes": _counted(columns["class_id"], trace.config.class_name),
         "kinds": _counted(kinds, str),
-        "scene": _portable({
-            "panels": [_on_picture(trace, of_roi), _chart(trace, of_roi)],
-            "tips": {row["roi"]: _tip(row, mask_levels) for row in rows},
-        }),
+        "scene": _portable(
+            {
+                "panels": [_on_image(trace, of_roi), _chart(trace, of_roi)],
+                "tips": {row["roi"]: _tip(row, mask_levels) for row in rows},
+            }
+        ),
         "pool_size": trace.config.pool_size,
         "sample_y": _portable(sample_y),
         "sample_x": _portable(sample_x),
@@ -91,7 +98,7 @@ def explorable(trace: Trace) -> dict[str, Any]:
         "thresholds": thresholds,
         "threshold": own,
         "main": max(int(found[0]) if len(found) else -1, 0) if len(rows) else -1,
-    }  # fmt: skip
+    }
 
 
 def as_json(value: dict[str, Any]) -> str:
@@ -100,10 +107,10 @@ def as_json(value: dict[str, Any]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _picture(picture: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
+def _image(image: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
     packed = io.BytesIO()
-    Image.fromarray(picture).save(packed, format="JPEG", quality=QUALITY)
-    height, width = picture.shape[:2]
+    Image.fromarray(image).save(packed, format="JPEG", quality=QUALITY)
+    height, width = image.shape[:2]
     src = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
     return {"src": src, "width": width, "height": height}
 
@@ -111,22 +118,25 @@ def _picture(picture: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
 def _counted(values, name):
     """Each value there is, with its name and number; numbers upwards, words most frequent first."""
     counts = Counter(values)
-    order = sorted(counts) if all(isinstance(v, int) for v in counts) else [
-        value for value, _ in counts.most_common()
-    ]  # fmt: skip
+    order = (
+        sorted(counts)
+        if all(isinstance(v, int) for v in counts)
+        else [value for value, _ in counts.most_common()]
+    )
     return [{"value": value, "text": name(value), "count": counts[value]} for value in order]
 
 
-def _on_picture(trace, rows):
+def _on_image(trace, rows):
     rois = trace.proposals.rpn_rois[0]
     # Large ones first, so that small ones lie on top of them.
     rows = rows[np.argsort(-trace.levels.side[0][rows], kind="stable")]
     colors = [LEVEL_COLORS[k] for k in trace.levels.roi_level[0][rows]]
-    picture = trace.image.resized[0]
-    return picture_panel(
-        "ROIs in the colours of their levels", picture,
-        boxes=[boxes(pixels(rois[rows], picture), colors, rows)],
-    )  # fmt: skip
+    image = trace.image.resized[0]
+    return image_panel(
+        "ROIs in the colours of their levels",
+        image,
+        boxes=[boxes(to_pixels(rois[rows], image), colors, rows)],
+    )
 
 
 def _chart(trace, rows):
@@ -140,21 +150,35 @@ def _chart(trace, rows):
 
 def _detections(trace, rows):
     """The panel of all boxes and labels that some confidence makes a detection of."""
-    d, config, picture = trace.detections, trace.config, trace.image.resized[0]
-    place = pixels(d.refined_rois_clipped[0], picture)
+    d, config, image = trace.detections, trace.config, trace.image.resized[0]
+    place = to_pixels(d.refined_rois_clipped[0], image)
     # Better ones later: they are drawn on top of the others.
     rows = rows[d.class_ids[0][rows] > 0]
     rows = rows[np.argsort(d.class_scores[0][rows], kind="stable")]
     colors = [class_color(int(k)) for k in d.class_ids[0][rows]]
-    words = [f"{config.class_name(int(d.class_ids[0][i]))} {d.class_scores[0][i]:.2f}"
-             for i in rows]  # fmt: skip
-    return picture_panel(
-        "Detections", picture, fade=0.75, below=True,
+    words = [
+        f"{config.class_name(int(d.class_ids[0][i]))} {d.class_scores[0][i]:.2f}" for i in rows
+    ]
+    return image_panel(
+        "Detections",
+        image,
+        fade=0.75,
+        below=True,
         boxes=[boxes(place[rows], colors, rows, width=2)],
-        labels=[label(text, place[i, 1], place[i, 0], foot=place[i, 2], size=11,
-                      background=color, apart=True, row=int(i))
-                for i, text, color in zip(rows, words, colors, strict=True)],
-    )  # fmt: skip
+        labels=[
+            label(
+                text,
+                place[i, 1],
+                place[i, 0],
+                foot=place[i, 2],
+                size=11,
+                background=color,
+                apart=True,
+                row=int(i),
+            )
+            for i, text, color in zip(rows, words, colors, strict=True)
+        ],
+    )
 
 
 def _tip(row, mask_levels):
@@ -176,7 +200,7 @@ def _mask_levels(trace) -> dict[int, int]:
 def _samples(
     trace: Trace, rows: np.ndarray
 ) -> tuple[Float32[np.ndarray, "R P"], Float32[np.ndarray, "R P"]]:
-    """Where the samples of these ROIs lie, in pixels of the molded picture."""
+    """Where the samples of these ROIs lie, in pixels of the molded image."""
     shape = trace.image.resized[0].shape[:2]
     taken = np.zeros([2, len(rows), trace.config.pool_size], np.float32)
     for place, roi in enumerate(rows):
@@ -217,9 +241,10 @@ def _thresholds(trace) -> tuple[list[dict[str, Any]], int]:
     own = float(changed.get("min_confidence", c.detection_min_confidence))
     settings = {
         "nms_threshold": c.detection_nms_threshold,
-        "max_instances": c.detection_max_instances, "std_dev": c.bbox_std_dev,
+        "max_instances": c.detection_max_instances,
+        "std_dev": c.bbox_std_dev,
         **{name: value for name, value in changed.items() if name != "min_confidence"},
-    }  # fmt: skip
+    }
     window = norm_boxes(tf.constant(t.image.window[:1], tf.float32), t.image.resized[0].shape[:2])
     tensors = (t.proposals.rpn_rois, t.box_head.mrcnn_class, t.box_head.mrcnn_bbox)
     valid = t.proposals.valid[0]

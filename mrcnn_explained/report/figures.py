@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.rois import level_settings
 from mrcnn_explained.plots.anchors import plot_cell_anchors
 from mrcnn_explained.plots.backbone import plot_backbone
 from mrcnn_explained.plots.box_head import plot_all_probabilities, plot_probabilities
@@ -18,7 +20,7 @@ from mrcnn_explained.plots.detections import (
 )
 from mrcnn_explained.plots.image import plot_molding
 from mrcnn_explained.plots.instances import plot_color_splash, plot_instances, plot_mask_growth
-from mrcnn_explained.plots.levels import plot_levels, plot_levels_on_picture, plot_sizes
+from mrcnn_explained.plots.levels import plot_levels, plot_levels_on_image, plot_sizes
 from mrcnn_explained.plots.mask_head import plot_class_masks, plot_masks
 from mrcnn_explained.plots.proposals import (
     plot_corners,
@@ -29,12 +31,10 @@ from mrcnn_explained.plots.proposals import (
 from mrcnn_explained.plots.pyramid import plot_pyramid
 from mrcnn_explained.plots.reorder import plot_reorder
 from mrcnn_explained.plots.rpn import plot_delta_histograms, plot_score_histograms, plot_score_maps
-from mrcnn_explained.report.rois import level_settings
-from mrcnn_explained.trace import Trace
 
 
 class ReportFigure(NamedTuple):
-    """One picture of a report."""
+    """One image of a report."""
 
     stage: str  # module of the stage
     file: str  # name of the PNG; the main one of a stage bears the stage's number and name
@@ -47,7 +47,7 @@ def main_roi(trace: Trace, image: int = 0) -> int:
     return max(0, int(trace.detections.detection_roi[image][0]))
 
 
-def _picture(trace):
+def _image(trace):
     return trace.image.resized[0]
 
 
@@ -76,90 +76,174 @@ def _candidates(plot):
 
 
 FIGURES = (
-    ReportFigure("image", "01_image.png",
+    ReportFigure(
+        "image",
+        "01_image.png",
         "As given, resized and padded (the frame is the window), and minus the mean pixel.",
-        lambda t: plot_molding(t.image)),
-    ReportFigure("backbone", "02_backbone.png",
+        lambda t: plot_molding(t.image),
+    ),
+    ReportFigure(
+        "backbone",
+        "02_backbone.png",
         "What each map reacts to: the mean absolute activation, each map on its own scale.",
-        lambda t: plot_backbone(t.backbone)),
-    ReportFigure("pyramid", "03_pyramid.png",
+        lambda t: plot_backbone(t.backbone),
+    ),
+    ReportFigure(
+        "pyramid",
+        "03_pyramid.png",
         "Laterals and upsampled sums add up, from coarse (right) to fine (left).",
-        lambda t: plot_pyramid(t.pyramid)),
-    ReportFigure("anchors", "04_anchors.png",
+        lambda t: plot_pyramid(t.pyramid),
+    ),
+    ReportFigure(
+        "anchors",
+        "04_anchors.png",
         "The anchors of the cell in the middle, on every level. Dots: their centres.",
-        lambda t: plot_cell_anchors(t.anchors, _picture(t)).figure),
-    ReportFigure("rpn", "05_rpn.png",
+        lambda t: plot_cell_anchors(t.anchors, _image(t)).figure,
+    ),
+    ReportFigure(
+        "rpn",
+        "05_rpn.png",
         "The probability of an object, best anchor of each cell, on one scale.",
-        lambda t: plot_score_maps(t.rpn, _picture(t))),
-    ReportFigure("rpn", "05_rpn_scores.png",
+        lambda t: plot_score_maps(t.rpn, _image(t)),
+    ),
+    ReportFigure(
+        "rpn",
+        "05_rpn_scores.png",
         "How many anchors have which probability.",
-        lambda t: plot_score_histograms(t.rpn)),
-    ReportFigure("rpn", "05_rpn_deltas.png",
+        lambda t: plot_score_histograms(t.rpn),
+    ),
+    ReportFigure(
+        "rpn",
+        "05_rpn_deltas.png",
         "How the RPN would move and stretch the anchors that it takes for objects.",
-        lambda t: plot_delta_histograms(t.rpn)),
-    ReportFigure("proposals", "06_proposals.png",
+        lambda t: plot_delta_histograms(t.rpn),
+    ),
+    ReportFigure(
+        "proposals",
+        "06_proposals.png",
         "The best candidates as anchors, refined, clipped, and what NMS left.",
-        _candidates(lambda t: plot_refinement(t.proposals, _picture(t)))),
-    ReportFigure("proposals", "06_proposals_nms.png",
+        _candidates(lambda t: plot_refinement(t.proposals, _image(t))),
+    ),
+    ReportFigure(
+        "proposals",
+        "06_proposals_nms.png",
         "Who suppressed whom: the kept box that removed most, and its victims.",
-        _candidates(lambda t: plot_suppression(t.proposals, _picture(t)).figure)),
-    ReportFigure("proposals", "06_proposals_fates.png",
+        _candidates(lambda t: plot_suppression(t.proposals, _image(t)).figure),
+    ),
+    ReportFigure(
+        "proposals",
+        "06_proposals_fates.png",
         "The fate of every candidate.",
-        _candidates(lambda t: plot_fates(t.proposals).figure)),
-    ReportFigure("proposals", "06_proposals_corners.png",
+        _candidates(lambda t: plot_fates(t.proposals).figure),
+    ),
+    ReportFigure(
+        "proposals",
+        "06_proposals_corners.png",
         "Where the ROIs' corners lie.",
-        lambda t: plot_corners(t.proposals, _picture(t))),
-    ReportFigure("levels", "07_levels.png",
+        lambda t: plot_corners(t.proposals, _image(t)),
+    ),
+    ReportFigure(
+        "levels",
+        "07_levels.png",
         "Every ROI on the level equation: its exact level, and the drop to the level it reads.",
-        lambda t: plot_levels(t.levels, **level_settings(t)).figure),
-    ReportFigure("levels", "07_levels_picture.png",
+        lambda t: plot_levels(t.levels, **level_settings(t)).figure,
+    ),
+    ReportFigure(
+        "levels",
+        "07_levels_image.png",
         "ROIs in the colour of the level that they read.",
-        lambda t: plot_levels_on_picture(t.levels, t.proposals.rpn_rois, _picture(t)).figure),
-    ReportFigure("levels", "07_levels_sizes.png",
+        lambda t: plot_levels_on_image(t.levels, t.proposals.rpn_rois, _image(t)).figure,
+    ),
+    ReportFigure(
+        "levels",
+        "07_levels_sizes.png",
         "Width and height of every ROI; along a line the area is the same, and so is the level.",
-        lambda t: plot_sizes(t.levels, _picture(t), **level_settings(t)).figure),
-    ReportFigure("crops", "08_crops.png",
-        "The samples of one ROI on the map of its level and on the picture, and what they give.",
-        lambda t: plot_sampling(t.crops, t.pyramid.roi_maps, _picture(t), main_roi(t))),
-    ReportFigure("crops", "08_crops_channels.png",
+        lambda t: plot_sizes(t.levels, _image(t), **level_settings(t)).figure,
+    ),
+    ReportFigure(
+        "crops",
+        "08_crops.png",
+        "The samples of one ROI on the map of its level and on the image, and what they give.",
+        lambda t: plot_sampling(t.crops, t.pyramid.roi_maps, _image(t), main_roi(t)),
+    ),
+    ReportFigure(
+        "crops",
+        "08_crops_channels.png",
         "A few channels of that crop.",
-        lambda t: plot_crop_channels(t.crops, main_roi(t))),
-    ReportFigure("reorder", "09_reorder.png",
+        lambda t: plot_crop_channels(t.crops, main_roi(t)),
+    ),
+    ReportFigure(
+        "reorder",
+        "09_reorder.png",
         "The first ROIs on their way: into the stack of their level, and back in their order.",
-        lambda t: plot_reorder(t.reordered, t.crops.ix).figure),
-    ReportFigure("box_head", "10_box_head.png",
+        lambda t: plot_reorder(t.reordered, t.crops.ix).figure,
+    ),
+    ReportFigure(
+        "box_head",
+        "10_box_head.png",
         "The class probabilities of the same ROI.",
-        lambda t: plot_probabilities(t.box_head, main_roi(t), _names(t)).figure),
-    ReportFigure("box_head", "10_box_head_all.png",
+        lambda t: plot_probabilities(t.box_head, main_roi(t), _names(t)).figure,
+    ),
+    ReportFigure(
+        "box_head",
+        "10_box_head_all.png",
         "The class probabilities of all ROIs.",
-        lambda t: plot_all_probabilities(t.box_head, _names(t)).figure),
-    ReportFigure("detections", "11_detections.png",
+        lambda t: plot_all_probabilities(t.box_head, _names(t)).figure,
+    ),
+    ReportFigure(
+        "detections",
+        "11_detections.png",
         "The cascade of filters. Numbers in brackets: what each one took.",
-        lambda t: plot_cascade(t.detections, t.proposals.valid).figure),
-    ReportFigure("detections", "11_detections_refined.png",
+        lambda t: plot_cascade(t.detections, t.proposals.valid).figure,
+    ),
+    ReportFigure(
+        "detections",
+        "11_detections_refined.png",
         "ROIs before and after the deltas of their class.",
         lambda t: plot_class_refinement(
-            t.detections, t.proposals.rpn_rois, _picture(t), names=_names(t)
-        )),
-    ReportFigure("detections", "11_detections_nms.png",
+            t.detections, t.proposals.rpn_rois, _image(t), names=_names(t)
+        ),
+    ),
+    ReportFigure(
+        "detections",
+        "11_detections_nms.png",
         "What NMS left of each class.",
-        lambda t: plot_nms_by_class(t.detections, _names(t)).figure),
-    ReportFigure("detections", "11_detections_boxes.png",
-        "The detections on the molded picture.",
-        lambda t: plot_detections(t.detections, _picture(t), _names(t)).figure),
-    ReportFigure("mask_head", "12_mask_head.png",
+        lambda t: plot_nms_by_class(t.detections, _names(t)).figure,
+    ),
+    ReportFigure(
+        "detections",
+        "11_detections_boxes.png",
+        "The detections on the molded image.",
+        lambda t: plot_detections(t.detections, _image(t), _names(t)).figure,
+    ),
+    ReportFigure(
+        "mask_head",
+        "12_mask_head.png",
         "The soft masks of the best detections.",
-        lambda t: plot_masks(t.mask_head, t.detections.detections, _names(t))),
-    ReportFigure("mask_head", "12_mask_head_classes.png",
+        lambda t: plot_masks(t.mask_head, t.detections.detections, _names(t)),
+    ),
+    ReportFigure(
+        "mask_head",
+        "12_mask_head_classes.png",
         "The masks of the other classes for the best detection; the frame marks the chosen one.",
-        _class_masks),
-    ReportFigure("instances", "13_instances.png",
+        _class_masks,
+    ),
+    ReportFigure(
+        "instances",
+        "13_instances.png",
         "What the detector reports.",
-        lambda t: plot_instances(t.instances, t.image.original[0], _names(t)).figure),
-    ReportFigure("instances", "13_instances_mask.png",
+        lambda t: plot_instances(t.instances, t.image.original[0], _names(t)).figure,
+    ),
+    ReportFigure(
+        "instances",
+        "13_instances_mask.png",
         "One mask from 28x28 probabilities to pixels.",
-        _mask_growth),
-    ReportFigure("instances", "13_instances_splash.png",
-        "The picture in grey, with colour where a detection is.",
-        lambda t: plot_color_splash(t.instances, t.image.original[0]).figure),
-)  # fmt: skip
+        _mask_growth,
+    ),
+    ReportFigure(
+        "instances",
+        "13_instances_splash.png",
+        "The image in grey, with colour where a detection is.",
+        lambda t: plot_color_splash(t.instances, t.image.original[0]).figure,
+    ),
+)

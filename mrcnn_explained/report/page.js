@@ -56,7 +56,7 @@ class Page {
     this.place = new Map(data.rois.roi.map((roi, i) => [roi, i]));
     this.makeControls(controls);
     this.model = new Model({
-      selected: data.main, pictures: { picture: data.picture }, scene: null, drawn: [],
+      selected: data.main, images: { image: data.image }, scene: null, drawn: [],
     });
     this.model.set("scene", this.scene());
     explorer.render({ model: this.model, el: element });

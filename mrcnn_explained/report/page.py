@@ -1,4 +1,4 @@
-"""The page: one self-contained index.html with pictures, text and its one script, no network.
+"""The page: one self-contained index.html with images, text and its one script, no network.
 
 The script is explorers/explorer.js, which notebooks run too, and page.js; the content security
 policy lets nothing else run.
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
+from mrcnn_explained.cli.tables import summary_rows
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows
 from mrcnn_explained.report.explorable import as_json, explorable
-from mrcnn_explained.report.rois import COLUMNS, count_all, roi_rows
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
-from mrcnn_explained.report.tables import summary_rows
 from mrcnn_explained.stages.catalog import STAGES, fields
-from mrcnn_explained.trace import Trace
 
 
 class Drawing(NamedTuple):
@@ -72,21 +72,21 @@ def as_base64(content: bytes) -> str:
 def _chapter(part, told: str, drawings: list[Drawing], shapes: dict[str, str]) -> dict[str, Any]:
     stage = next(stage for stage in STAGES if stage.module == part.stage)
     figures = [
-        {"caption": d.caption, "png": as_base64(d.png)}
-        for d in drawings if d.stage == part.stage
-    ]  # fmt: skip
+        {"caption": d.caption, "png": as_base64(d.png)} for d in drawings if d.stage == part.stage
+    ]
     rows = [
         {
             "name": f"{place}.{field.name}",
             "shape": "; ".join(
-                shape for path, shape in shapes.items()
+                shape
+                for path, shape in shapes.items()
                 if f"{path}.".startswith(f"{place}.{field.name}.")
             ),
             "meaning": field.meaning,
         }
         for place in stage.trace_fields
         for field in fields(stage.result)
-    ]  # fmt: skip
+    ]
     return {
         "stage": part.stage,
         "number": stage.number,

@@ -3,10 +3,10 @@
 import json
 from typing import Any, NamedTuple
 
-from mrcnn_explained.report.rois import level_settings
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.rois import level_settings
 from mrcnn_explained.stages.catalog import STAGES
 from mrcnn_explained.stages.levels import level_boundaries
-from mrcnn_explained.trace import Trace
 
 
 class Chapter(NamedTuple):
@@ -22,7 +22,7 @@ CHAPTERS = (
     Chapter(
         "image",
         "What does the network see?",
-        "The picture ({original}) is scaled by {scale:.3f} and padded to {molded}. The mean "
+        "The image ({original}) is scaled by {scale:.3f} and padded to {molded}. The mean "
         "pixel is subtracted last, so the padding is not neutral: it is minus the mean.",
     ),
     Chapter(
@@ -41,7 +41,7 @@ CHAPTERS = (
     Chapter(
         "anchors",
         "Which boxes are tried?",
-        "{per_cell} on every cell of every level, {anchors:,} in all, fixed before any picture "
+        "{per_cell} on every cell of every level, {anchors:,} in all, fixed before any image "
         "is seen. Their centres are the cells' top-left corners.",
     ),
     Chapter(
@@ -63,7 +63,7 @@ CHAPTERS = (
         "levels",
         "Which pyramid level does each ROI read?",
         "k = {canonical_level} + log2(side / {canonical_side:g}), {rounded}: the level changes at "
-        "{boundaries} pixels of the molded picture, and nothing but the size decides. Here "
+        "{boundaries} pixels of the molded image, and nothing but the size decides. Here "
         "{by_level}.",
     ),
     Chapter(
@@ -75,7 +75,7 @@ CHAPTERS = (
     Chapter(
         "reorder",
         "How do crops get back to their ROIs?",
-        "The crops lie level by level. Sorting them by picture and ROI brings each one home.",
+        "The crops lie level by level. Sorting them by image and ROI brings each one home.",
     ),
     Chapter(
         "box_head",
@@ -98,7 +98,7 @@ CHAPTERS = (
     ),
     Chapter(
         "instances",
-        "Where is it all in the picture as it was given?",
+        "Where is it all in the image as it was given?",
         "Boxes lose the padding and the scale; masks are scaled to their boxes and cut at 0.5.",
     ),
 )
@@ -137,7 +137,8 @@ def facts(trace: Trace, numbers: dict[str, Any]) -> dict[str, Any]:
         "per_cell": config.anchors_per_cell,
         "rpn_nms": config.rpn_nms_threshold,
         "never": f", {unreached:,} never reached because {count:,} had been found"
-                 if unreached else "",
+        if unreached
+        else "",
         "own": f"{numbers['rois']:,} ROI{'s' * (numbers['rois'] != 1)}",
         **settings,
         "rounded": "rounded down" if settings["rounding"] == "floor" else "rounded",
@@ -149,4 +150,4 @@ def facts(trace: Trace, numbers: dict[str, Any]) -> dict[str, Any]:
         "confidence": changed.get("detections", {}).get(
             "min_confidence", config.detection_min_confidence
         ),
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Write a report: pictures, rois.csv, trace.npz, index.html."""
+"""Write a report: images, rois.csv, trace.npz, index.html."""
 
 import io
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mrcnn_explained.files import whole_file
+from mrcnn_explained.detector.trace import BULKY, Trace
+from mrcnn_explained.explain.rois import roi_rows, write_csv
+from mrcnn_explained.files import atomic_write
 from mrcnn_explained.plots.weights import plot_weight_histograms
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
-from mrcnn_explained.report.rois import roi_rows, write_csv
-from mrcnn_explained.trace import BULKY, Trace
-from mrcnn_explained.weight_files import read_tensors
+from mrcnn_explained.weights.matterport_h5 import read_tensors
 
 DPI = 110
 
@@ -26,10 +26,10 @@ def write_report(
     only: str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> list[Path]:
-    """Write everything about picture 0 of a trace; return the files, the page last.
+    """Write everything about image 0 of a trace; return the files, the page last.
 
-    name    of the picture, shown on the page
-    only    a stage's module: draw its pictures and nothing else
+    name    of the image, shown on the page
+    only    a stage's module: draw its images and nothing else
     """
     trace = trace.numpy()
     drawings = []
@@ -42,7 +42,7 @@ def write_report(
     written = []
 
     def put(file: str, content: bytes) -> None:
-        with whole_file(folder / file) as handle:
+        with atomic_write(folder / file) as handle:
             handle.write(content)
         written.append(folder / file)
 
@@ -68,7 +68,7 @@ def write_weight_histograms(weights: Path, path: Path) -> Path:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write one figure as PNG."""
-    with whole_file(path) as handle:
+    with atomic_write(path) as handle:
         handle.write(png(figure))
     return path
 

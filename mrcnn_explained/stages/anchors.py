@@ -1,7 +1,7 @@
 """Anchors: the fixed boxes, a few on every cell of every level, that the RPN scores.
 
 Paper    Faster R-CNN (arXiv:1506.01497), section 3.1.1; one scale a level: FPN, section 4.1
-Input    the shape of the molded picture, nothing else
+Input    the shape of the molded image, nothing else
 Output   read by proposals.py; rows are in the order of the RPN's outputs
 Shapes   A anchors: level by level, within a level row by row, within a cell ratio by ratio
 """
@@ -17,9 +17,9 @@ from mrcnn_explained.boxes import norm_boxes
 
 
 class Anchors(NamedTuple):
-    """Every anchor with where it comes from. There is no batch axis: all pictures share them."""
+    """Every anchor with where it comes from. There is no batch axis: all images share them."""
 
-    boxes_px: Float32[tf.Tensor, "A 4"]  # pixels of the molded picture; may reach outside
+    boxes_px: Float32[tf.Tensor, "A 4"]  # pixels of the molded image; may reach outside
     boxes: Float32[tf.Tensor, "A 4"]  # normalised
     level: Int32[tf.Tensor, "A"]  # 2…6
     row: Int32[tf.Tensor, "A"]  # cell of the level's map, from the top
@@ -40,18 +40,19 @@ def pyramid_anchors(
 
         height = scale / sqrt(ratio)        width = scale * sqrt(ratio)
 
-    so a ratio of 0.5 is tall (the comment in the explained code says wide: deviation 23;
+    so a ratio of 0.5 is tall (the comment in Matterport's code says wide: deviation 23;
     the papers' ratio is height / width). An anchor's centre is its cell's top-left corner,
     cell index times stride, not the cell's middle (24): regression learns the difference.
 
-    image_shape      (H, W) of the molded picture, pixels
+    image_shape      (H, W) of the molded image, pixels
     anchor_stride    cells between anchors, 1 for one on every cell
     """
     levels = [
-        _level_anchors(level, scale, ratios, np.ceil(np.divide(image_shape, stride)), stride,
-                       anchor_stride)
+        _level_anchors(
+            level, scale, ratios, np.ceil(np.divide(image_shape, stride)), stride, anchor_stride
+        )
         for level, (scale, stride) in enumerate(zip(scales, strides, strict=True), start=2)
-    ]  # fmt: skip
+    ]
     boxes, *origin = (np.concatenate(column) for column in zip(*levels, strict=True))
     level, row, column, scale, ratio = origin
     shape = tf.constant(image_shape, tf.float64)

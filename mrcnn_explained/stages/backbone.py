@@ -1,9 +1,9 @@
-"""Backbone: ResNet, from the picture to feature maps of stride 4, 8, 16 and 32.
+"""Backbone: ResNet, from the image to feature maps of stride 4, 8, 16 and 32.
 
 Paper    Deep Residual Learning (arXiv:1512.03385), table 1 and figure 5 (right)
 Input    molded of image.py
 Output   c2…c5 are read by pyramid.py
-Shapes   B pictures of H x W pixels; w = width, 64 in the paper
+Shapes   B images of H x W pixels; w = width, 64 in the paper
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ class BackboneFeatures(NamedTuple):
 
 
 class ResNet(keras.layers.Layer):
-    """ResNet of bottleneck blocks, in the shape and with the names of the explained code.
+    """ResNet of bottleneck blocks, in the shape and with the names of Matterport's code.
 
     blocks    bottleneck blocks in stages 2…5: (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) -101
     width     channels of the stem
@@ -80,7 +80,7 @@ class ResNet(keras.layers.Layer):
         """Walk through all layers and keep the last of each stage.
 
         train_bn    BatchNorm uses the batch's own statistics and learns them, instead of the
-                    stored ones (the explained code's TRAIN_BN)
+                    stored ones (Matterport's TRAIN_BN)
         """
         stage_of = {"pool1": "c1", **self._last_block}
         kept = {stage_of[name]: x for name, x in self.walk(images, train_bn) if name in stage_of}
@@ -123,9 +123,9 @@ class Bottleneck(keras.layers.Layer):
 
 
 def probe(backbone: Callable[[tf.Tensor], Sequence[tf.Tensor]], channels: int = 3) -> list[int]:
-    """Try any backbone on a small black picture; return the channels of c2…c5.
+    """Try any backbone on a small black image; return the channels of c2…c5.
 
-    A backbone is a callable: pictures [B, H, W, ch] → five maps c1…c5, of which c2…c5 have
+    A backbone is a callable: images [B, H, W, ch] → five maps c1…c5, of which c2…c5 have
     strides 4, 8, 16 and 32. Raises ValueError with the shapes that came otherwise.
     """
     maps = list(backbone(tf.zeros([1, 64, 64, channels])))
@@ -133,7 +133,7 @@ def probe(backbone: Callable[[tf.Tensor], Sequence[tf.Tensor]], channels: int = 
     sides = [shape[1:3] for shape in shapes[1:]]
     if len(maps) != 5 or sides != [(16, 16), (8, 8), (4, 4), (2, 2)]:
         raise ValueError(
-            f"a backbone must return five maps, c1…c5, and for a 64x64 picture c2…c5 are 16x16, "
+            f"a backbone must return five maps, c1…c5, and for a 64x64 image c2…c5 are 16x16, "
             f"8x8, 4x4 and 2x2 (strides 4, 8, 16, 32); this one returned {shapes}"
         )
     return [shape[-1] for shape in shapes[1:]]

@@ -3,7 +3,7 @@
 Paper    Feature Pyramid Networks (arXiv:1612.03144), section 4.2; Mask R-CNN, figure 4 right
 Input    pooled of reorder.py, 7x7
 Output   read by detections.py
-Shapes   B pictures, N ROIs, C classes, P side of a crop, U = fpn_classif_fc_layers_size
+Shapes   B images, N ROIs, C classes, P side of a crop, U = fpn_classif_fc_layers_size
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class BoxHeadOutput(NamedTuple):
 class BoxHead(keras.layers.Layer):
     """Two fully connected layers, then class scores and class-specific box deltas.
 
-    `TimeDistributed` there means: fold pictures and ROIs into one axis, apply the layer
+    `TimeDistributed` there means: fold images and ROIs into one axis, apply the layer
     once, unfold. BatchNorm follows both layers, which the papers' heads lack (16).
     """
 

@@ -13,7 +13,7 @@ class Field(NamedTuple):
     name: str
     dtype: str  # Float32, Int32, …; the name of a result that holds several
     shape: str  # letters of docs/notation.md; "" for a result
-    each: bool  # True: a tuple of such tensors, one a level or a picture
+    each: bool  # True: a tuple of such tensors, one a level or an image
     meaning: str
 
 
@@ -62,10 +62,11 @@ STAGES = (
 #: The stages of the training path; the trace meant is a training trace.
 TRAINING_STAGES = (
     Stage("T1", "rpn_targets", "rpn_targets", "RpnTargets", ("rpn_targets",)),
-    Stage("T2", "detection_targets", "detection_targets", "DetectionTargets",
-          ("detection_targets",)),
+    Stage(
+        "T2", "detection_targets", "detection_targets", "DetectionTargets", ("detection_targets",)
+    ),
     Stage("T3", "losses", "rpn_class_loss", "Losses", ("losses",)),
-)  # fmt: skip
+)
 
 _LINE = re.compile(r"^    (?P<name>\w+): (?P<type>.+?)  # (?P<meaning>.+)$", re.MULTILINE)
 _TENSOR = re.compile(r'(?P<dtype>\w+)\[\w+(?:\.\w+)?, "(?P<shape>[^"]*)"\]')

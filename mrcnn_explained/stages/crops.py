@@ -3,7 +3,7 @@
 Paper    Mask R-CNN (arXiv:1703.06870), section 3, ROIAlign
 Input    roi_level of levels.py, p2…p5 of pyramid.py
 Output   read by reorder.py, which brings the crops back into the order of the ROIs
-Shapes   B pictures, N ROIs, P side of a crop; one entry a level, P2…P5, each of n ROIs
+Shapes   B images, N ROIs, P side of a crop; one entry a level, P2…P5, each of n ROIs
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from mrcnn_explained.stages.levels import LOWEST
 class LevelCrops(NamedTuple):
     """What each level (P2…P5) crops. Index 0 is P2."""
 
-    ix: tuple[Int64[tf.Tensor, "_ 2"], ...]  # (picture, ROI) of each row
+    ix: tuple[Int64[tf.Tensor, "_ 2"], ...]  # (image, ROI) of each row
     level_boxes: tuple[Float32[tf.Tensor, "_ 4"], ...]  # normalised
-    box_indices: tuple[Int32[tf.Tensor, "_"], ...]  # the picture of each row
+    box_indices: tuple[Int32[tf.Tensor, "_"], ...]  # the image of each row
     sample_y: tuple[Float32[tf.Tensor, "_ P"], ...]  # rows sampled, in cells of the map
     sample_x: tuple[Float32[tf.Tensor, "_ P"], ...]  # columns sampled, in cells of the map
     pooled: tuple[Float32[tf.Tensor, "_ P P F"], ...]  # the crops
@@ -41,9 +41,9 @@ def crop_levels(
 
     `tf.image.crop_and_resize` spreads P samples from edge to edge of the box, one a cell:
     not the paper's bins, whose samples sit at their centres and are averaged (deviations
-    2 and 3). Corners of picture and map are aligned (4). A sample outside the map is 0.
+    2 and 3). Corners of image and map are aligned (4). A sample outside the map is 0.
 
-    Which picture a row belongs to is told by `box_indices`: the crops of a level are one
+    Which image a row belongs to is told by `box_indices`: the crops of a level are one
     list for the whole batch. No gradient flows into the boxes (7).
     """
     columns = []
@@ -101,7 +101,7 @@ def roi_align(
     """Pool as the paper does: samples at the centres of parts of each bin, averaged.
 
     boxes          normalised
-    image_shape    (H, W) of the molded picture, pixels: a cell covers H / H' of them, and its
+    image_shape    (H, W) of the molded image, pixels: a cell covers H / H' of them, and its
                    centre lies in its middle
     samples        S: a bin is cut into S x S parts, each sampled at its centre
 

@@ -1,10 +1,10 @@
 """Detection targets: which ROIs train the heads, and what should they say?
 
 Paper    Fast R-CNN (arXiv:1504.08083), section 2.3; Mask R-CNN (arXiv:1703.06870), section 3.1;
-         the explained code's DetectionTargetLayer
-Input    rpn_rois of proposals.py, the objects of the training pictures
+         Matterport's DetectionTargetLayer
+Input    rpn_rois of proposals.py, the objects of the training images
 Output   rois is read by levels.py, the targets by losses.py
-Shapes   B pictures, P ROIs to choose from, G objects, T ROIs chosen; M the side of a mask
+Shapes   B images, P ROIs to choose from, G objects, T ROIs chosen; M the side of a mask
          target, mh and mw the sides of the masks that came; boxes (y1, x1, y2, x2), normalised
 """
 
@@ -31,7 +31,7 @@ class DetectionTargets(NamedTuple):
     is_positive: Bool[tf.Tensor, "B P"]  # before sampling: IoU of 0.5 or more
     is_negative: Bool[tf.Tensor, "B P"]  # before sampling: less, and clear of crowds
     roi_ix: Int32[tf.Tensor, "B T"]  # the candidate of each chosen ROI; -1: padding
-    positive: Bool[tf.Tensor, "B T"]  # shows an object; first in each picture
+    positive: Bool[tf.Tensor, "B T"]  # shows an object; first in each image
     negative: Bool[tf.Tensor, "B T"]  # shows background; padding is neither
     roi_gt_box_assignment: Int32[tf.Tensor, "B T"]  # the object of each positive; -1: none
     rois: Float32[tf.Tensor, "B T 4"]  # the chosen ROIs; zero rows behind
@@ -61,15 +61,15 @@ def detection_targets(
 
     rois              zero rows are padding
     gt_class_ids      0 is padding, a crowd is negative
-    gt_masks          of the whole picture, or mini-masks: of the object's box alone
+    gt_masks          of the whole image, or mini-masks: of the object's box alone
     draws             one number a candidate: the lowest are drawn (`sampling.lots`)
     total             T: ROIs to choose; positives are positive_ratio of them at most
     mini_masks        how gt_masks are to be read
     add_objects       the objects' own boxes are candidates too, as in Fast R-CNN's code;
-                      the explained code leaves them out (deviation 37)
-    fill_negatives    take negatives up to T, as the paper; the explained code takes
+                      Matterport's code leaves them out (deviation 37)
+    fill_negatives    take negatives up to T, as the paper; Matterport's code takes
                       (1 / ratio - 1) for each positive and so none without one (35)
-    stop_gradient     keep the box loss out of the RPN. In the explained code it leaks through
+    stop_gradient     keep the box loss out of the RPN. In Matterport's code it leaks through
                       target_bbox, which is made of the ROIs, into rpn_bbox
 
     Where implementations differ: ROIs that overlap nothing are negatives, too (38); masks are

@@ -1,9 +1,9 @@
 """Detections: from scored ROIs to the objects that the detector reports.
 
-Paper    Faster R-CNN (arXiv:1506.01497), section 3.3; the explained code's DetectionLayer
+Paper    Faster R-CNN (arXiv:1506.01497), section 3.3; Matterport's DetectionLayer
 Input    rpn_rois of proposals.py, mrcnn_class and mrcnn_bbox of box_head.py
 Output   read by levels.py again, for the masks, and by instances.py
-Shapes   B pictures, N ROIs, C classes, D detections; boxes are (y1, x1, y2, x2), normalised
+Shapes   B images, N ROIs, C classes, D detections; boxes are (y1, x1, y2, x2), normalised
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Detections(NamedTuple):
     class_scores: Float32[tf.Tensor, "B N"]  # its probability
     deltas_specific: Float32[tf.Tensor, "B N 4"]  # its dy dx dh dw, in std-devs
     refined_rois: Float32[tf.Tensor, "B N 4"]  # after those deltas
-    refined_rois_clipped: Float32[tf.Tensor, "B N 4"]  # inside the picture's window
+    refined_rois_clipped: Float32[tf.Tensor, "B N 4"]  # inside the image's window
     is_foreground: Bool[tf.Tensor, "B N"]  # filter 1: not background
     is_confident: Bool[tf.Tensor, "B N"]  # filter 2: score >= min_confidence
     nms: NmsVerdict  # filter 3, among ROIs of one class that passed 1 and 2; rows are ROIs
@@ -48,7 +48,7 @@ def select_detections(
 ) -> Detections:
     """Give each ROI its class and box, then filter: background, score, NMS per class, top D.
 
-    window            part of the molded picture that holds the original, normalised
+    window            part of the molded image that holds the original, normalised
     min_confidence    probability of the chosen class; 0 lets all of them pass
     nms_threshold     IoU with a better box of the same class above which a ROI goes
 
@@ -101,12 +101,13 @@ def select_detections(
 
 
 def fates(detections: Detections, valid: Bool[tf.Tensor, "B N"], *, image: int = 0) -> list[str]:
-    """What became of every ROI of one picture, in words, from the filters' answers.
+    """What became of every ROI of one image, in words, from the filters' answers.
 
     valid    of proposals.py: which ROIs are more than padding
     """
-    d = Detections(*(part if isinstance(part, NmsVerdict) else np.asarray(part[image])
-                     for part in detections))  # fmt: skip
+    d = Detections(
+        *(part if isinstance(part, NmsVerdict) else np.asarray(part[image]) for part in detections)
+    )
     by, overlap = (np.asarray(part[image]) for part in (d.nms.suppressed_by, d.nms.suppressed_iou))
     place = {roi: i for i, roi in enumerate(d.detection_roi.tolist()) if roi >= 0}
 
@@ -132,7 +133,7 @@ def fate_kind(fate: str) -> str:
 
 
 def _nms_per_class(boxes, scores, candidates, class_ids, *, threshold, limit):
-    """NMS within each class that has a candidate: a mask over the ROIs of one picture."""
+    """NMS within each class that has a candidate: a mask over the ROIs of one image."""
     classes, _ = tf.unique(tf.boolean_mask(class_ids, candidates))
     keep = tf.map_fn(
         lambda c: nms_keep(

@@ -1,9 +1,9 @@
-"""Image molding: from the picture as given to the tensor that the network sees.
+"""Image molding: from the image as given to the tensor that the network sees.
 
 Paper    Mask R-CNN (arXiv:1703.06870), section 3.1: the shorter side becomes 800 pixels
-Input    pictures, uint8 [h, w, 3], any sizes
+Input    images, uint8 [h, w, 3], any sizes
 Output   read by backbone.py (molded), levels.py and detections.py (image_meta, window)
-Shapes   B pictures; H, W the molded picture; C classes; a window is (y1, x1, y2, x2), pixels
+Shapes   B images; H, W the molded image; C classes; a window is (y1, x1, y2, x2), pixels
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 from skimage.transform import resize
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.pictures import PictureError
+from mrcnn_explained.errors import ImageError
 
 ResizeMode = Literal["square", "pad64", "crop", "none"]
 
 
 class MoldedImage(NamedTuple):
-    """Each picture on its way into the network."""
+    """Each image on its way into the network."""
 
     original: tuple[UInt8[np.ndarray, "_ _ ch"], ...]  # as given; sizes may differ
     resized: UInt8[np.ndarray, "B H W ch"]  # scaled, then padded with 0 or cropped
@@ -29,12 +29,12 @@ class MoldedImage(NamedTuple):
     scale: Float64[np.ndarray, "B"]  # molded pixels per original pixel
     padding: Int64[np.ndarray, "B 3 2"]  # pixels before and after, for y, x, channels
     crop: Int64[np.ndarray, "B 2"]  # (y, x) cut away above and left, resized pixels
-    window: Int64[np.ndarray, "B 4"]  # pixels of the molded picture that hold the original
-    image_meta: Float64[np.ndarray, "B meta"]  # the next six, packed as the explained code does
+    window: Int64[np.ndarray, "B 4"]  # pixels of the molded image that hold the original
+    image_meta: Float64[np.ndarray, "B meta"]  # the next six, packed as Matterport's code does
     image_id: Int64[np.ndarray, "B"]  # 0 when detecting
     original_shape: Int64[np.ndarray, "B 3"]  # h, w, channels
     molded_shape: Int64[np.ndarray, "B 3"]  # H, W, channels
-    active_class_ids: Int64[np.ndarray, "B C"]  # 1 for classes of the picture's dataset
+    active_class_ids: Int64[np.ndarray, "B C"]  # 1 for classes of the image's dataset
 
 
 def mold_image(
@@ -50,25 +50,25 @@ def mold_image(
     active_class_ids: Int64[np.ndarray, "B C"] | None = None,
     seed: int = 0,
 ) -> MoldedImage:
-    """Scale, pad or crop pictures to one size and subtract the mean pixel.
+    """Scale, pad or crop images to one size and subtract the mean pixel.
 
     mode    square  scale so that the shorter side is min_dim, unless the longer one then
                     exceeds max_dim; pad to max_dim x max_dim (the default there)
             pad64   the same scaling without the limit; pad to multiples of 64
             crop    the same scaling without the limit; cut min_dim x min_dim out at a
                     place drawn from `seed` (for training)
-            none    take the picture as it is
+            none    take the image as it is
 
     Scaling goes up to min_dim but never down to it, and by min_scale at least. Pixels are
     truncated to uint8 before the mean is subtracted, so padding enters the network as
     minus the mean pixel: not neutral. Where the paper scales to 800 and pads nothing, see
     deviation 20.
 
-    Raises PictureError where the pictures come out in sizes that differ or that the network
+    Raises ImageError where the images come out in sizes that differ or that the network
     cannot halve six times.
     """
     if not images:
-        raise PictureError("no picture came: give one uint8 array [h, w, 3], or a list of them")
+        raise ImageError("no image came: give one uint8 array [h, w, 3], or a list of them")
     rng = np.random.default_rng(seed)
     rows = [_resize(image, min_dim, max_dim, min_scale, mode, rng) for image in images]
     resized, scale, padding, crop, window = zip(*rows, strict=True)
@@ -100,16 +100,16 @@ def mold_image(
     )
 
 
-def unmold_picture(
+def unmold_image(
     molded: Float32[tf.Tensor, "H W ch"], mean_pixel: Sequence[float]
 ) -> UInt8[np.ndarray, "H W ch"]:
-    """Put the mean back: the resized and padded picture, 0 to 255, that the network saw."""
+    """Put the mean back: the resized and padded image, 0 to 255, that the network saw."""
     values = np.asarray(molded, np.float64) + np.asarray(mean_pixel)
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
 def pack_meta(*, image_id, original_shape, molded_shape, window, scale, active_class_ids):
-    """Pack what is known of each picture into rows of floats: Float64 [B, 12 + C].
+    """Pack what is known of each image into rows of floats: Float64 [B, 12 + C].
 
     A Keras graph of that time took tensors only, hence one vector, ids included; its
     length depends on the number of classes (deviation 55).
@@ -119,18 +119,18 @@ def pack_meta(*, image_id, original_shape, molded_shape, window, scale, active_c
 
 
 def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
-    """Boxes in pixels of the pictures as given, normalised to the molded ones.
+    """Boxes in pixels of the images as given, normalised to the molded ones.
 
-    rois    [n, 4] for one picture, else one such array for each; (y1, x1, y2, x2)
+    rois    [n, 4] for one image, else one such array for each; (y1, x1, y2, x2)
 
-    Pictures with fewer boxes than others get zero rows. Raises PictureError for what is not
+    Images with fewer boxes than others get zero rows. Raises ImageError for what is not
     a list of ordered boxes.
     """
     rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
     if len(rows) != len(molded.original):
-        raise PictureError(
-            f"rois came for {len(rows)} pictures, but there are {len(molded.original)}; "
-            "give one array [n, 4] for each picture"
+        raise ImageError(
+            f"rois came for {len(rows)} images, but there are {len(molded.original)}; "
+            "give one array [n, 4] for each image"
         )
     rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
     padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
@@ -140,9 +140,9 @@ def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
 
 
 def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Boxes [n, 4] in pixels of one picture as given, normalised to the molded one, not clipped.
+    """Boxes [n, 4] in pixels of one image as given, normalised to the molded one, not clipped.
 
-    image    which picture of the batch
+    image    which image of the batch
     """
     shift = np.tile(molded.window[image, :2] - molded.crop[image], 2)
     pixels = np.asarray(boxes, np.float64).reshape(-1, 4) * molded.scale[image] + shift
@@ -150,18 +150,18 @@ def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarra
 
 
 def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Boxes of one picture, or the refusal of what is not an ordered box."""
+    """Boxes of one image, or the refusal of what is not an ordered box."""
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
-        raise PictureError(
-            f"rois of picture {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
-            "n > 0: (y1, x1, y2, x2) in pixels of the picture as given"
+        raise ImageError(
+            f"rois of image {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
+            "n > 0: (y1, x1, y2, x2) in pixels of the image as given"
         )
     ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     if not ordered.all():
         row = int(np.argmin(ordered))
-        raise PictureError(
-            f"ROI {row} of picture {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
+        raise ImageError(
+            f"ROI {row} of image {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
             "with y2 > y1 and x2 > x1, in pixels"
         )
     return boxes
@@ -170,9 +170,9 @@ def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
 def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.ndarray, "n 4"]:
     """Refuse the one box that looks like padding once normalised: the first pixel."""
     if (zero := ~boxes.any(axis=1)).any():
-        raise PictureError(
-            f"ROI {int(np.argmax(zero))} of picture {image} is one pixel at the corner of the "
-            "molded picture: it has no area there and would count as padding; leave it out"
+        raise ImageError(
+            f"ROI {int(np.argmax(zero))} of image {image} is one pixel at the corner of the "
+            "molded image: it has no area there and would count as padding; leave it out"
         )
     return boxes
 
@@ -186,9 +186,9 @@ def mold_scale(
     min_scale: float = 0,
     mode: str = "square",
 ) -> float:
-    """Molded pixels per pixel of a picture as given, each way; arguments as `mold_image`.
+    """Molded pixels per pixel of an image as given, each way; arguments as `mold_image`.
 
-    A picture grows until its shorter side is min_dim; in mode square it shrinks, or grows less,
+    An image grows until its shorter side is min_dim; in mode square it shrinks, or grows less,
     where its longer side would pass max_dim.
     """
     if mode == "none":
@@ -201,7 +201,7 @@ def mold_scale(
 
 
 def _resize(image, min_dim, max_dim, min_scale, mode, rng):
-    """Resize one picture; return it with its scale, padding, crop and window."""
+    """Resize one image; return it with its scale, padding, crop and window."""
     h, w = image.shape[:2]
     scale, padding, crop = 1.0, [(0, 0), (0, 0), (0, 0)], (0, 0)
     if mode == "none":
@@ -210,7 +210,7 @@ def _resize(image, min_dim, max_dim, min_scale, mode, rng):
     scale = mold_scale(h, w, min_dim=min_dim, max_dim=max_dim, min_scale=min_scale, mode=mode)
     if scale != 1:
         h, w = max(1, round(h * scale)), max(1, round(w * scale))
-        image = scale_picture(image, (h, w)).astype(np.uint8)  # truncates, as there
+        image = scale_image(image, (h, w)).astype(np.uint8)  # truncates, as there
 
     if mode == "crop":
         crop = (int(rng.integers(h - min_dim + 1)), int(rng.integers(w - min_dim + 1)))
@@ -223,15 +223,21 @@ def _resize(image, min_dim, max_dim, min_scale, mode, rng):
     return np.pad(image, padding), scale, padding, crop, (top, left, top + h, left + w)
 
 
-def scale_picture(image: np.ndarray, shape: tuple[int, int]) -> Float64[np.ndarray, "h w *ch"]:
+def scale_image(image: np.ndarray, shape: tuple[int, int]) -> Float64[np.ndarray, "h w *ch"]:
     """Scale to `shape` bilinearly, without smoothing first, values kept: scikit-image's way.
 
-    Outside the picture is 0, so that its border pixels darken when it grows.
+    Outside the image is 0, so that its border pixels darken when it grows.
     """
     return resize(
-        image, shape, order=1, mode="constant", cval=0, clip=True,
-        preserve_range=True, anti_aliasing=False,
-    )  # fmt: skip
+        image,
+        shape,
+        order=1,
+        mode="constant",
+        cval=0,
+        clip=True,
+        preserve_range=True,
+        anti_aliasing=False,
+    )
 
 
 def _up_to_64(side: int) -> int:
@@ -243,13 +249,13 @@ def _check_sizes(images, resized, mode):
     if len(set(shapes)) > 1:
         given = ", ".join(f"{i.shape[0]}x{i.shape[1]}" for i in images)
         made = ", ".join(f"{s[0]}x{s[1]}" for s in shapes)
-        raise PictureError(
-            f"pictures of one batch must come out in one size: {given} gave {made} with resize "
+        raise ImageError(
+            f"images of one batch must come out in one size: {given} gave {made} with resize "
             f"mode {mode!r}. Use mode 'square', or give them one at a time"
         )
     h, w = shapes[0][:2]
     if h % 64 or w % 64 or not h or not w:
-        raise PictureError(
-            f"the network halves a picture six times, so its sides must be multiples of 64; "
+        raise ImageError(
+            f"the network halves an image six times, so its sides must be multiples of 64; "
             f"with resize mode {mode!r} it is {h}x{w}. Use mode 'square' or 'pad64'"
         )

@@ -1,9 +1,9 @@
-"""Instances: detections in the pixels of the picture as it was given.
+"""Instances: detections in the pixels of the image as it was given.
 
-Source   the explained code's unmold_detections and unmold_mask
+Source   Matterport's unmold_detections and unmold_mask
 Input    detections of detections.py, class_mask of mask_head.py, the windows of image.py
 Output   what `detect` returns
-Shapes   one entry a picture of h x w pixels with I objects; boxes are (y1, x1, y2, x2)
+Shapes   one entry an image of h x w pixels with I objects; boxes are (y1, x1, y2, x2)
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from mrcnn_explained.boxes import denorm_boxes, norm_boxes
-from mrcnn_explained.stages.image import scale_picture
+from mrcnn_explained.stages.image import scale_image
 
 
 class Instances(NamedTuple):
-    """The objects of each picture. The first four names are the keys of `detect`'s dicts."""
+    """The objects of each image. The first four names are the keys of `detect`'s dicts."""
 
     rois: tuple[Int32[np.ndarray, "_ 4"], ...]  # pixels; y2 and x2 lie outside the box
     class_ids: tuple[Int32[np.ndarray, "_"], ...]  # 1…C-1
@@ -46,11 +46,15 @@ def unmold(
     mask_threshold    a pixel belongs to the object from this probability on
     """
     rows = zip(
-        np.asarray(detections), np.asarray(class_mask), original_shape, molded_shape, window,
+        np.asarray(detections),
+        np.asarray(class_mask),
+        original_shape,
+        molded_shape,
+        window,
         strict=True,
-    )  # fmt: skip
-    pictures = [_unmold_one(*row, mask_threshold) for row in rows]
-    return Instances(*(tuple(column) for column in zip(*pictures, strict=True)))
+    )
+    images = [_unmold_one(*row, mask_threshold) for row in rows]
+    return Instances(*(tuple(column) for column in zip(*images, strict=True)))
 
 
 def _unmold_one(detections, masks, original_shape, molded_shape, window, threshold):
@@ -74,7 +78,7 @@ def original_boxes(
     molded_shape: Sequence[int],
     window: Sequence[int],
 ) -> Int32[np.ndarray, "n 4"]:
-    """Boxes normalised to the molded picture, in whole pixels of the original one."""
+    """Boxes normalised to the molded image, in whole pixels of the original one."""
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
     scale[scale == 0] = 1  # a window of one pixel: every box in it lies at its edge
@@ -88,8 +92,8 @@ def full_mask(
     image_shape: Sequence[int],
     threshold: float = 0.5,
 ) -> Bool[np.ndarray, "h w"]:
-    """One mask, scaled to its box and laid into a picture of `image_shape`, cut there."""
+    """One mask, scaled to its box and laid into an image of `image_shape`, cut there."""
     y1, x1, y2, x2 = (int(v) for v in box)
     full = np.zeros(image_shape, bool)
-    full[y1:y2, x1:x2] = scale_picture(mask, (y2 - y1, x2 - x1)) >= threshold
+    full[y1:y2, x1:x2] = scale_image(mask, (y2 - y1, x2 - x1)) >= threshold
     return full

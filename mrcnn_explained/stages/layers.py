@@ -1,6 +1,6 @@
-"""Layers with weights, made in the order and under the names of the explained code.
+"""Layers with weights, made in the order and under the names of Matterport's code.
 
-They are built at once, so that a weight file can be loaded before the first picture.
+They are built at once, so that a weight file can be loaded before the first image.
 """
 
 import zlib

@@ -3,7 +3,7 @@
 Paper    Feature Pyramid Networks (arXiv:1612.03144), section 4.2, equation 1
 Input    rpn_rois of proposals.py; for masks, boxes of detections.py
 Output   roi_level is read by crops.py
-Shapes   B pictures, N ROIs; a box is (y1, x1, y2, x2), normalised
+Shapes   B images, N ROIs; a box is (y1, x1, y2, x2), normalised
 """
 
 from typing import Literal, NamedTuple
@@ -23,7 +23,7 @@ class LevelAssignment(NamedTuple):
 
     h: Float32[tf.Tensor, "B N"]  # normalised height
     w: Float32[tf.Tensor, "B N"]  # normalised width
-    side: Float32[tf.Tensor, "B N"]  # sqrt(w h), pixels of the molded picture
+    side: Float32[tf.Tensor, "B N"]  # sqrt(w h), pixels of the molded image
     octaves: Float32[tf.Tensor, "B N"]  # log2(side / 224); -inf for a zero-padded ROI
     exact_level: Float32[tf.Tensor, "B N"]  # k before rounding: 4 + octaves
     rounded_octaves: Float32[tf.Tensor, "B N"]  # octaves, to a whole number
@@ -49,7 +49,7 @@ def assign_levels(
     A ROI twice as wide and twice as high goes up one level, where one cell covers twice
     as many pixels each way, so it still spans as many cells.
 
-    image_shape    (H, W) of the molded picture, pixels; as a tensor, see below
+    image_shape    (H, W) of the molded image, pixels; as a tensor, see below
     rounding       the paper rounds k down. The code explained here rounds to the nearest
                    (halves to even), which moves the boundaries from 112, 224 and 448
                    pixels to 79, 158 and 317 (deviation 1). Weights trained one way lose
@@ -68,7 +68,7 @@ def assign_levels(
     normalised_side = tf.sqrt(h * w)
 
     # This order of operations, and no other: a ROI that sits exactly on a boundary must
-    # fall to the same side as in the code explained here. In graph mode a constant
+    # fall to the same side as in Matterport's code. In graph mode a constant
     # image_shape would let TensorFlow fold the division into a multiplication.
     octaves = tf.math.log(normalised_side / (canonical_side / image_side)) / tf.math.log(2.0)
     whole = tf.round(octaves) if rounding == "round" else tf.floor(octaves)

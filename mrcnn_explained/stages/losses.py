@@ -4,7 +4,7 @@ Paper    Faster R-CNN (arXiv:1506.01497), equation 1; Fast R-CNN (arXiv:1504.080
          1-3; Mask R-CNN (arXiv:1703.06870), section 3
 Input    rpn.py and rpn_targets.py; box_head.py, mask_head.py and detection_targets.py
 Output   the sum is what training makes smaller
-Shapes   B pictures, R anchors or ROIs, C classes, T anchors to train on, M the side of a mask
+Shapes   B images, R anchors or ROIs, C classes, T anchors to train on, M the side of a mask
 
 `summed_over` adds up a count over the replicas of a distributed run, so that the replicas'
 losses add up to the loss of the whole batch; on one device there is nothing to add.
@@ -94,7 +94,7 @@ def rpn_bbox_loss(
     """How far the drawn positive anchors' deltas are from their targets; 0 without any.
 
     target_bbox     rows for the positives in the order of the anchors, then padding
-    average_over    "positives" of the batch as the explained code does, so that one positive
+    average_over    "positives" of the batch as Matterport's code does, so that one positive
                     weighs as much as a hundred (deviation 29); "sampled", nearer to Faster
                     R-CNN's equation 1: all anchors drawn
     """
@@ -116,10 +116,10 @@ def mrcnn_class_loss(
 ) -> ClassLoss:
     """Which class: cross-entropy of the ROIs.
 
-    active_class_ids    1 for classes of the picture's dataset. A ROI does not count when its
-                        *predicted* class is not active in the *first* picture of the batch,
-                        as in the explained code (deviation 40); NaN if none is left
-    rows                which ROIs take part. All True is the explained code's way: zero-padded
+    active_class_ids    1 for classes of the image's dataset. A ROI does not count when its
+                        *predicted* class is not active in the *first* image of the batch,
+                        as in Matterport's code (deviation 40); NaN if none is left
+    rows                which ROIs take part. All True is Matterport's way: zero-padded
                         rows count as background (36). `positive | negative` of the targets is
                         the paper's
     """
@@ -142,7 +142,7 @@ def mrcnn_bbox_loss(
 ) -> BoxLoss:
     """How far positive ROIs' deltas, those of the right class, are from their targets.
 
-    average_over    "positives" as the explained code does; "sampled" as Fast R-CNN's equation
+    average_over    "positives" as Matterport's code does; "sampled" as Fast R-CNN's equation
                     1: all ROIs of `rows`, so that it weighs against the class loss (39)
     """
     counted = target_class_ids > 0
@@ -165,7 +165,7 @@ def mrcnn_mask_loss(
     counted       the positive ROIs whose masks were computed
     """
     p = tf.clip_by_value(class_mask, EPSILON, 1 - EPSILON)
-    # Added to the 1, not to the difference: so graph mode folds it in the explained code.
+    # Added to the 1, not to the difference: so graph mode folds it in Matterport's code.
     right, wrong = tf.math.log(p + EPSILON), tf.math.log((1 + EPSILON) - p)
     terms = -(target_mask * right + (1 - target_mask) * wrong)
     pixels = tf.broadcast_to(counted[..., tf.newaxis, tf.newaxis], tf.shape(terms))
@@ -177,7 +177,7 @@ def weight_decay(
 ) -> Float32[tf.Tensor, ""]:
     """Price of large weights: rate times the sum of squares of each tensor.
 
-    per    "size" divides by the tensor's number of elements as the explained code does, which
+    per    "size" divides by the tensor's number of elements as Matterport's code does, which
            leaves next to nothing (deviation 43: 1.7e-10 for a 3x3 kernel of 256 channels);
            "weight" does not, as the papers
     """

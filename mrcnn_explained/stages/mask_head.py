@@ -3,7 +3,7 @@
 Paper    Mask R-CNN (arXiv:1703.06870), section 3 and figure 4 right
 Input    pooled of reorder.py, 14x14, on the boxes of detections.py
 Output   class_mask is read by instances.py
-Shapes   B pictures, D detections, C classes, P side of a crop, R real detections, M = 2P
+Shapes   B images, D detections, C classes, P side of a crop, R real detections, M = 2P
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from mrcnn_explained.stages.layers import batch_norm, conv, deconv
 class MaskHeadOutput(NamedTuple):
     """Every layer of the head for the rows that it computed, and the masks in their places."""
 
-    rows: Int64[tf.Tensor, "R 2"]  # (picture, detection) of each row computed
+    rows: Int64[tf.Tensor, "R 2"]  # (image, detection) of each row computed
     conv1: Float32[tf.Tensor, "R P P ch"]  # convolution, BatchNorm and ReLU
     conv2: Float32[tf.Tensor, "R P P ch"]  # the second of the kind
     conv3: Float32[tf.Tensor, "R P P ch"]  # the third of the kind
@@ -53,12 +53,12 @@ class MaskHead(keras.layers.Layer):
     ) -> MaskHeadOutput:
         """Compute the masks of the valid rows; `train_bn` as in backbone.py.
 
-        The explained code computes zero-padded rows too and throws their masks away
+        Matterport's code computes zero-padded rows too and throws their masks away
         (deviation 6): give it `valid` all True to see them. A row costs as much as ten
         ROIs in the box head, and it does not change any other row.
         """
         rows = tf.where(valid)
-        x = tf.gather_nd(pooled, rows)  # folds pictures and detections into one axis
+        x = tf.gather_nd(pooled, rows)  # folds images and detections into one axis
         # TensorFlow's convolution of no rows forgets how many channels it makes (oneDNN):
         # then one row of zeros goes through and is dropped again.
         count = tf.shape(x)[0]

@@ -3,7 +3,7 @@
 `tf.image.non_max_suppression` decides; the verdict tells what it decided and why. The
 losers stay: "which box killed mine?" is a row of `NmsVerdict`.
 
-Shapes   K candidates of one picture, M places for those that are kept
+Shapes   K candidates of one image, M places for those that are kept
 """
 
 from typing import NamedTuple

@@ -1,9 +1,9 @@
 """Proposals: from scored anchors to the ROIs that the second stage looks at.
 
-Paper    Faster R-CNN (arXiv:1506.01497), section 3.3; the explained code's ProposalLayer
+Paper    Faster R-CNN (arXiv:1506.01497), section 3.3; Matterport's ProposalLayer
 Input    rpn_class and rpn_bbox of rpn.py, boxes of anchors.py
 Output   rpn_rois is read by levels.py and crops.py
-Shapes   B pictures, A anchors, K candidates, N ROIs; boxes are (y1, x1, y2, x2), normalised
+Shapes   B images, A anchors, K candidates, N ROIs; boxes are (y1, x1, y2, x2), normalised
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def propose(
     std_dev          deltas are learnt in these units, so they are multiplied back
 
     Where implementations differ: one top-k and one NMS over all levels (the papers' code:
-    per level, deviation 30), clipping to the padded picture and not to its window (32),
+    per level, deviation 30), clipping to the padded image and not to its window (32),
     small boxes stay (31).
     """
     limit = min(pre_nms_limit, anchors.shape[0])
@@ -90,7 +90,7 @@ def propose(
 def given_rois(rois: Float32[tf.Tensor, "B N 4"]) -> Proposals:
     """Pass the caller's own boxes on as ROIs: no candidate, nothing suppressed.
 
-    The explained code's USE_RPN_ROIS = False. Zero rows count as padding.
+    Matterport's USE_RPN_ROIS = False. Zero rows count as padding.
     """
     boxes, numbers = rois[:, :0], tf.zeros_like(rois[:, :0, 0])
     ints = tf.cast(numbers, tf.int32)

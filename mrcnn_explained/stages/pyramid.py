@@ -3,7 +3,7 @@
 Paper    Feature Pyramid Networks (arXiv:1612.03144), section 3, figure 3
 Input    c2…c5 of backbone.py
 Output   p2…p6 are read by rpn.py, p2…p5 by crops.py
-Shapes   B pictures of H x W pixels; F = top_down_pyramid_size, 256
+Shapes   B images of H x W pixels; F = top_down_pyramid_size, 256
 """
 
 from collections.abc import Sequence

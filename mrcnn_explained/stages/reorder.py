@@ -1,9 +1,9 @@
 """Reorder: bring the crops, which lie level by level, back to the order of the ROIs.
 
-Source   the explained code's PyramidROIAlign; the papers need no such step
+Source   Matterport's PyramidROIAlign; the papers need no such step
 Input    ix and pooled of crops.py
 Output   pooled is read by box_head.py and mask_head.py
-Shapes   B pictures, N ROIs, P side of a crop; rows of B*N are crops of all levels
+Shapes   B images, N ROIs, P side of a crop; rows of B*N are crops of all levels
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from typing import NamedTuple
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32, Int64
 
-IMAGE_STEP = 100_000  # a sorting key is picture * IMAGE_STEP + ROI
+IMAGE_STEP = 100_000  # a sorting key is image * IMAGE_STEP + ROI
 
 
 class Reordered(NamedTuple):
     """The way of every crop back to its ROI."""
 
-    box_to_level: Int32[tf.Tensor, "BN 3"]  # (picture, ROI, row) of the stack of all levels
+    box_to_level: Int32[tf.Tensor, "BN 3"]  # (image, ROI, row) of the stack of all levels
     sorting_tensor: Int32[tf.Tensor, "BN"]  # the sorting key of each row of the stack
     sorted_ix: Int32[tf.Tensor, "BN"]  # rows of the stack in ascending order of the key
     final_order: Int32[tf.Tensor, "BN"]  # the row that each ROI takes its crop from
@@ -31,12 +31,12 @@ def reorder(
     pooled: Sequence[Float32[tf.Tensor, "_ P P F"]],
     batch_shape: Int32[tf.Tensor, "2"],
 ) -> Reordered:
-    """Sort the stacked crops of all levels by picture, then by ROI.
+    """Sort the stacked crops of all levels by image, then by ROI.
 
     batch_shape    (B, N)
 
-    The key mixes picture and ROI in one int32, so two ROIs share a key from 100,000 ROIs
-    a picture on, and it overflows beyond 21,474 pictures (deviation 8). `top_k` sorts
+    The key mixes image and ROI in one int32, so two ROIs share a key from 100,000 ROIs
+    an image on, and it overflows beyond 21,474 images (deviation 8). `top_k` sorts
     downwards, hence the reversal. `home` tells whether it worked.
     """
     box_to_level = tf.cast(tf.concat(ix, axis=0), tf.int32)

@@ -3,7 +3,7 @@
 Paper    Faster R-CNN (arXiv:1506.01497), section 3.1; shared by all levels: FPN, section 4.1
 Input    p2…p6 of pyramid.py
 Output   read by proposals.py; rows are in the order of anchors.py
-Shapes   B pictures, A anchors, R = anchors per cell; S = channels of the shared convolution
+Shapes   B images, A anchors, R = anchors per cell; S = channels of the shared convolution
 """
 
 from collections.abc import Sequence

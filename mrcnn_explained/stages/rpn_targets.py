@@ -1,9 +1,9 @@
 """RPN targets: for every anchor, should it say "object", and how should it move its box?
 
-Paper    Faster R-CNN (arXiv:1506.01497), section 3.1.2; the explained code's build_rpn_targets
-Input    anchors of anchors.py, the objects of the training pictures
+Paper    Faster R-CNN (arXiv:1506.01497), section 3.1.2; Matterport's build_rpn_targets
+Input    anchors of anchors.py, the objects of the training images
 Output   rpn_match and rpn_bbox are read by losses.py
-Shapes   B pictures, A anchors, G objects, T anchors to train on; boxes (y1, x1, y2, x2), pixels
+Shapes   B images, A anchors, G objects, T anchors to train on; boxes (y1, x1, y2, x2), pixels
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def rpn_targets(
                       code does (deviation 28); "forcing" the object whose best anchor it is
 
     Where implementations differ: the targets are made of boxes in pixels, but decoded on
-    normalised ones (27), and divided by std_dev (26); anchors beyond the picture take part
+    normalised ones (27), and divided by std_dev (26); anchors beyond the image take part
     (25). An object of no area would force every anchor: keep such boxes out.
     """
     if forced_box not in ("best", "forcing"):

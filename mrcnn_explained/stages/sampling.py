@@ -3,7 +3,7 @@
 Who is taken is decided by one number a candidate, the lowest first. The numbers are an input
 and not drawn in secret: `lots(seed, …)` draws them, `tf.range` takes the first candidates.
 
-Shapes   B pictures, R candidates
+Shapes   B images, R candidates
 """
 
 import tensorflow as tf
@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float32, Int32
 
 
 def lots(seeds: Int32[tf.Tensor, "B 2"], size: Int32[tf.Tensor, ""]) -> Float32[tf.Tensor, "B R"]:
-    """Draw a number from 0 to 1 for every candidate of every picture.
+    """Draw a number from 0 to 1 for every candidate of every image.
 
-    seeds    each picture has its own, so that its numbers do not depend on its neighbours
+    seeds    each image has its own, so that its numbers do not depend on its neighbours
     size     R
     """
     return tf.map_fn(
@@ -38,12 +38,12 @@ def take(
 
 
 def first(rows: Int32[tf.Tensor, "B n"], limit: Int32[tf.Tensor, "B"]) -> Int32[tf.Tensor, "B n"]:
-    """Keep the first `limit` rows of each picture; the others become -1."""
+    """Keep the first `limit` rows of each image; the others become -1."""
     return tf.where(tf.range(tf.shape(rows)[1]) < limit[:, tf.newaxis], rows, -1)
 
 
 def count(rows: Int32[tf.Tensor, "B n"]) -> Int32[tf.Tensor, "B"]:
-    """Count the rows of each picture that are not padding."""
+    """Count the rows of each image that are not padding."""
     return tf.reduce_sum(tf.cast(rows >= 0, tf.int32), axis=1)
 
 

@@ -1,1 +1,1 @@
-"""Surveys: which pyramid level the boxes of many pictures read."""
+"""Surveys: which pyramid level the boxes of many images read."""

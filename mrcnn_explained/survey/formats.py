@@ -8,7 +8,7 @@ FORMATS = ("csv", "parquet")
 
 
 def check_format(kind: str) -> None:
-    """Raise InputError for a format that cannot be written here, before any picture is read."""
+    """Raise InputError for a format that cannot be written here, before any image is read."""
     if kind not in FORMATS:
         raise InputError(f"--format is {kind!r}; one of {', '.join(FORMATS)}")
     if kind == "parquet" and find_spec("pyarrow") is None:

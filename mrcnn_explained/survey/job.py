@@ -1,8 +1,8 @@
-"""Job: a survey of many pictures that can be stopped at any time and goes on where it was.
+"""Job: a survey of many images that can be stopped at any time and goes on where it was.
 
-Each picture's rows are a file of their own, written whole or not at all. What is there is done:
+Each image's rows are a file of their own, written whole or not at all. What is there is done:
 a job that was killed, or a worker that died, leaves nothing half done and nothing counted twice.
-A part counts as long as the picture, the weights and the annotations are those that it came from.
+A part counts as long as the image, the weights and the annotations are those that it came from.
 """
 
 import hashlib
@@ -19,9 +19,8 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import whole_file
-from mrcnn_explained.pictures import load_image, pictures_in
-from mrcnn_explained.presets import presets
+from mrcnn_explained.files import atomic_write
+from mrcnn_explained.media.images import images_in, load_image
 from mrcnn_explained.survey.parts import (
     PARTS,
     part_path,
@@ -32,8 +31,9 @@ from mrcnn_explained.survey.parts import (
     stamp,
     write_part,
 )
+from mrcnn_explained.weights.presets import presets
 
-ENOUGH = 20  # pictures that fail from the start on: then it is not the pictures
+ENOUGH = 20  # images that fail from the start on: then it is not the images
 
 
 class Job(NamedTuple):
@@ -43,8 +43,8 @@ class Job(NamedTuple):
     source: str  # the folder or the file; "" for shapes
     options: dict[str, Any]  # of `open_dataset`
     annotation_file: dict[str, Any]  # path, bytes and sha256; {} where there is none
-    names: tuple[str, ...]  # of the pictures, in order: paths below the folder, or ids; printable
-    files: tuple[str, ...]  # their paths, as they are opened; "" for a picture drawn by rule
+    names: tuple[str, ...]  # of the images, in order: paths below the folder, or ids; printable
+    files: tuple[str, ...]  # their paths, as they are opened; "" for an image drawn by rule
     weights: str  # as `make_model` takes them, a file by its whole path
     weights_file: dict[str, Any]  # path, bytes and sha256; without a file the package's version
     config: str  # JSON
@@ -55,16 +55,22 @@ class Job(NamedTuple):
 
 
 def folder_job(folder: Path, weights: str, config: Config, limit: int | None = None) -> Job:
-    """A survey of all pictures in a folder and below it, in the order of their names.
+    """A survey of all images in a folder and below it, in the order of their names.
 
     Raises InputError where there is none, or the weights cannot be read.
     """
     source = folder.resolve()
-    names = [str(path.relative_to(folder)) for path in pictures_in(folder)[:limit]]
+    names = [str(path.relative_to(folder)) for path in images_in(folder)[:limit]]
     return Job(
-        "folder", str(source), {}, {}, tuple(map(printable, names)),
-        tuple(str(source / name) for name in names), *_weights(weights), config.to_json(),
-    )  # fmt: skip
+        "folder",
+        str(source),
+        {},
+        {},
+        tuple(map(printable, names)),
+        tuple(str(source / name) for name in names),
+        *_weights(weights),
+        config.to_json(),
+    )
 
 
 def dataset_job(
@@ -79,14 +85,19 @@ def dataset_job(
     dataset = open_dataset(kind, source, **options)
     infos = [dataset.image_info[i] for i in dataset.image_ids[:limit]]
     if not infos:
-        raise InputError(f"the dataset {source or kind} has no picture")
+        raise InputError(f"the dataset {source or kind} has no image")
     files = tuple(os.path.abspath(info["path"]) if info.get("path") else "" for info in infos)
     plain = {key: str(v) if isinstance(v, Path) else v for key, v in options.items()}
     return Job(
-        kind, str(source.resolve()) if source else "", plain,
-        _annotation_file(kind, source, options), tuple(printable(str(i["id"])) for i in infos),
-        files, *_weights(weights), config.to_json(),
-    )  # fmt: skip
+        kind,
+        str(source.resolve()) if source else "",
+        plain,
+        _annotation_file(kind, source, options),
+        tuple(printable(str(i["id"])) for i in infos),
+        files,
+        *_weights(weights),
+        config.to_json(),
+    )
 
 
 def _weights(weights: str) -> tuple[str, dict[str, Any]]:
@@ -117,58 +128,62 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 class Surveyor:
-    """Surveys the pictures of a job, one at a time: `surveyor(number)` writes the number's part."""
+    """Surveys the images of a job, one at a time: `surveyor(number)` writes the number's part."""
 
     def __init__(self, job: Job, folder: Path):
-        from mrcnn_explained.making import make_model
+        from mrcnn_explained.detector.open import make_model
 
         self.job, self.folder = job, folder
         self.model = make_model(job.weights, Config.from_json(job.config))
         self.dataset = None if job.kind == "folder" else _open(job)
 
     def __call__(self, number: int) -> str:
-        """Survey one picture; return why it could not be, or "".
+        """Survey one image; return why it could not be, or "".
 
-        Whatever is wrong with a picture is noted and does not stop the others.
+        Whatever is wrong with an image is noted and does not stop the others.
         """
-        head = {"picture": self.job.names[number], "file": stamp(self.job.files[number]),
-                "error": "", "shape": None}  # fmt: skip
+        head = {
+            "image": self.job.names[number],
+            "file": stamp(self.job.files[number]),
+            "error": "",
+            "shape": None,
+        }
         rows: list[dict[str, Any]] = []
         try:
-            picture, *truth = self._load(number)
-            rows = self._rows(picture, head["picture"], *truth)
-            head["shape"] = picture.shape[:2]
-        except Exception as error:  # one picture of thousands, and nobody watches
+            image, *truth = self._load(number)
+            rows = self._rows(image, head["image"], *truth)
+            head["shape"] = image.shape[:2]
+        except Exception as error:  # one image of thousands, and nobody watches
             head["error"] = printable(f"{type(error).__name__}: {error}")
         write_part(part_path(self.folder, number), head, rows)
         return head["error"]
 
-    def _rows(self, *of_picture):
-        from mrcnn_explained.survey.rows import survey_picture
+    def _rows(self, *of_image):
+        from mrcnn_explained.survey.rows import survey_image
 
-        return survey_picture(self.model, *of_picture)
+        return survey_image(self.model, *of_image)
 
     def _load(self, number):
         if self.dataset is None:
             return (load_image(self.job.files[number]),)
-        picture = self.dataset.load_image(number)
-        return picture, *_truth(self.dataset, number, self.model.config)
+        image = self.dataset.load_image(number)
+        return image, *_truth(self.dataset, number, self.model.config)
 
 
 def _open(job: Job) -> AnyDataset:
     options = {**job.options}
-    if options.get("pictures"):
-        options["pictures"] = Path(options["pictures"])
+    if options.get("images"):
+        options["images"] = Path(options["images"])
     return open_dataset(job.kind, Path(job.source) if job.source else None, **options)
 
 
 def _truth(dataset, number, config):
-    """The objects of a picture, their classes by the model's ids, and by the dataset's names.
+    """The objects of an image, their classes by the model's ids, and by the dataset's names.
 
     A class counts where the model has one of that name: ids of two lists say nothing.
     """
     from mrcnn_explained.data.annotations import extract_boxes
-    from mrcnn_explained.evaluation import Truth
+    from mrcnn_explained.evaluation.evaluate import Truth
 
     masks, class_ids = dataset.load_mask(number)
     boxes = extract_boxes(masks)
@@ -181,7 +196,7 @@ def _truth(dataset, number, config):
 
 
 def prepare(job: Job, folder: Path) -> list[int]:
-    """Make a job's folder, or find it again; return the pictures that are still to be done.
+    """Make a job's folder, or find it again; return the images that are still to be done.
 
     To be done are those without a part, with one that tells of an error, and those whose file
     has changed since. Raises InputError for a folder that holds another job, or parts of nobody
@@ -196,7 +211,7 @@ def prepare(job: Job, folder: Path) -> list[int]:
             "folder, --out, or take that one away"
         )
     else:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(json.dumps(job.description(), indent=1).encode())
     remove_unfinished(folder)
     return [n for n in range(len(job.names)) if not _is_done(job, folder, n)]
@@ -204,7 +219,7 @@ def prepare(job: Job, folder: Path) -> list[int]:
 
 def _is_done(job: Job, folder: Path, number: int) -> bool:
     head = read_head(part_path(folder, number))
-    same = (head.get("picture"), head.get("file")) == (job.names[number], stamp(job.files[number]))
+    same = (head.get("image"), head.get("file")) == (job.names[number], stamp(job.files[number]))
     return same and head.get("error") == ""
 
 
@@ -219,27 +234,28 @@ def _check_same(job: Job, folder: Path, path: Path) -> None:
         return
     what = f"its {', '.join(differs)} differ"
     if set(differs) == {"names", "files"}:
-        what = _other_pictures(mine["names"], other["names"])
+        what = _other_images(mine["names"], other["names"])
     raise InputError(
         f"{folder} holds another survey ({what}); give another folder, --out, or take that one away"
     )
 
 
-def _other_pictures(names, before):
-    """What became of the pictures since a survey began, in words."""
+def _other_images(names, before):
+    """What became of the images since a survey began, in words."""
     new = [name for name in names if name not in set(before)]
     gone = [name for name in before if name not in set(names)]
     told = [
-        f"{len(some)} {'picture is' if len(some) == 1 else 'pictures are'} {what}, as {some[0]}"
-        for some, what in ((new, "new"), (gone, "no longer there")) if some
-    ]  # fmt: skip
-    return f"it has {len(before)} pictures; {' and '.join(told) or 'their order differs'}"
+        f"{len(some)} {'image is' if len(some) == 1 else 'images are'} {what}, as {some[0]}"
+        for some, what in ((new, "new"), (gone, "no longer there"))
+        if some
+    ]
+    return f"it has {len(before)} images; {' and '.join(told) or 'their order differs'}"
 
 
-class FirstPictures:
-    """Ends a survey whose first pictures all fail: what is wrong then is not a picture.
+class FirstImages:
+    """Ends a survey whose first images all fail: what is wrong then is not an image.
 
-    Call it with each picture's error, "" where there is none.
+    Call it with each image's error, "" where there is none.
     """
 
     def __init__(self, job: Job, missing: list[int]):
@@ -248,14 +264,14 @@ class FirstPictures:
         self.errors: list[str] = []
 
     def __call__(self, error: str) -> None:
-        """Raise InputError, with the first cause, when enough pictures failed and none did not."""
+        """Raise InputError, with the first cause, when enough images failed and none did not."""
         self.one_is_good = self.one_is_good or not error
         if self.one_is_good:
             return
         self.errors.append(error)
         if len(self.errors) >= self.enough:
             raise InputError(
-                f"none of the first {len(self.errors)} pictures could be surveyed; the first: "
+                f"none of the first {len(self.errors)} images could be surveyed; the first: "
                 f"{self.errors[0]}. Mend that and run it again: it goes on"
             )
 
@@ -266,13 +282,13 @@ def run_here(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Survey what is still to be done, in this process. `progress` gets pictures done, and all.
+    """Survey what is still to be done, in this process. `progress` gets images done, and all.
 
-    Raises InputError where all of the first pictures fail.
+    Raises InputError where all of the first images fail.
     """
     missing, total = prepare(job, folder), len(job.names)
     surveyor = Surveyor(job, folder) if missing else None
-    check = FirstPictures(job, missing)
+    check = FirstImages(job, missing)
     for place, number in enumerate(missing):
         progress(total - len(missing) + place, total)
         check(surveyor(number))
@@ -280,9 +296,9 @@ def run_here(
 
 
 def read_parts(job: Job, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield each picture's part in order. All must be there.
+    """Yield each image's part in order. All must be there.
 
-    `picture`, `error`, `shape` (height and width in pixels; None with an error), `rows`.
+    `image`, `error`, `shape` (height and width in pixels; None with an error), `rows`.
     """
     for number in range(len(job.names)):
         yield read_part(part_path(folder, number))

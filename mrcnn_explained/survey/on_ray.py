@@ -1,7 +1,7 @@
-"""The same job on Ray, where one machine is outgrown: Ray Data hands pictures to actors.
+"""The same job on Ray, where one machine is outgrown: Ray Data hands images to actors.
 
 Each actor holds a model, on a GPU of its own where the cluster has GPUs. Parts go to the job's
-folder, which all machines must see; a worker that dies has its pictures done again by another.
+folder, which all machines must see; a worker that dies has its images done again by another.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.survey.job import FirstPictures, Job, Surveyor, prepare
+from mrcnn_explained.survey.job import FirstImages, Job, Surveyor, prepare
 
 _NO_CLUSTER = (
     "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or say --ray local"
@@ -34,9 +34,9 @@ def run_on_ray(
     """Survey what is still to be done on a Ray cluster.
 
     address    of the cluster, as `ray start` tells it; "auto", or "local" to start one
-    workers    actors, each with its own model; no more than there are pictures
+    workers    actors, each with its own model; no more than there are images
 
-    Raises InputError where Ray is not installed, no cluster answers, or all of the first pictures
+    Raises InputError where Ray is not installed, no cluster answers, or all of the first images
     fail.
     """
     missing, total = prepare(job, folder), len(job.names)
@@ -50,11 +50,14 @@ def run_on_ray(
         gpus = ray.cluster_resources().get("GPU", 0)
         items = [{"number": number} for number in missing]
         found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            Actor, fn_constructor_args=(job, str(folder.resolve())), batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=workers), num_cpus=0 if gpus else 1,
+            Actor,
+            fn_constructor_args=(job, str(folder.resolve())),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=0 if gpus else 1,
             num_gpus=1 if gpus else 0,
-        )  # fmt: skip
-        check = FirstPictures(job, missing)
+        )
+        check = FirstImages(job, missing)
         for row in found.iter_rows():
             done += 1
             progress(min(done, total), total)

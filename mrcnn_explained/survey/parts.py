@@ -1,4 +1,4 @@
-"""Parts: each picture's rows as a file of their own, written whole or not at all.
+"""Parts: each image's rows as a file of their own, written whole or not at all.
 
 A part is one JSON document, its head in the first line: to see whether a part still counts, that
 line alone is read.
@@ -10,20 +10,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mrcnn_explained.files import whole_file
+from mrcnn_explained.files import atomic_write
 
 PARTS = "parts/[0-9]*.json"  # below a survey's folder; whole ones only
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Where the rows of a picture are."""
+    """Where the rows of an image are."""
     return folder / "parts" / f"{number:06}.json"
 
 
 def write_part(path: Path, head: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a picture's part: `head` and, below it, its `rows`."""
+    """Write an image's part: `head` and, below it, its `rows`."""
     text = f'{json.dumps(head)[:-1]},\n"rows": {json.dumps(list(rows))}}}\n'
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 
@@ -49,7 +49,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def stamp(file: str) -> list[int] | None:
-    """Size in bytes and time in nanoseconds of a picture's file; None where there is none."""
+    """Size in bytes and time in nanoseconds of an image's file; None where there is none."""
     try:
         found = os.stat(file)
     except (OSError, ValueError):

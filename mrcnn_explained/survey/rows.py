@@ -1,4 +1,4 @@
-"""Rows: what a survey keeps of one picture, one row for every ROI, detection and object."""
+"""Rows: what a survey keeps of one image, one row for every ROI, detection and object."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,22 +7,22 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import UInt8
 
-from mrcnn_explained.evaluation import Truth
-from mrcnn_explained.model import MaskRCNN
-from mrcnn_explained.report.rois import roi_rows
+from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.evaluation.evaluate import Truth
+from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import assign_levels
-from mrcnn_explained.trace import Trace
 
 COLUMNS = {
-    "picture": "its name",
+    "image": "its name",
     "kind": "roi, detection or object (of the dataset)",
     "class": "of the ROI, the detection or the object",
-    "y1": "top, pixels of the picture as given",
+    "y1": "top, pixels of the image as given",
     "x1": "left",
     "y2": "bottom, outside the box",
     "x2": "right, outside the box",
-    "side": "sqrt(height x width), pixels of the molded picture",
+    "side": "sqrt(height x width), pixels of the molded image",
     "exact_level": "of the level equation, before rounding",
     "level": "pyramid level that it reads; an object: that a ROI which fits it reads",
     "to_boundary": "pixels that the side lies above (+) or below (-) the nearest level boundary",
@@ -31,21 +31,21 @@ COLUMNS = {
 }
 
 
-def survey_picture(
+def survey_image(
     model: MaskRCNN,
-    picture: UInt8[np.ndarray, "h w 3"],
+    image: UInt8[np.ndarray, "h w 3"],
     name: str,
     truth: Truth | None = None,
     classes: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run the model on a picture and return a row, with the keys of COLUMNS, for every box.
+    """Run the model on an image and return a row, with the keys of COLUMNS, for every box.
 
     truth      the objects on it; class 0: of a class that the model does not know
     classes    their classes' names; None: the model's names of them
     """
-    trace = model.trace(picture).numpy()
+    trace = model.trace(image).numpy()
     rows = [*_rois(trace), *_detections(trace), *(_objects(trace, truth, classes) if truth else ())]
-    return [{"picture": name, **row} for row in rows]
+    return [{"image": name, **row} for row in rows]
 
 
 def _row(kind, class_name, box, levels, place, fate):
@@ -54,8 +54,16 @@ def _row(kind, class_name, box, levels, place, fate):
         for field in ("side", "exact_level", "roi_level", "margin")
     )
     corners = dict(zip(("y1", "x1", "y2", "x2"), (int(v) for v in box), strict=True))
-    return {"kind": kind, "class": class_name, **corners, "side": side, "exact_level": exact,
-            "level": level, "to_boundary": margin, "fate": fate}  # fmt: skip
+    return {
+        "kind": kind,
+        "class": class_name,
+        **corners,
+        "side": side,
+        "exact_level": exact,
+        "level": level,
+        "to_boundary": margin,
+        "fate": fate,
+    }
 
 
 def _rois(trace: Trace):

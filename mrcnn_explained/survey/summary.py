@@ -23,16 +23,16 @@ FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # image sizes to think of, times the one t
 KINDS = {"roi": "ROIs", "detection": "detections", "object": "objects"}
 EXTRAPOLATED = "Extrapolated: at another size the detector would propose other boxes."
 
-#: Another side of the molded picture, pixels → fields of the config, as `--size` sets them.
+#: Another side of the molded image, pixels → fields of the config, as `--size` sets them.
 AtSize = Callable[[int], dict[str, Any]]
 
 
 class Boxes(NamedTuple):
     """The boxes of one kind in a survey, n of them."""
 
-    side: np.ndarray  # float64 [n], pixels of the molded picture
+    side: np.ndarray  # float64 [n], pixels of the molded image
     level: np.ndarray  # int8 [n], 2…5
-    shape: np.ndarray  # int32 [n], row of Summary.shapes: the picture's
+    shape: np.ndarray  # int32 [n], row of Summary.shapes: the image's
     near: float  # share whose side lies within 10 % of a boundary; NaN where there is no box
     classes: dict[str, dict[int, int]]  # class → level → how many
 
@@ -40,17 +40,17 @@ class Boxes(NamedTuple):
 class Summary(NamedTuple):
     """A survey in numbers."""
 
-    pictures: int
-    broken: tuple[tuple[str, str], ...]  # pictures that could not be surveyed, and why
+    images: int
+    broken: tuple[tuple[str, str], ...]  # images that could not be surveyed, and why
     config: Config
     at_size: AtSize
-    shapes: tuple[tuple[int, int], ...]  # heights and widths of pictures as given, each once
+    shapes: tuple[tuple[int, int], ...]  # heights and widths of images as given, each once
     boxes: dict[str, Boxes]  # by kind: roi, detection, object
     fates: dict[int, dict[str, int]]  # of objects: level → found, or what lost them → how many
 
     @property
     def size(self) -> int:
-        """Side of the molded picture, pixels."""
+        """Side of the molded image, pixels."""
         return self.config.image_max_dim
 
     @property
@@ -65,7 +65,7 @@ class Summary(NamedTuple):
 
     @property
     def sizes(self) -> list[int]:
-        """Sides of the molded picture to think of, pixels, the one that ran among them."""
+        """Sides of the molded image to think of, pixels, the one that ran among them."""
         near = {max(64, round(self.size * factor / 64) * 64) for factor in FACTORS}
         return sorted(near | {self.size})
 
@@ -74,9 +74,9 @@ class Summary(NamedTuple):
         return level_shares(self.boxes[kind].level)
 
     def moved(self, kind: str, size: int, rounding: Rounding) -> dict[int, float]:
-        """The shares at another size of the molded picture, pixels, or another rounding.
+        """The shares at another size of the molded image, pixels, or another rounding.
 
-        Sides grow as the picture does that they lie on: its own height and width decide, see
+        Sides grow as the image does that they lie on: its own height and width decide, see
         stages/image.py. For ROIs and detections this is extrapolated.
         """
         boxes, side = self.boxes[kind], self.boxes[kind].side
@@ -91,15 +91,18 @@ class Summary(NamedTuple):
 
 
 def scale_of(shape: tuple[int, int], config: Config) -> float:
-    """Molded pixels per pixel of a picture of this height and width."""
+    """Molded pixels per pixel of an image of this height and width."""
     return mold_scale(
-        *shape, min_dim=config.image_min_dim, max_dim=config.image_max_dim,
-        min_scale=config.image_min_scale, mode=config.image_resize_mode,
-    )  # fmt: skip
+        *shape,
+        min_dim=config.image_min_dim,
+        max_dim=config.image_max_dim,
+        min_scale=config.image_min_scale,
+        mode=config.image_resize_mode,
+    )
 
 
 def levels_of(side: Any, rounding: Rounding) -> np.ndarray:
-    """The level that boxes of these sides, pixels of the molded picture, read."""
+    """The level that boxes of these sides, pixels of the molded image, read."""
     return LOWEST + np.digitize(side, level_boundaries(rounding=rounding))
 
 
@@ -109,7 +112,7 @@ def level_shares(level: np.ndarray) -> dict[int, float]:
 
 
 def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) -> Summary:
-    """Count a survey's parts, one a picture: `picture`, `error`, `shape`, `rows`.
+    """Count a survey's parts, one an image: `image`, `error`, `shape`, `rows`.
 
     config     that the survey ran with
     at_size    what another image size sets in it
@@ -117,11 +120,11 @@ def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) 
     kept = {kind: _Kept() for kind in KINDS}
     fates: dict[int, Counter[str]] = {level: Counter() for level in LEVELS}
     shapes: dict[tuple[int, int], int] = {}
-    pictures, broken = 0, []
+    images, broken = 0, []
     for part in parts:
-        pictures += 1
+        images += 1
         if part["error"]:
-            broken.append((part["picture"], part["error"]))
+            broken.append((part["image"], part["error"]))
             continue
         shape = shapes.setdefault(tuple(part["shape"]), len(shapes))
         for row in part["rows"]:
@@ -129,7 +132,7 @@ def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) 
             if row["kind"] == "object":
                 fates[row["level"]][row["fate"]] += 1
     boxes = {kind: of_kind.boxes() for kind, of_kind in kept.items()}
-    return Summary(pictures, tuple(broken), config, at_size, tuple(shapes), boxes, fates)
+    return Summary(images, tuple(broken), config, at_size, tuple(shapes), boxes, fates)
 
 
 class _Kept:
@@ -154,10 +157,10 @@ class _Kept:
 
 
 def advice(found: Summary) -> list[str]:
-    """What the numbers mean for the one who owns the pictures, in plain sentences."""
+    """What the numbers mean for the one who owns the images, in plain sentences."""
     kind = found.main
     if kind is None:
-        return ["There is no box in these pictures, so there is nothing to say about levels."]
+        return ["There is no box in these images, so there is nothing to say about levels."]
     boxes, shares = found.boxes[kind], found.shares(kind)
     yours = f"your {KINDS[kind]}" if kind == "object" else f"the {KINDS[kind]}"
     return [
@@ -181,7 +184,7 @@ def _spread(found, kind, yours, shares):
     (level, share), (second, more), *_ = sorted(shares.items(), key=lambda item: -item[1])
     if share >= 0.6:
         yield (
-            f"{share:.0%} of {yours} are {_between(level, found.rounding)} in the molded picture "
+            f"{share:.0%} of {yours} are {_between(level, found.rounding)} in the molded image "
             f"of {found.size} px: they all read P{level}."
         )
     elif share + more >= 0.9:
@@ -192,8 +195,9 @@ def _spread(found, kind, yours, shares):
     else:
         yield f"At {found.size} px {yours} use the pyramid: {_told(shares)}."
         return
-    other = {size: found.moved(kind, size, found.rounding)
-             for size in found.sizes if size != found.size}  # fmt: skip
+    other = {
+        size: found.moved(kind, size, found.rounding) for size in found.sizes if size != found.size
+    }
     size, best = min(other.items(), key=lambda item: max(item[1].values()))
     if max(best.values()) < share - 0.05:
         yield f"At {size} px they would spread: {_told(best)}." + (
@@ -249,7 +253,8 @@ def _lost(found):
             continue
         (where, number), *_ = lost.most_common(1)
         most = (
-            f"most of them ({number}) at {where}" if number > lost.total() / 2
+            f"most of them ({number}) at {where}"
+            if number > lost.total() / 2
             else f"the commonest cause, {number} of {lost.total()}, is {where}"
-        )  # fmt: skip
+        )
         yield f"{lost.total() / every:.0%} of the {every} objects of P{level} are lost, {most}."

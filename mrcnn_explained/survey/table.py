@@ -7,7 +7,7 @@ from mrcnn_explained.survey.summary import KINDS, LEVELS, Summary
 
 def survey_table(found: Summary) -> Table:
     """One row a kind of box: how many, the share of each level, the share near a boundary."""
-    title = f"{found.pictures} pictures, molded to {found.size} px, rounding {found.rounding!r}"
+    title = f"{found.images} images, molded to {found.size} px, rounding {found.rounding!r}"
     table = Table(title=title)
     for head in ("", "boxes", *(f"P{k}" for k in LEVELS), "near a boundary"):
         table.add_column(head, justify="right" if head else "left")

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
-from mrcnn_explained.files import whole_file
+from mrcnn_explained.files import atomic_write
 from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_sides
 from mrcnn_explained.report.page import as_base64
 from mrcnn_explained.report.write import png
@@ -39,7 +39,7 @@ def write_survey(
     write = _write_csv if kind == "csv" else _write_parquet
     write(job, folder, table)
     page = folder / "index.html"
-    with whole_file(page) as file:
+    with atomic_write(page) as file:
         file.write(printable(render(found, job)).encode())
     return found, [table, page]
 
@@ -47,40 +47,50 @@ def write_survey(
 def render(found: Summary, job: Job) -> str:
     """Return the page. Every name is escaped: one that holds HTML stays text."""
     environment = Environment(
-        loader=PackageLoader("mrcnn_explained", "survey"), autoescape=True,
+        loader=PackageLoader("mrcnn_explained", "survey"),
+        autoescape=True,
         undefined=StrictUndefined,
-    )  # fmt: skip
+    )
     numbers = {KINDS[kind]: found.shares(kind) for kind in KINDS}
     figures = [("Which level do they read?", plot_level_shares(numbers).figure)]
     if main := found.main:
         name = KINDS[main]
         figures += [
-            ("How large are they? Dotted: the level boundaries.",
-             plot_sides(found.boxes, rounding=found.rounding)),
+            (
+                "How large are they? Dotted: the level boundaries.",
+                plot_sides(found.boxes, rounding=found.rounding),
+            ),
             (_moved_caption(main), plot_level_shares(_moved(found, main)).figure),
-            (f"The {name} by class, the commonest first.",
-             plot_classes(found.boxes[main].classes).figure),
-        ]  # fmt: skip
+            (
+                f"The {name} by class, the commonest first.",
+                plot_classes(found.boxes[main].classes).figure,
+            ),
+        ]
     return environment.get_template("survey.html").render(
-        job=job, found=found, advice=advice(found), version=__version__,
+        job=job,
+        found=found,
+        advice=advice(found),
+        version=__version__,
         counts={KINDS[kind]: len(found.boxes[kind].side) for kind in KINDS},
         figures=[{"caption": caption, "png": as_base64(png(drawn))} for caption, drawn in figures],
-    )  # fmt: skip
+    )
 
 
 def _moved(found, kind):
     """What a row is called → its shares, for every size and rounding to think of."""
     return {
-        f"{size} px, {rounding}{', as it ran' if (size, rounding) == ran else ''}":
-        found.moved(kind, size, rounding)
+        f"{size} px, {rounding}{', as it ran' if (size, rounding) == ran else ''}": found.moved(
+            kind, size, rounding
+        )
         for ran in [(found.size, found.rounding)]
-        for size in found.sizes for rounding in ("round", "floor")
-    }  # fmt: skip
+        for size in found.sizes
+        for rounding in ("round", "floor")
+    }
 
 
 def _moved_caption(kind):
     caption = (
-        f"The {KINDS[kind]} at other image sizes and roundings, each picture scaled as it would be."
+        f"The {KINDS[kind]} at other image sizes and roundings, each image scaled as it would be."
     )
     return caption if kind == "object" else f"{caption} {EXTRAPOLATED}"
 
@@ -91,7 +101,7 @@ def _rows(job, folder):
 
 
 def _write_csv(job: Job, folder: Path, path: Path) -> None:
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
         writer.writeheader()
@@ -111,6 +121,6 @@ def _write_parquet(job: Job, folder: Path, path: Path) -> None:
         **dict.fromkeys(("side", "exact_level", "to_boundary"), pa.float64()),
     }
     schema = pa.schema(kinds)
-    with whole_file(path) as file, pq.ParquetWriter(file, schema) as writer:
+    with atomic_write(path) as file, pq.ParquetWriter(file, schema) as writer:
         for part in read_parts(job, folder):
             writer.write_table(pa.Table.from_pylist(part["rows"], schema))

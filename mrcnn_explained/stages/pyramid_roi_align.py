@@ -1,0 +1,54 @@
+"""Stages 7 to 9 together: what Matterport's code calls PyramidROIAlign.
+
+The model runs it twice: 7x7 for the box head on the ROIs, 14x14 for the mask head on the
+detections, so the mask of an object may come from another level than its class
+(deviation 11).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from jaxtyping import Float, Float32
+
+from mrcnn_explained.stages.crops import LevelCrops, crop_levels
+from mrcnn_explained.stages.levels import LevelAssignment, Rounding, assign_levels
+from mrcnn_explained.stages.reorder import Reordered, reorder
+
+
+class PyramidROIAlign(NamedTuple):
+    """The results of the three stages."""
+
+    levels: LevelAssignment
+    crops: LevelCrops
+    reordered: Reordered
+
+
+def call(name: str, stage: Callable[..., Any], /, *inputs: Any, **settings: Any) -> Any:
+    """Call a stage: the plainest of runners (runner.py)."""
+    return stage(*inputs, **settings)
+
+
+def pyramid_roi_align(
+    rois: Float32[tf.Tensor, "B N 4"],
+    image_shape: Float[tf.Tensor, "2"],
+    maps: Sequence[Float32[tf.Tensor, "B _ _ F"]],
+    *,
+    pool_size: int = 7,
+    rounding: Rounding = "round",
+    run: Callable[..., Any] = call,
+    names: str = "{}",
+) -> PyramidROIAlign:
+    """Find each ROI's level, crop it there, and put the crops in the order of the ROIs.
+
+    rois           normalised
+    image_shape    (H, W) of the molded image, pixels
+    maps           P2…P5, finest first
+    run            calls each stage, by its name in the trace: `names` says what stands before it
+    """
+    levels = run(names.format("levels"), assign_levels, rois, image_shape, rounding=rounding)
+    crops = run(
+        names.format("crops"), crop_levels, rois, levels.roi_level, maps, pool_size=pool_size
+    )
+    reordered = run(names.format("reordered"), reorder, crops.ix, crops.pooled, tf.shape(rois)[:2])
+    return PyramidROIAlign(levels, crops, reordered)

@@ -1,0 +1,193 @@
+"""The commands train and evaluate, from arguments to files."""
+
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import make_tiny_model
+
+from cli.test_cli import run
+from mrcnn_explained.config import Config
+from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.training.run import load_imagenet
+from mrcnn_explained.training.run_folder import check_run, read_settings
+from mrcnn_explained.weights.presets import save_preset
+
+SMALL = {
+    "backbone_width": 4, "top_down_pyramid_size": 8, "rpn_channels": 8,
+    "fpn_classif_fc_layers_size": 16, "mask_channels": 8, "pre_nms_limit": 200,
+    "post_nms_rois_training": 40, "post_nms_rois_inference": 20, "train_rois_per_image": 12,
+    "rpn_train_anchors_per_image": 32,
+}  # fmt: skip
+FAST = ["--size", 128, "--batch", 2, "--count", 40, "--checkpoint-every", 2]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "small.json").write_text(json.dumps(SMALL))
+    out = folder / "out"
+    arguments = ["train", *FAST, "--config", folder / "small.json", "--out", out]
+    result = run(
+        *arguments, "--steps", 2, "--tensorboard", "--images-every", 2, "--validation", 2,
+        "--validate-every", 2,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return out, arguments, result.output
+
+
+@pytest.mark.slow
+def test_train_writes_a_run(trained):
+    out, _, text = trained
+    for name in ("checkpoint.npz", "log.csv", "config.json", "weights.h5"):
+        assert (out / name).is_file() and name in text
+    assert (out / "step-000002.png").is_file() and list((out / "tensorboard").iterdir())
+    lines = (out / "log.csv").read_text().splitlines()
+    assert len(lines) == 3 and "val_mrcnn_mask_loss" in lines[0]
+    assert json.loads((out / "config.json").read_text())["num_classes"] == 10
+
+
+@pytest.mark.slow
+def test_deterministic_runs_agree_to_the_last_bit(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    for name in ("first", "second"):  # each in a process of its own: it holds for the whole one
+        subprocess.run(
+            [sys.executable, "-m", "mrcnn_explained", "train", *map(str, FAST), "--config",
+             tmp_path / "small.json", "--out", tmp_path / name, "--steps", "2",
+             "--deterministic"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    first, second = (np.load(tmp_path / n / "checkpoint.npz") for n in ("first", "second"))
+    assert first.files == second.files
+    for key in first.files:
+        np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+
+
+@pytest.mark.slow
+def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(trained):
+    _out, arguments, _ = trained
+    for more, message in (
+        (["--steps", 2], "holds a run already"),
+        (["--steps", 4, "--resume"], "another plan: steps 2 there, 4 here"),
+    ):
+        result = run(*arguments, *more)
+        assert result.exit_code and re.search(message, str(result.exception))
+    assert run(*arguments, "--steps", 2, "--resume").exit_code == 0
+
+
+@pytest.mark.slow
+def test_evaluate_measures_what_was_trained(trained, tmp_path):
+    out, _, _ = trained
+    result = run(
+        "evaluate", "--weights", out / "weights.h5", "--count", 2, "--json", tmp_path / "a.json",
+        "--curve", tmp_path / "a.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    assert "proposals find" in result.output and (tmp_path / "a.png").is_file()
+    assert json.loads((tmp_path / "a.json").read_text())["images"] == 2
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_a_preset(tmp_path):
+    model = make_tiny_model(num_classes=10, train_rois_per_image=12)
+    save_preset(tmp_path / "p.npz", model.config, {n: v.numpy() for n, v in model.weights.items()})
+    result = run(
+        "train", *FAST, "--weights", tmp_path / "p.npz", "--steps", 1, "--out", tmp_path / "run",
+        "--layers", "heads",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    from mrcnn_explained.training.trainer import read_checkpoint
+
+    _, arrays = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
+    kernel = model.weights["res2a_branch2a/kernel"].numpy().astype(np.float16)
+    np.testing.assert_array_equal(arrays["weights/res2a_branch2a/kernel"], kernel)
+
+
+def test_settings_from_a_file(tmp_path):
+    path = tmp_path / "a.json"
+    for text, message in (
+        ("x", "is not JSON"),
+        ("[1]", "holds a list, not config fields"),
+        ('{"depth": 3}', r"\['depth'\] are no fields of the config"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_settings(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_settings(tmp_path / "none.json")
+    path.write_text('{"num_classes": 3}')
+    assert read_settings(path) == {"num_classes": 3}
+
+
+def test_folders_of_runs(tmp_path):
+    check_run(tmp_path / "new", resume=False)
+    with pytest.raises(ValueError, match="holds no checkpoint to go on with"):
+        check_run(tmp_path, resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file; --out must be a folder"):
+        check_run(tmp_path / "file", resume=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--dataset", "coco"], "needs the folder of annotations/"),
+        (["train", "--dataset", "via", "no.json"], "no.json cannot be read"),
+        (["evaluate", "--dataset", "shapes", "x"], "takes no source"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_before_tensorflow(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code and message in str(result.exception)
+
+
+class TestImageNet:
+    """Keras' ResNet50 as it is made, with random weights in place of the download."""
+
+    @pytest.fixture
+    def keras_resnet(self, monkeypatch):
+        make = keras.applications.ResNet50
+        made = make(weights=None, include_top=False)
+        monkeypatch.setattr(keras.applications, "ResNet50", lambda **_: made)
+        return made
+
+    @staticmethod
+    def model():
+        return MaskRCNN(Config.slim(backbone="resnet50", backbone_width=64))
+
+    @pytest.mark.slow
+    def test_each_layer_comes_home(self, keras_resnet):
+        rng = np.random.default_rng(0)
+        for variable in keras_resnet.weights:
+            variable.assign(rng.normal(size=variable.shape))
+        model = self.model()
+        with pytest.warns(UserWarning, match="turned round for RGB"):
+            load_imagenet(model)
+        for theirs, ours in (
+            ("conv2_block1_0_conv", "res2a_branch1"), ("conv2_block1_1_conv", "res2a_branch2a"),
+            ("conv2_block1_0_bn", "bn2a_branch1"), ("conv2_block1_3_conv", "res2a_branch2c"),
+            ("conv3_block4_2_conv", "res3d_branch2b"), ("conv4_block6_3_bn", "bn4f_branch2c"),
+            ("conv5_block3_1_bn", "bn5c_branch2a"), ("conv1_bn", "bn_conv1"),
+        ):  # fmt: skip
+            for value in keras_resnet.get_layer(theirs).weights:
+                ours_value = model.weights[f"{ours}/{value.name}"].numpy()
+                np.testing.assert_array_equal(ours_value, value.numpy(), err_msg=theirs)
+        stem = keras_resnet.get_layer("conv1_conv").kernel.numpy()
+        np.testing.assert_array_equal(model.weights["conv1/kernel"][:, :, 0], stem[:, :, 2])
+
+    def test_without_a_network_it_says_so(self, monkeypatch):
+        def fails(**_):
+            raise OSError("no route to host")
+
+        monkeypatch.setattr(keras.applications, "ResNet50", fails)
+        with pytest.raises(InputError, match=r"cannot be had: no route to host.*"):
+            load_imagenet(self.model())
+
+    def test_only_what_fits_is_filled(self):
+        with pytest.raises(InputError, match="a resnet50 of width 64; the config says"):
+            load_imagenet(MaskRCNN(Config.slim()))

@@ -1,0 +1,326 @@
+"""Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
+
+import re
+from importlib import resources
+
+import numpy as np
+import pytest
+from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
+
+from explorers.test_explorers import EXPLORERS, make
+from mrcnn_explained.report.explorable import _portable
+from mrcnn_explained.report.page import as_base64
+from mrcnn_explained.scenes.scene import panel
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; ends where it is installed"),
+]
+
+SETUP = """
+from mrcnn_explained import MaskRCNN, load_image
+from mrcnn_explained.media.images import demo_image
+trace = MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
+"""
+TRAINING = """
+from mrcnn_explained.data.pipeline import batches
+from mrcnn_explained.data.shapes import ShapesDataset
+from mrcnn_explained.explorers.training import TrainingExplorer
+model = MaskRCNN.from_preset("shapes")
+batch = next(iter(batches(ShapesDataset(4, seed=7), model.config, batch_size=2, shuffle=False)))
+TrainingExplorer(model.training_trace(batch), model.config)
+"""
+NAMES = [*EXPLORERS, "training"]
+CANVAS = {"rpn": 1}  # the panel that can be clicked, where it is not the first
+
+
+@pytest.fixture(scope="module")
+def lab_and_browser(tmp_path_factory):
+    from conftest import free_port
+    from playwright.sync_api import sync_playwright
+
+    lab = Lab(tmp_path_factory.mktemp("lab"), free_port())
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            yield lab, browser
+            browser.close()
+    finally:
+        lab.close()
+
+
+@pytest.fixture(scope="module", params=["first"])
+def page(request, lab_and_browser):
+    cells = [SETUP] + [
+        f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
+        for module, name in EXPLORERS.items()
+    ]
+    cells.append(TRAINING)
+    return Page(lab_and_browser[1], lab_and_browser[0], request.param, cells)
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """The same explorers in this process, beside those in the browser."""
+    there: dict = {}
+    exec(SETUP, there)
+    found = {name: make(name, there["trace"]) for name in EXPLORERS}
+    *head, last = TRAINING.strip().split("\n")
+    exec("\n".join(head), there)
+    return {**found, "training": eval(last, there)}
+
+
+def view_of(page, name):
+    view = page.explorer(NAMES.index(name))
+    view.scroll_into_view_if_needed()
+    return view
+
+
+def control_of(view, text):
+    box = view.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
+    return box.locator(".widget-inline-hbox").filter(
+        has=view.page.locator("label", has_text=re.compile(f"^{re.escape(text)}$"))
+    )
+
+
+def lines(view):
+    return [text.replace("\xa0", " ") for text in view.locator(".mx-line").all_inner_texts()]
+
+
+def told(explorer, name):
+    """What is written below; without times, which no two runs share."""
+    return (
+        [re.sub(r"[0-9.]+ ms", "", text) for text in explorer] if name == "box_head" else explorer
+    )
+
+
+def image(view):
+    return view.evaluate("v => [...v.querySelectorAll('canvas')].map(c => c.toDataURL()).join()")
+
+
+def scene(explorer):
+    return repr(explorer.view.scene["panels"])
+
+
+def first_row(panel, frame):
+    """Where the first box or dot that can be chosen is, in pixels of its canvas."""
+    kind, group = next(
+        (kind, g) for kind in ("boxes", "points") for g in panel.get(kind, []) if g["rows"]
+    )
+    data = np.frombuffer(group["data"], np.float32)
+    x, y = data[:2] if kind == "points" else ((data[1] + data[3]) / 2, (data[0] + data[2]) / 2)
+    left, top, right, bottom = panel["extent"]
+    share = {"x": (x - left) / (right - left), "y": (y - top) / (bottom - top)}
+    sides = {"x": frame["width"], "y": frame["height"]}
+    return {axis: float(np.clip(share[axis], 0.01, 0.99)) * sides[axis] for axis in "xy"}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "box_head"])
+def test_keys_and_clicks_select(page, ours, name):
+    view = view_of(page, name)
+    canvas = view.locator("canvas").nth(CANVAS.get(name, 0))
+    page.changed(view, lambda: canvas.press("ArrowRight"))
+    chosen = int(view.get_attribute("data-selected"))
+    assert chosen >= 0
+    page.changed(view, lambda: canvas.press("ArrowRight"))
+    assert int(view.get_attribute("data-selected")) > chosen
+    page.changed(view, lambda: canvas.press("Escape"))
+    assert view.get_attribute("data-selected") == "-1"
+    place = first_row(ours[name].view.scene["panels"][CANVAS.get(name, 0)], canvas.bounding_box())
+    tip = view.locator(".mx-tip").nth(CANVAS.get(name, 0))
+    canvas.hover(position=place)
+    if ours[name].view.scene.get("tips"):
+        assert tip.inner_text() in ours[name].view.scene["tips"].values()
+    page.changed(view, lambda: canvas.click(position=place))
+    assert int(view.get_attribute("data-selected")) >= 0
+    page.changed(view, lambda: canvas.press("Escape"))
+    assert view.get_attribute("data-selected") == "-1"
+
+
+def move(there, control):
+    """Move a control in the browser and its twin here: to the next choice, or to an end."""
+    if hasattr(control, "options"):
+        control.index = (control.index + 1) % len(control.options)
+        there.locator("select").select_option(index=control.index)
+    elif hasattr(control, "placeholder"):
+        control.value = "40, 30, 300, 400"
+        there.locator("input").fill(control.value)
+        there.locator("input").press("Enter")
+    else:
+        up = control.value < control.max
+        control.value = control.max if up else control.min
+        there.locator(".noUi-handle").press("End" if up else "Home")
+
+
+@pytest.mark.parametrize("page", ["controls"], indirect=True)  # one that nobody has touched
+@pytest.mark.parametrize("name", NAMES)
+def test_every_control_runs_the_stage_again(page, ours, name):
+    view, explorer = view_of(page, name), ours[name]
+    assert told(lines(view), name) == told(explorer.text, name)
+    for control in explorer.settings.values():
+        before, scene_before = image(view), scene(explorer)
+        if hasattr(control, "min") and control.min == control.max:
+            continue
+        page.changed(view, lambda c=control: move(control_of(view, c.description), c))
+        page.settled(view)
+        assert told(lines(view), name) == told(explorer.text, name), control.description
+        if scene(explorer) != scene_before or control is explorer.settings.get(explorer.fades):
+            assert image(view) != before, control.description
+
+
+DRAW = """
+async ([source, values]) => {
+  const { default: explorer } = await import("data:text/javascript;base64," + source);
+  const model = { values, heard: {}, get: (name) => values[name],
+                  on: (event, call) => { model.heard[event] = call; },
+                  set: (name, value) => { values[name] = value; }, save_changes: () => {} };
+  const element = document.body.appendChild(document.createElement("div"));
+  explorer.render({ model, el: element });
+  window.shown = (threshold) => {
+    values.threshold = threshold;
+    model.heard["change:threshold"]();
+    const canvas = element.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return [...data].filter((_, i) => i % 4 === 3);
+  };
+  window.reached = (times) => Array.from({ length: times }, () => {
+    const event = new KeyboardEvent("keydown", { key: "ArrowRight" });
+    element.querySelector("canvas").dispatchEvent(event);
+    return values.selected;
+  });
+}
+"""
+
+
+@pytest.mark.parametrize("threshold", [0.25, 0.7, "a value that occurs"])
+def test_the_browser_cuts_a_mask_as_the_stage_does(lab_and_browser, ours, threshold):
+    """A pixel of the canvas for a pixel of the mask, so that both can be compared."""
+    explorer = ours["mask_head"]
+    if isinstance(threshold, str):  # that pixel belongs to the object
+        values = np.sort(np.frombuffer(explorer.view.maps["grown"]["data"], np.float64))
+        threshold = float(values[np.searchsorted(values, 0.5)])
+    explorer.settings["threshold"].value = threshold
+    (over,) = (p for p in explorer.view.scene["panels"][0]["images"] if "tint" in p)
+    x1, y1, x2, y2 = (int(v) for v in over["extent"])
+    small = panel("", over["extent"], width=x2 - x1, images=[{**over, "alpha": 1}])
+    shown, _ = drawn_at(lab_and_browser[1], explorer, small, threshold)
+    expected = explorer.result[y1:y2, x1:x2]
+    assert 0 < expected.sum() < expected.size
+    np.testing.assert_array_equal(np.reshape(shown, expected.shape) == 255, expected)
+
+
+@pytest.mark.parametrize("place", [0, 20, 59, "nowhere"])
+def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place):
+    """At the score of an anchor, as float32 has it, that one is the last of those drawn."""
+    explorer = ours["rpn"]
+    explorer.settings["score"].value = 0.0
+    best = explorer.trace.rpn.rpn_class[0].numpy()[explorer.result, 1]
+    threshold = 1.0 if place == "nowhere" else float(np.nextafter(float(best[place]), 1))
+    explorer.settings["score"].value = threshold
+    (group,) = (g for g in explorer.view.scene["panels"][1]["boxes"] if g["rows"])
+    rows = np.frombuffer(group["rows"], np.int32)
+    number = min(len(explorer.result), len(rows))
+    assert number == (0 if place == "nowhere" else place + 1)
+    assert rows[:number].tolist() == explorer.result[:number].tolist()
+    # The worst is the first one here, so that a row cannot pass for another.
+    apart = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
+    worst_first = {
+        "data": apart.astype(np.float32).tobytes(), "rows": rows[::-1].tobytes(),
+        "worth": np.frombuffer(group["worth"], np.float32)[::-1].tobytes(),
+    }  # fmt: skip
+    small = panel("", (0, 0, 10 * len(apart), 6), width=10 * len(apart),
+                  boxes=[{**group, **worst_first}])  # fmt: skip
+    shown, reached = drawn_at(lab_and_browser[1], explorer, small, threshold)
+    inked = np.reshape(shown, [6, len(apart), 10]).any(axis=(0, 2))
+    np.testing.assert_array_equal(inked[::-1], np.arange(len(apart)) < number)
+    assert reached == set(explorer.result[:number].tolist())
+
+
+def drawn_at(browser, explorer, one, threshold):
+    """A panel that explorer.js draws for a view with a threshold: the alpha of each pixel, and
+    the rows that arrow keys come to."""
+    source = (resources.files("mrcnn_explained.explorers") / "explorer.js").read_bytes()
+    values = {
+        "scene": {"panels": [one], "stamp": 1}, "maps": explorer.view.maps, "selected": -1,
+        "threshold": 0.0, "opacity": 1.0,
+    }  # fmt: skip
+    page = browser.new_page()
+    page.evaluate(DRAW, [as_base64(source), _portable(values)])
+    shown = page.evaluate("threshold => window.shown(threshold)", threshold)
+    reached = page.evaluate("() => window.reached(70)")
+    page.close()
+    return shown, set(reached) - {-1}
+
+
+def test_a_box_is_drawn_with_the_mouse(page):
+    view = view_of(page, "levels")
+    view.locator("canvas").first.scroll_into_view_if_needed()
+    frame = view.locator("canvas").first.bounding_box()
+    mouse = page.page.mouse
+
+    def drag():
+        mouse.move(frame["x"] + 150, frame["y"] + 150)
+        mouse.down()
+        mouse.move(frame["x"] + 350, frame["y"] + 350, steps=4)
+        mouse.up()
+
+    page.changed(view, drag)
+    page.page.wait_for_timeout(500)
+    assert lines(view)[-1].startswith("Your box: ") and "a side of 255.5 px" in lines(view)[-1]
+
+
+def test_several_views_share_one_selection(lab_and_browser):
+    """A ROI that is clicked on the image is chosen on its level, crop, way back and classes."""
+    names = ("levels", "crops", "reorder", "detections", "mask_head")
+    cells = [SETUP + "from mrcnn_explained.explorers.explorer import Selection\nroi = Selection()"]
+    cells += [
+        f"from mrcnn_explained.explorers.{name} import {EXPLORERS[name]}\n"
+        f"{EXPLORERS[name]}(trace, selection=roi)" for name in names
+    ]  # fmt: skip
+    lab, browser = lab_and_browser
+    page = Page(browser, lab, "shared", cells)
+    views = [page.explorer(i) for i in range(len(names))]
+    there: dict = {}
+    exec(SETUP, there)
+    roi = int(there["trace"].detections.detection_roi[0, 1])
+    canvas = views[0].locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    for _ in range(roi + 1):
+        page.changed(views[0], lambda: canvas.press("ArrowRight"))
+    for view in views:
+        page.settled(view)
+        assert view.get_attribute("data-selected") == str(roi)
+    told = [lines(view) for view in views]
+    assert told[0][-1].startswith(f"ROI {roi}: ") and told[3][-1].startswith(f"ROI {roi}: ")
+    assert f"ROI {roi} reads P" in views[1].locator(".mx-title").first.text_content()
+    assert views[4].locator(".mx-title").first.text_content().startswith("Detection 1: ")
+    assert page.errors == [] and page.outside == []
+
+
+def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):
+    lab, browser = lab_and_browser
+    made = "from mrcnn_explained.explorers.levels import LevelsExplorer\nx = LevelsExplorer(trace)"
+    page = Page(browser, lab, "twice", [SETUP, made, "x", "x"])
+
+    def none_drawn(view):
+        handle = control_of(view, "ROIs drawn").locator(".noUi-handle")
+        page.changed(view, lambda: handle.press("Home"))
+        page.settled(view)
+
+    first, second = page.explorer(0), page.explorer(1)
+    none_drawn(first)
+    assert image(first) == image(second)
+    page.page.evaluate(RESTART)
+    page.page.evaluate(RUN)
+    page.page.wait_for_function("() => document.querySelectorAll('.mx[data-stamp]').length === 2")
+    page.settled(page.explorer(0))
+    before = image(page.explorer(0))
+    none_drawn(page.explorer(0))
+    assert image(page.explorer(0)) != before
+    assert page.errors == [] and page.outside == []
+
+
+def test_nothing_went_wrong_and_nothing_left_the_machine(page):
+    for number in range(len(NAMES)):
+        page.explorer(number)
+    assert page.errors == [] and page.outside == []

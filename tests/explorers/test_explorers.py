@@ -1,0 +1,390 @@
+"""Explorers: what they draw is what the stage function returns for the settings chosen."""
+
+import importlib
+import importlib.resources
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import close, make_tiny_model, noise_image
+
+from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.explorers.explorer import Selection
+from mrcnn_explained.explorers.training import TrainingExplorer
+from mrcnn_explained.stages.anchors import pyramid_anchors
+from mrcnn_explained.stages.detections import select_detections
+from mrcnn_explained.stages.instances import full_mask
+from mrcnn_explained.stages.levels import assign_levels
+from mrcnn_explained.stages.proposals import propose
+
+EXPLORERS = {
+    "anchors": "AnchorsExplorer", "rpn": "RpnExplorer", "proposals": "ProposalsExplorer",
+    "levels": "LevelsExplorer", "crops": "CropsExplorer", "reorder": "ReorderExplorer",
+    "box_head": "TimeDistributedExplorer", "detections": "DetectionsExplorer",
+    "mask_head": "MaskExplorer",
+}  # fmt: skip
+
+
+def make(name, trace, **options):
+    module = importlib.import_module(f"mrcnn_explained.explorers.{name}")
+    return getattr(module, EXPLORERS[name])(trace, **options)
+
+
+@pytest.fixture(scope="module")
+def trace(tiny_model):
+    """A run that finds something: noise finds what no threshold holds back."""
+    model = tiny_model.with_config(detection_min_confidence=0.0)
+    return model.trace([noise_image(100, 128, seed=1), noise_image(90, 60, seed=2)])
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.parametrize("image", [0, 1])
+def test_every_control_draws_anew(trace, name, image):
+    explorer = make(name, trace, image=image)
+    for control in explorer.settings.values():
+        stamp = explorer.view.scene["stamp"]
+        if hasattr(control, "options"):
+            choices = [o[1] if isinstance(o, tuple) else o for o in control.options]
+            control.value = next(c for c in choices if c != control.value)
+        elif hasattr(control, "placeholder"):
+            control.value = "1, 2, 30, 40"
+        elif control.min < control.max:
+            control.value = control.min if control.value != control.min else control.max
+        else:
+            continue
+        if control is explorer.settings.get(explorer.fades):
+            assert explorer.view.scene["stamp"] == stamp  # the browser does it alone
+        else:
+            assert explorer.view.scene["stamp"] > stamp, control.description
+    assert explorer.view.scene["panels"] and explorer.text
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
+    trace.save(tmp_path / "run.npz")
+    assert make(name, Trace.load(tmp_path / "run.npz")).text == make(name, trace).text or (
+        name == "box_head"  # tells times
+    )
+
+
+@pytest.fixture(scope="module")
+def nothing_found(tiny_model):
+    model = tiny_model.with_config(detection_min_confidence=1.0)
+    return model.trace(noise_image(64, 64), rois=[[5, 5, 40, 50]])
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_an_image_without_anything(nothing_found, name):
+    explorer = make(name, nothing_found)
+    assert explorer.text or explorer.view.scene["panels"]
+
+
+def test_an_image_that_is_not_there(trace):
+    with pytest.raises(InputError, match="image is 2; the trace holds 2: give 0 to 1"):
+        make("levels", trace, image=2)
+
+
+def test_levels_are_the_stage_functions(trace):
+    explorer = make("levels", trace, image=1)
+    explorer.settings["rounding"].value = "floor"
+    explorer.settings["canonical_side"].value = 112
+    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    shape = explorer.pixels.shape[:2]
+    own = norm_boxes(tf.constant([[10.0, 20.0, 60.0, 100.0]]), shape)
+    rois = tf.concat([trace.proposals.rpn_rois[1], own], 0)[None]
+    expected = assign_levels(
+        rois, tf.constant(shape, tf.float32), rounding="floor", canonical_side=112.0
+    )
+    np.testing.assert_array_equal(explorer.result.roi_level, expected.roi_level)
+    k = int(expected.roi_level[0, -1])
+    assert f": P{k}." in explorer.text[-1] and explorer.text[-1].startswith("Your box")
+
+
+def test_a_box_can_be_typed_and_told_beside_a_roi(trace):
+    selection = Selection()
+    explorer = make("levels", trace, selection=selection)
+    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    assert explorer.settings["box"].value == "10, 20, 60, 100"
+    drawn = explorer.text
+    explorer.settings["box"].value = ""
+    explorer.settings["box"].value = "10,20,60,1e2"
+    assert explorer.text == drawn and drawn[-1].startswith("Your box")
+    assert selection.roi == -1  # it is no ROI of the run
+    explorer.view.selected = 1
+    assert explorer.text[-1].startswith("ROI 1: ") and selection.roi == 1
+    for wrong in ("10, 20, 60", "a, b, c, d", "60, 20, 10, 100", "nan, 1, 2, 3"):
+        explorer.settings["box"].value = wrong
+        assert "expected" in explorer.text[-1] and explorer.view.scene["panels"]
+    explorer.view.drawn = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
+    assert explorer.settings["box"].value == "nan, 1, 2, 3"
+
+
+def test_proposals_are_the_stage_functions(trace):
+    explorer = make("proposals", trace, image=1)
+    explorer.settings["nms_threshold"].value = 0.3
+    c = trace.config
+    expected = propose(
+        trace.rpn.rpn_class[1:], trace.rpn.rpn_bbox[1:], trace.anchors.boxes, nms_threshold=0.3,
+        count=c.post_nms_rois_inference, pre_nms_limit=c.pre_nms_limit, std_dev=c.rpn_bbox_std_dev,
+    )  # fmt: skip
+    by = expected.nms.suppressed_by[0].numpy()
+    np.testing.assert_array_equal(explorer.result.nms.suppressed_by[0], by)
+    assert explorer.text[1] == f"{(by >= 0).sum()} suppressed"
+    loser = int(np.flatnonzero(by >= 0)[0])
+    explorer.view.selected = loser
+    assert f"was suppressed by candidate {by[loser]} " in explorer.text[-1]
+
+
+def test_detections_are_the_stage_functions(trace):
+    explorer = make("detections", trace)
+    explorer.settings["nms_threshold"].value = 0.9
+    c, shape = trace.config, explorer.pixels.shape[:2]
+    window = norm_boxes(tf.constant(trace.image.window[:1], tf.float32), shape)
+    expected = select_detections(
+        trace.proposals.rpn_rois[:1], trace.box_head.mrcnn_class[:1],
+        trace.box_head.mrcnn_bbox[:1], window, min_confidence=0.0, nms_threshold=0.9,
+        max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
+    )  # fmt: skip
+    # A graph may round the last bit of a box another way.
+    close(explorer.result.detections, expected.detections, relative=1e-6)
+    np.testing.assert_array_equal(explorer.result.kept, expected.kept)
+
+
+def test_anchors_are_the_stage_functions(trace):
+    explorer = make("anchors", trace)
+    explorer.settings["factor"].value = 2.0
+    c = trace.config
+    expected = pyramid_anchors(
+        explorer.pixels.shape[:2], scales=[2 * s for s in c.rpn_anchor_scales],
+        ratios=c.rpn_anchor_ratios, strides=c.backbone_strides,
+    )  # fmt: skip
+    np.testing.assert_array_equal(explorer.result.boxes_px, expected.boxes_px)
+
+
+def test_masks_are_the_stage_functions(trace):
+    explorer = make("mask_head", trace)
+    explorer.settings["threshold"].value = 0.4
+    detection = trace.instances.detection[0].tolist().index(0)
+    box = trace.instances.rois[0][detection]
+    soft = trace.mask_head.class_mask[0, 0].numpy()
+    expected = full_mask(soft, box, trace.image.original[0].shape[:2], 0.4)
+    np.testing.assert_array_equal(explorer.result, expected)
+
+
+def test_a_crop_is_that_of_the_model_on_its_own_level(trace):
+    explorer = make("crops", trace)
+    level = int(trace.levels.roi_level[0, 3])
+    explorer.view.selected = 3
+    assert explorer.settings["roi"].value == 3
+    got = explorer.result[level].pooled[0][0]
+    np.testing.assert_allclose(got, trace.reordered.pooled[0, 3], rtol=1e-5, atol=1e-6)
+
+
+def test_the_reorder_breaks_where_the_keys_run_out(trace):
+    explorer = make("reorder", trace)
+    explorer.settings["images"].value = 2
+    assert explorer.result.home.numpy().all() and "Every crop is home." in explorer.text
+    explorer.settings["gap"].value = 50_000
+    assert explorer.result.home.numpy().sum() > 0 and "Every crop is home." in explorer.text
+    explorer.settings["gap"].value = 100_000
+    assert "crops came to a wrong ROI" in explorer.text[-1]
+    explorer.settings["images"].value = 1
+    assert "Every crop is home." in explorer.text
+
+
+def test_one_selection_for_several(trace):
+    selection = Selection()
+    first, second = (make(n, trace, selection=selection) for n in ("levels", "detections"))
+    first.view.selected = 2
+    assert second.view.selected == 2 and second.text[-1].startswith("ROI 2: ")
+
+
+def test_a_roi_that_is_selected_is_followed_to_its_mask(trace):
+    selection = Selection()
+    explorer = make("mask_head", trace, selection=selection)
+    selection.roi = int(trace.detections.detection_roi[0, 1])
+    assert explorer.settings["detection"].value == 1
+    outside = set(range(len(trace.proposals.rpn_rois[0]))) - set(
+        trace.detections.detection_roi[0].numpy().tolist()
+    )
+    selection.roi = outside.pop()  # no detection: the mask stays
+    assert explorer.settings["detection"].value == 1
+
+
+@pytest.mark.slow
+def test_a_name_that_holds_html_stays_text(tiny_model):
+    names = ("BG", "<b>x</b>", *(f"c{k}" for k in range(2, tiny_model.config.num_classes)))
+    model = tiny_model.with_config(class_names=names, detection_min_confidence=0.0)
+    explorer = make("mask_head", model.trace(noise_image(100, 128, seed=1)))
+    options = explorer.settings["class_id"].options
+    assert ("<b>x</b>", 1) in options  # the view writes with textContent alone
+    source = (importlib.resources.files("mrcnn_explained.explorers") / "explorer.js").read_text()
+    assert "innerHTML" not in source and "http" not in source
+
+
+@pytest.fixture(scope="module")
+def step(tiny_model):
+    from mrcnn_explained.data.pipeline import batches
+    from mrcnn_explained.data.shapes import ShapesDataset
+    from mrcnn_explained.detector.model import MaskRCNN
+
+    config = tiny_model.config.replace(
+        num_classes=10, class_names=tuple(ShapesDataset(0).class_names)
+    )
+    model = MaskRCNN(config)
+    batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
+    return model.training_trace(batch), config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["anchors", "ROIs"])
+@pytest.mark.parametrize("loss", ["class", "box"])
+def test_terms_are_the_losses(step, what, loss):
+    explorer = TrainingExplorer(*step, image=1)
+    explorer.settings["what"].value, explorer.settings["loss"].value = what, loss
+    name = ("rpn" if what == "anchors" else "mrcnn") + (
+        "_class_loss" if loss == "class" else "_bbox_loss"
+    )
+    found = getattr(step[0].losses, name)
+    terms = found.terms[1].numpy().reshape(len(found.counted[1]), -1).sum(axis=1)
+    for row, term in explorer.result.items():
+        assert term == pytest.approx(terms[row], abs=1e-6)
+    assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"
+
+
+@pytest.mark.parametrize("way", ["crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples"])
+def test_a_bin_is_the_sum_that_is_told(trace, way):
+    explorer = make("crops", trace)
+    explorer.settings["way"].value = way
+    explorer.settings["channel"].value = 0
+    explorer.settings["row"].value, explorer.settings["column"].value = 0.0, 1.0
+    for k in range(2, 6):
+        crop = explorer.aligned[k].pooled[0] if "ROI" in way else explorer.result[k].pooled[0][0]
+        value = float(crop[0, -1, 0])
+        assert f"= {value:.3f}" in explorer.text[k - 2] and "bin (0, 6)" in explorer.text[k - 2]
+
+
+def test_rows_that_are_no_rois_share_the_selection_by_their_roi(trace):
+    selection = Selection()
+    proposals, rpn, levels = (
+        make(n, trace, selection=selection) for n in ("proposals", "rpn", "levels")
+    )
+    levels.view.selected = 5
+    candidate = int(trace.proposals.post_nms_ix[0, 5])
+    assert proposals.view.selected == candidate
+    assert rpn.view.selected == int(trace.proposals.top_ix[0, candidate])
+    lost = int(np.flatnonzero(trace.proposals.nms.rank[0].numpy() < 0)[0])
+    proposals.view.selected = lost  # no ROI
+    assert (selection.roi, levels.view.selected, proposals.view.selected) == (-1, -1, lost)
+    rpn.view.selected = int(trace.proposals.top_ix[0, candidate])
+    assert levels.view.selected == 5 and proposals.view.selected == candidate
+
+
+def test_what_a_file_lacks_is_named(trace, tmp_path):
+    trace.save(tmp_path / "run.npz", omit=["pyramid"])
+    loaded = Trace.load(tmp_path / "run.npz")
+    assert make("levels", loaded).view.scene["panels"]  # needs no map
+    told = make("crops", loaded).text
+    assert len(told) == 1 and "pyramid.p2" in told[0] and "run the model again" in told[0]
+
+
+@pytest.fixture(scope="module")
+def last_alone_and_all_three(tiny_model):
+    images = [noise_image(100, 128, seed=s) for s in range(3)]
+    return tiny_model.trace(images[2]), tiny_model.trace(images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_batch_of_three_is_three_images(last_alone_and_all_three, name):
+    last, all_three = last_alone_and_all_three
+    alone, third = make(name, last), make(name, all_three, image=2)
+    np.testing.assert_array_equal(third.pixels, alone.pixels)
+    if name == "box_head":  # its text tells times; what it folds is of one image
+        for way, (output, _) in third.result.items():
+            assert output.shape == alone.result[way][0].shape
+    elif name != "crops":  # values of a batch differ in the last bit from those of one image
+        assert third.text == alone.text
+
+
+@pytest.fixture(scope="module")
+def of_one_class():
+    return make_tiny_model(num_classes=2).trace(noise_image(100, 128))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_one_class_beside_the_background(of_one_class, name):
+    explorer = make(name, of_one_class)
+    for control in explorer.settings.values():
+        if hasattr(control, "options"):
+            control.index = len(control.options) - 1
+    assert explorer.text
+
+
+@pytest.mark.slow
+def test_levels_without_rois_are_drawn_and_counted(tiny_model):
+    trace = tiny_model.trace(noise_image(128, 128), rois=[[0, 0, 127, 127]])
+    assert set(trace.levels.roi_level[0].numpy()) == {3}
+    levels = make("levels", trace)
+    assert levels.text[:4] == ["P2: 0 ROIs", "P3: 1 ROIs", "P4: 0 ROIs", "P5: 0 ROIs"]
+    crops = make("crops", trace)
+    assert sorted(crops.result) == [2, 3, 4, 5] and "P3, its level" in [
+        panel["title"] for panel in crops.view.scene["panels"]
+    ]
+
+
+def test_only_what_changes_is_sent_when_a_mask_is_cut_anew(trace):
+    explorer = make("mask_head", trace)
+    explorer.settings["threshold"].value = 0.4
+    painted = [layer for panel in explorer.view.scene["panels"] for layer in panel["images"]]
+    assert sum(len(layer.get("data", b"")) for layer in painted) == 28 * 28
+    (over,) = (layer for layer in painted if "tint" in layer)
+    x1, y1, x2, y2 = (int(v) for v in over["extent"])
+    grown = explorer.view.maps[over["name"]]
+    values = np.frombuffer(grown["data"], np.float64).reshape(grown["height"], grown["width"])
+    np.testing.assert_array_equal(values >= 0.4, explorer.result[y1:y2, x1:x2])
+    assert (values >= 0.4).sum() == explorer.result.sum()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_masks_that_a_file_lacks_stop_no_other_explorer(trace, tmp_path, name):
+    masks = ["mask_levels", "mask_crops", "mask_reordered", "mask_head"]
+    trace.save(tmp_path / "run.npz", omit=masks)
+    explorer = make(name, Trace.load(tmp_path / "run.npz"))
+    if name == "mask_head":
+        assert explorer.view.scene["panels"] == []
+        (told,) = explorer.text
+        assert "mask_head" in told and "run the model again" in told
+    else:
+        assert explorer.view.scene["panels"]
+
+
+@pytest.mark.slow
+def test_a_training_step_with_full_size_masks(tiny_model):
+    from mrcnn_explained.data.pipeline import batches
+    from mrcnn_explained.data.shapes import ShapesDataset
+    from mrcnn_explained.detector.model import MaskRCNN
+
+    config = tiny_model.config.replace(
+        num_classes=10, class_names=tuple(ShapesDataset(0).class_names), use_mini_mask=False
+    )
+    batch = next(iter(batches(ShapesDataset(2, size=128), config, batch_size=2)))
+    explorer = TrainingExplorer(MaskRCNN(config).training_trace(batch), config)
+    explorer.settings["what"].value = "ROIs"
+    assert explorer.view.scene["panels"] and explorer.result
+
+
+def test_colab_is_asked_to_show_widgets(monkeypatch):
+    from types import SimpleNamespace
+
+    from mrcnn_explained.explorers import explorer
+
+    asked = []
+    output = SimpleNamespace(enable_custom_widget_manager=lambda: asked.append(True))
+    monkeypatch.setitem(explorer.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setitem(explorer.sys.modules, "google.colab.output", output)
+    explorer._allow_widgets_in_colab()
+    assert asked == [True]

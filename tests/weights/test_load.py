@@ -1,0 +1,428 @@
+"""Weight files in the wild: every layout loads whole, everything else is refused in words."""
+
+import http.server
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from weight_layouts import groups_of, listing, write
+
+from mrcnn_explained.weights.load import cached_coco_weights, find_coco_weights, load_into
+from mrcnn_explained.weights.matterport_h5 import WeightFileError, config_from_file, read_tensors
+from mrcnn_explained.weights.statistics import describe
+
+LAYOUTS = {
+    "weights alone": {},
+    "whole model": {"whole_model": True},
+    "names as bytes": {"as_bytes": True},
+    "names in pieces": {"pieces": 3},
+    "extra groups": {"extras": True},
+    "all at once": {"whole_model": True, "as_bytes": True, "pieces": 2, "extras": True},
+}
+SMALL = {
+    "input_image": {},
+    "conv1": {"conv1/kernel:0": (7, 7, 3, 4), "conv1/bias:0": (4,)},
+    "bn_conv1": {
+        f"bn_conv1/{name}:0": (4,) for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    },
+    "rpn_model": {"rpn_conv_shared/kernel:0": (3, 3, 4, 8), "rpn_class_raw/kernel:0": (1, 1, 8, 6)},
+    "mrcnn_class_logits": {
+        "mrcnn_class_logits/kernel:0": (16, 81),
+        "mrcnn_class_logits/bias:0": (81,),
+    },
+    "mrcnn_bbox_fc": {"mrcnn_bbox_fc/kernel:0": (16, 324)},
+    "mrcnn_bbox": {},
+    "mrcnn_mask": {"mrcnn_mask/kernel:0": (1, 1, 4, 81)},
+}
+
+
+class FakeVariable:
+    """What the loader needs of a variable: its shape, and to be assigned once."""
+
+    def __init__(self, shape):
+        self.shape, self.value = tuple(shape), None
+
+    def assign(self, value):
+        assert self.value is None
+        assert value.shape == self.shape
+        self.value = value
+
+
+def numbered(key, shape):
+    """Values that differ from key to key and from place to place."""
+    start = zlib.crc32(key.encode()) % 97
+    return (start + np.arange(np.prod(shape), dtype=np.float32)).reshape(shape) / 100
+
+
+def variables_of(groups):
+    return {
+        "/".join(name.removesuffix(":0").split("/")[-2:]): FakeVariable(shape)
+        for tensors in groups.values()
+        for name, shape in tensors.items()
+    }
+
+
+def changed(groups, layer, tensors):
+    return {**groups, layer: tensors}
+
+
+def untouched(variables):
+    return all(variable.value is None for variable in variables.values())
+
+
+# What loads
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_every_layout_gives_every_tensor(tmp_path, layout):
+    path = write(tmp_path / "w.h5", SMALL, numbered, **layout)
+    variables = variables_of(SMALL)
+    report = load_into(variables, path)
+    assert report.complete
+    assert set(report.loaded) == set(variables)
+    assert report.unused == (("anchors/Variable",) if layout.get("extras") else ())
+    for key, variable in variables.items():
+        np.testing.assert_array_equal(variable.value, numbered(key, variable.shape))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "count"),
+    [("resnet50", 384), pytest.param("resnet101", 690, marks=pytest.mark.slow)],
+)
+def test_matterports_own_listing_loads_whole_into_the_real_model(
+    tmp_path, weight_by_rule, backbone, count
+):
+    # The listing is of an 81-class file; its crc32 sums hold the rule and the reading.
+    from mrcnn_explained import Config, MaskRCNN
+
+    listed = listing(backbone)
+    layout = LAYOUTS["all at once"] if backbone == "resnet50" else LAYOUTS["weights alone"]
+    path = write(tmp_path / "w.h5", groups_of(listed), weight_by_rule, **layout)
+    assert config_from_file(path)["backbone"] == backbone
+    model = MaskRCNN(Config.coco(**config_from_file(path)))
+    report = model.load_weights(path)
+    assert len(report.loaded) == count == len(model.weights)
+    assert model.randomness() == ""
+    sums = {
+        "/".join(weight["path"].removesuffix(":0").split("/")[-2:]): weight["crc32"]
+        for entry in listed["layers"]
+        for weight in entry["weights"]
+    }
+    for key, variable in model.weights.items():
+        assert zlib.crc32(variable.numpy().astype("<f4").tobytes()) == sums[key], key
+
+
+def test_names_with_a_number_and_names_of_keras_1(tmp_path):
+    groups = {
+        "conv1": {"conv1_1/kernel_1:0": (7, 7, 3, 4), "conv1_1/bias_1:0": (4,)},
+        "bn_conv1": {"bn_conv1_gamma": (4,), "bn_conv1_beta": (4,)}
+        | {"bn_conv1_running_mean": (4,), "bn_conv1_running_std": (4,)},
+    }
+    path = write(tmp_path / "w.h5", groups, numbered)
+    with read_tensors(path) as file:
+        assert list(file.tensors) == [
+            *("conv1/kernel", "conv1/bias", "bn_conv1/gamma", "bn_conv1/beta"),
+            *("bn_conv1/moving_mean", "bn_conv1/moving_variance"),
+        ]
+
+
+def test_float16_and_float64_become_float32(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, lambda k, s: numbered(k, s).astype(np.float64))
+    variables = variables_of(SMALL)
+    load_into(variables, path)
+    assert {v.value.dtype for v in variables.values()} == {np.dtype(np.float32)}
+
+
+def test_excluded_layers_stay_as_they_were_and_are_told(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    mine = changed(
+        SMALL,
+        "mrcnn_class_logits",
+        {"mrcnn_class_logits/kernel:0": (16, 4), "mrcnn_class_logits/bias:0": (4,)},
+    )
+    variables = variables_of(mine)
+    report = load_into(variables, path, exclude=["mrcnn_class_logits"])
+    assert report.excluded == ("mrcnn_class_logits/kernel", "mrcnn_class_logits/bias")
+    assert report.left_random == report.excluded
+    assert not report.complete
+    assert variables["mrcnn_class_logits/kernel"].value is None
+    assert ("mrcnn_class_logits/bias", "excluded: left random") in report.rows()
+    assert "excluded: mrcnn_class_logits/kernel" in str(report)
+
+
+# What is refused: in words, and before anything is assigned
+
+
+def refused(path, groups=SMALL, **options):
+    variables = variables_of(groups)
+    with pytest.raises(WeightFileError) as caught:
+        load_into(variables, path, **options)
+    assert untouched(variables)
+    return str(caught.value)
+
+
+def test_another_class_count_names_the_four_layers_and_the_price(tmp_path):
+    mine = {
+        **SMALL,
+        "mrcnn_class_logits": {"mrcnn_class_logits/kernel:0": (16, 4)},
+        "mrcnn_bbox_fc": {"mrcnn_bbox_fc/kernel:0": (16, 16)},
+        "mrcnn_mask": {"mrcnn_mask/kernel:0": (1, 1, 4, 4)},
+    }
+    words = refused(write(tmp_path / "w.h5", SMALL, numbered), mine)
+    assert "81 classes" in words
+    assert "this model has 4" in words
+    assert "mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_bbox, mrcnn_mask" in words
+    assert "must be trained" in words
+    assert "num_classes=81" in words
+
+
+def test_the_four_layers_can_be_excluded_though_one_has_no_weights(tmp_path):
+    exclude = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask"]
+    report = load_into(
+        variables_of(SMALL), write(tmp_path / "w.h5", SMALL, numbered), exclude=exclude
+    )
+    assert len(report.excluded) == 4
+
+
+def test_a_typing_error_in_exclude_is_told_with_the_name_that_was_meant(tmp_path):
+    words = refused(write(tmp_path / "w.h5", SMALL, numbered), exclude=["mrcnn_class_logit"])
+    assert "'mrcnn_class_logit'" in words
+    assert "did you mean mrcnn_class_logits" in words
+
+
+def test_another_models_file(tmp_path):
+    path = write(tmp_path / "w.h5", {"dense_1": {"dense_1/kernel:0": (3, 4)}}, numbered)
+    words = refused(path)
+    assert "dense_1" in words
+    assert "conv1" in words
+    assert "another model" in words
+
+
+def test_a_missing_layer_would_stay_random(tmp_path):
+    path = write(tmp_path / "w.h5", changed(SMALL, "bn_conv1", {}), numbered)
+    words = refused(path)
+    assert "lacks 4 tensors" in words
+    assert "bn_conv1" in words
+    report = load_into(variables_of(SMALL), path, allow_missing=True)
+    assert len(report.missing) == 4
+
+
+def test_other_channels_and_other_shapes_tell_both_shapes(tmp_path):
+    six = changed(SMALL, "conv1", {"conv1/kernel:0": (7, 7, 6, 4), "conv1/bias:0": (4,)})
+    words = refused(write(tmp_path / "w.h5", six, numbered))
+    assert "[7, 7, 6, 4]" in words
+    assert "[7, 7, 3, 4]" in words
+    assert "image_channel_count" in words
+
+
+def test_a_101_layer_file_in_a_50_layer_model(tmp_path):
+    # Keras' by_name loads it in silence: blocks res4a…f fit and the other 17 are dropped.
+    def resnet(blocks):
+        return {
+            f"res{stage}{chr(ord('a') + b)}_branch2a": {
+                f"res{stage}{chr(ord('a') + b)}_branch2a/kernel:0": (1, 1, 4, 4)
+            }
+            for stage, count in enumerate(blocks, 2)
+            for b in range(count)
+        }
+
+    path = write(tmp_path / "w.h5", resnet((3, 4, 23, 3)), numbered)
+    words = refused(path, resnet((3, 4, 6, 3)))
+    assert "holds resnet101, but the model is resnet50" in words
+    assert "backbone='resnet101'" in words
+    path = write(tmp_path / "v.h5", resnet((3, 4, 6, 3)), numbered)
+    assert "holds resnet50" in refused(path, resnet((3, 4, 23, 3)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_name_tensor_and_count(tmp_path, bad):
+    def poisoned(key, shape):
+        values = numbered(key, shape)
+        if key == "bn_conv1/beta":
+            values[:2] = bad
+        return values
+
+    words = refused(write(tmp_path / "w.h5", SMALL, poisoned))
+    assert "bn_conv1/beta" in words
+    assert "2 values" in words
+
+
+def make(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html>Not found", "HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"\x00\x01\x02 something else", "not HDF5"),
+        (b"\x1f\x8b\x08", "compressed"),
+    ],
+)
+def test_files_that_are_not_hdf5(tmp_path, content, words):
+    assert words in refused(make(tmp_path / "w.h5", content))
+
+
+def test_a_truncated_file_a_directory_a_missing_one(tmp_path):
+    whole = write(tmp_path / "w.h5", SMALL, numbered).read_bytes()
+    assert "truncated" in refused(make(tmp_path / "cut.h5", whole[: len(whole) // 2]))
+    assert "directory" in refused(tmp_path)
+    assert "no file" in refused(tmp_path / "nothing.h5")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; ends with another user")
+def test_no_permission(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    path.chmod(0)
+    assert "permission" in refused(path)
+
+
+def test_keras_3_and_foreign_hdf5(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["layers/conv/vars/0"] = np.zeros(3)
+    assert "Keras 3" in refused(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = np.zeros(3)
+    assert "not one of Keras" in refused(tmp_path / "b.h5")
+    with zipfile.ZipFile(tmp_path / "c.h5", "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    assert ".keras file" in refused(tmp_path / "c.h5")
+
+
+def test_links_to_elsewhere_are_not_followed(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    with h5py.File(path, "a") as file:
+        del file["conv1/conv1/kernel:0"]
+        file["conv1/conv1/kernel:0"] = h5py.ExternalLink("/etc/passwd", "/")
+    assert "link" in refused(path)
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    with h5py.File(path, "a") as file:
+        del file["conv1/conv1/kernel:0"]
+        file.create_dataset("conv1/conv1/kernel:0", (10**6, 10**4), "f4", chunks=(100, 100))
+    assert "claims the shape" in refused(path)
+
+
+def test_whole_numbers_are_no_weights(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, lambda k, s: np.zeros(s, np.int32))
+    assert "int32" in refused(path)
+
+
+# The table
+
+
+def test_the_table_tells_numbers_and_flags(tmp_path):
+    values = {
+        "conv1/kernel": np.full([7, 7, 3, 4], 2.0),
+        "conv1/bias": np.array([-1, 0, 1, 2000]),
+        "bn_conv1/moving_variance": np.array([110_558, 1, 2, 3]),
+        "bn_conv1/moving_mean": np.array([-5000, 1, 2, 3]),
+        "bn_conv1/gamma": np.array([np.nan, 1, 2, 3]),
+    }
+    path = write(
+        tmp_path / "w.h5",
+        SMALL,
+        lambda k, s: values.get(k, numbered(k, s)).astype(np.float32),
+    )
+    rows = {row.name: row for row in describe(path)}
+    assert rows["conv1/kernel"].flags == ("constant",)
+    assert rows["conv1/bias"].flags == ("large",)
+    # Matterport's own table flags the healthy statistics of bn_conv1 as an overflow.
+    assert rows["bn_conv1/moving_variance"].flags == ()
+    assert rows["bn_conv1/moving_mean"].flags == ()
+    assert "NaN" in rows["bn_conv1/gamma"].flags
+    assert "rpn_conv_shared/kernel" in rows
+    bias = rows["conv1/bias"]
+    assert (bias.min, bias.max, bias.mean) == (-1, 2000, 500)
+    assert bias.std == pytest.approx(np.std([-1, 0, 1, 2000]))
+
+
+def test_reading_needs_no_tensorflow(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    code = (
+        "import sys; from mrcnn_explained.weights.matterport_h5 import config_from_file; "
+        "from mrcnn_explained.weights.statistics import describe; "
+        "import mrcnn_explained.weights.load; "
+        f"assert config_from_file({str(path)!r})['num_classes'] == 81; "
+        f"list(describe({str(path)!r})); "
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# The download
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A server on this machine; `server.answer` is (status, headers, body)."""
+    monkeypatch.setenv("MRCNN_EXPLAINED_CACHE", str(tmp_path / "cache"))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, headers, body = server.answer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.url = f"http://127.0.0.1:{server.server_port}/mask_rcnn_coco.h5"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_download_is_kept_and_asked_for_once(server, tmp_path):
+    body = write(tmp_path / "w.h5", SMALL, numbered).read_bytes()
+    server.answer = (200, {"Content-Length": str(len(body))}, body)
+    seen = []
+    path = find_coco_weights(url=server.url, progress=lambda *x: seen.append(x))
+    assert path.read_bytes() == body
+    assert seen[-1] == (len(body), len(body))
+    server.answer = (500, {}, b"")
+    assert find_coco_weights(url=server.url) == path
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, {"Content-Length": "9"}, b"<html>ha!"), "not a weight file"),
+        ((200, {"Content-Length": "100"}, b"\x89HDF\r\n\x1a\n and no more"), "broke off"),
+        ((404, {}, b""), "404"),
+        ((200, {"Content-Length": "0"}, b""), "broke off"),
+    ],
+)
+def test_a_bad_answer_leaves_nothing_behind(server, answer, words):
+    server.answer = answer
+    with pytest.raises(WeightFileError, match=words):
+        find_coco_weights(url=server.url, progress=lambda *_: None)
+    folder = cached_coco_weights().parent
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_without_a_network_it_says_where_to_put_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("MRCNN_EXPLAINED_CACHE", str(tmp_path))
+    with pytest.raises(WeightFileError) as caught:
+        find_coco_weights(url="http://127.0.0.1:9/mask_rcnn_coco.h5")
+    assert "no connection" in str(caught.value)
+    assert str(tmp_path / "mask_rcnn_coco.h5") in str(caught.value)
