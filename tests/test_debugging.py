@@ -29,7 +29,8 @@ def test_commands_on_the_page_exist():
 
 
 def test_causes_on_the_page_are_those_that_why_missed_tells():
-    source = (PAGE.parent.parent / "mrcnn_explained" / "explain" / "why_missed.py").read_text("utf-8")
+    module = PAGE.parent.parent / "mrcnn_explained" / "explain" / "why_missed.py"
+    source = module.read_text("utf-8")
     for row in re.findall(r"^\| (`\w+: .+?) \|", PAGE.read_text("utf-8"), re.MULTILINE):
         stage, first = re.match(r"`(\w+): ([\w-]+)`", row).groups()
         for cause in [first, *re.findall(r", `([\w-]+)`", row)]:

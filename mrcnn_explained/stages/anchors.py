@@ -7,7 +7,7 @@ Shapes   A anchors: level by level, within a level row by row, within a cell rat
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,13 +19,13 @@ from mrcnn_explained.boxes import norm_boxes
 class Anchors(NamedTuple):
     """Every anchor with where it comes from. There is no batch axis: all images share them."""
 
-    boxes_px: Float32[tf.Tensor, "A 4"]  # pixels of the molded image; may reach outside
-    boxes: Float32[tf.Tensor, "A 4"]  # normalised
-    level: Int32[tf.Tensor, "A"]  # 2…6
-    row: Int32[tf.Tensor, "A"]  # cell of the level's map, from the top
-    column: Int32[tf.Tensor, "A"]  # cell of the level's map, from the left
-    scale: Float32[tf.Tensor, "A"]  # pixels: sqrt(height * width)
-    ratio: Float32[tf.Tensor, "A"]  # width / height
+    boxes_px: Annotated[Float32[tf.Tensor, "A 4"], "pixels of the molded image; may reach outside"]
+    boxes: Annotated[Float32[tf.Tensor, "A 4"], "normalised"]
+    level: Annotated[Int32[tf.Tensor, "A"], "2…6"]
+    row: Annotated[Int32[tf.Tensor, "A"], "cell of the level's map, from the top"]
+    column: Annotated[Int32[tf.Tensor, "A"], "cell of the level's map, from the left"]
+    scale: Annotated[Float32[tf.Tensor, "A"], "pixels: sqrt(height * width)"]
+    ratio: Annotated[Float32[tf.Tensor, "A"], "width / height"]
 
 
 def pyramid_anchors(

@@ -7,7 +7,7 @@ Shapes   B images of H x W pixels; w = width, 64 in the paper
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -19,11 +19,13 @@ from mrcnn_explained.stages.layers import batch_norm, conv
 class BackboneFeatures(NamedTuple):
     """The last output of each stage of the backbone."""
 
-    c1: Float32[tf.Tensor, "B H//4 W//4 ch1"]  # stride 4: the stem, after its max-pooling
-    c2: Float32[tf.Tensor, "B H//4 W//4 ch2"]  # stride 4, 4w channels
-    c3: Float32[tf.Tensor, "B H//8 W//8 ch3"]  # stride 8, 8w channels
-    c4: Float32[tf.Tensor, "B H//16 W//16 ch4"]  # stride 16, 16w channels
-    c5: Float32[tf.Tensor, "B H//32 W//32 ch5"]  # stride 32, 32w channels
+    c1: Annotated[
+        Float32[tf.Tensor, "B H//4 W//4 ch1"], "stride 4: the stem, after its max-pooling"
+    ]
+    c2: Annotated[Float32[tf.Tensor, "B H//4 W//4 ch2"], "stride 4, 4w channels"]
+    c3: Annotated[Float32[tf.Tensor, "B H//8 W//8 ch3"], "stride 8, 8w channels"]
+    c4: Annotated[Float32[tf.Tensor, "B H//16 W//16 ch4"], "stride 16, 16w channels"]
+    c5: Annotated[Float32[tf.Tensor, "B H//32 W//32 ch5"], "stride 32, 32w channels"]
 
 
 class ResNet(keras.layers.Layer):

@@ -6,7 +6,7 @@ Output   read by detections.py
 Shapes   B images, N ROIs, C classes, P side of a crop, U = fpn_classif_fc_layers_size
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -18,15 +18,15 @@ from mrcnn_explained.stages.layers import batch_norm, conv, dense
 class BoxHeadOutput(NamedTuple):
     """Every layer of the head, for every ROI. Zero-padded ROIs go through it too."""
 
-    conv1: Float32[tf.Tensor, "B N U"]  # the P x P convolution: a fully connected layer
-    bn1: Float32[tf.Tensor, "B N U"]  # after BatchNorm
-    relu1: Float32[tf.Tensor, "B N U"]  # after ReLU
-    conv2: Float32[tf.Tensor, "B N U"]  # the 1x1 convolution: another one
-    bn2: Float32[tf.Tensor, "B N U"]  # after BatchNorm
-    shared: Float32[tf.Tensor, "B N U"]  # after the second ReLU (`pool_squeeze` there)
-    mrcnn_class_logits: Float32[tf.Tensor, "B N C"]  # scores before the softmax
-    mrcnn_class: Float32[tf.Tensor, "B N C"]  # probabilities; class 0 is background
-    mrcnn_bbox: Float32[tf.Tensor, "B N C 4"]  # dy dx dh dw of every class, in std-devs
+    conv1: Annotated[Float32[tf.Tensor, "B N U"], "the P x P convolution: a fully connected layer"]
+    bn1: Annotated[Float32[tf.Tensor, "B N U"], "after BatchNorm"]
+    relu1: Annotated[Float32[tf.Tensor, "B N U"], "after ReLU"]
+    conv2: Annotated[Float32[tf.Tensor, "B N U"], "the 1x1 convolution: another one"]
+    bn2: Annotated[Float32[tf.Tensor, "B N U"], "after BatchNorm"]
+    shared: Annotated[Float32[tf.Tensor, "B N U"], "after the second ReLU (`pool_squeeze` there)"]
+    mrcnn_class_logits: Annotated[Float32[tf.Tensor, "B N C"], "scores before the softmax"]
+    mrcnn_class: Annotated[Float32[tf.Tensor, "B N C"], "probabilities; class 0 is background"]
+    mrcnn_bbox: Annotated[Float32[tf.Tensor, "B N C 4"], "dy dx dh dw of every class, in std-devs"]
 
 
 class BoxHead(keras.layers.Layer):

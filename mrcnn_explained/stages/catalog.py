@@ -2,9 +2,8 @@
 
 import importlib
 import inspect
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 
 class Field(NamedTuple):
@@ -68,24 +67,23 @@ TRAINING_STAGES = (
     Stage("T3", "losses", "rpn_class_loss", "Losses", ("losses",)),
 )
 
-_LINE = re.compile(r"^    (?P<name>\w+): (?P<type>.+?)  # (?P<meaning>.+)$", re.MULTILINE)
-_TENSOR = re.compile(r'(?P<dtype>\w+)\[\w+(?:\.\w+)?, "(?P<shape>[^"]*)"\]')
-
 
 def fields(result: type) -> list[Field]:
-    """The fields of a result with their shapes and comments, from its source.
+    """Return the fields of a stage's result with their kinds, shapes and meanings.
 
-    Raises ValueError for a field whose line does not say what it is.
+    Raises ValueError for a field whose annotation does not say what it means.
     """
-    lines = {line["name"]: line for line in _LINE.finditer(inspect.getsource(result))}
-    if silent := [name for name in result._fields if name not in lines]:
-        raise ValueError(f"{result.__name__} does not say on one line what {silent[0]} is")
-    return [_field(lines[name]) for name in result._fields]
+    hints = get_type_hints(result, include_extras=True)
+    return [_field(result, name, hints[name]) for name in result._fields]
 
 
-def _field(line: re.Match) -> Field:
-    kind, tensor = line["type"], _TENSOR.search(line["type"])
-    each = kind.startswith("tuple[")
-    if tensor is None:
-        return Field(line["name"], kind, "", each, line["meaning"])
-    return Field(line["name"], tensor["dtype"], tensor["shape"], each, line["meaning"])
+def _field(result: type, name: str, hint: Any) -> Field:
+    """Read one annotation: `Annotated[Float32[tf.Tensor, "B N"], "meaning"]`."""
+    if get_origin(hint) is not Annotated:
+        raise ValueError(f"{result.__name__}.{name} does not say what it means: Annotated[…, '…']")
+    kind, meaning = hint.__origin__, hint.__metadata__[0]
+    each = get_origin(kind) is tuple
+    tensor = get_args(kind)[0] if each else kind
+    if hasattr(tensor, "_fields"):
+        return Field(name, tensor.__name__, "", each, meaning)
+    return Field(name, tensor.dtype.__name__, tensor.dim_str, each, meaning)

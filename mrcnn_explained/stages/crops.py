@@ -7,7 +7,7 @@ Shapes   B images, N ROIs, P side of a crop; one entry a level, P2…P5, each of
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Float32, Int32, Int64
@@ -18,12 +18,14 @@ from mrcnn_explained.stages.levels import LOWEST
 class LevelCrops(NamedTuple):
     """What each level (P2…P5) crops. Index 0 is P2."""
 
-    ix: tuple[Int64[tf.Tensor, "_ 2"], ...]  # (image, ROI) of each row
-    level_boxes: tuple[Float32[tf.Tensor, "_ 4"], ...]  # normalised
-    box_indices: tuple[Int32[tf.Tensor, "_"], ...]  # the image of each row
-    sample_y: tuple[Float32[tf.Tensor, "_ P"], ...]  # rows sampled, in cells of the map
-    sample_x: tuple[Float32[tf.Tensor, "_ P"], ...]  # columns sampled, in cells of the map
-    pooled: tuple[Float32[tf.Tensor, "_ P P F"], ...]  # the crops
+    ix: Annotated[tuple[Int64[tf.Tensor, "_ 2"], ...], "(image, ROI) of each row"]
+    level_boxes: Annotated[tuple[Float32[tf.Tensor, "_ 4"], ...], "normalised"]
+    box_indices: Annotated[tuple[Int32[tf.Tensor, "_"], ...], "the image of each row"]
+    sample_y: Annotated[tuple[Float32[tf.Tensor, "_ P"], ...], "rows sampled, in cells of the map"]
+    sample_x: Annotated[
+        tuple[Float32[tf.Tensor, "_ P"], ...], "columns sampled, in cells of the map"
+    ]
+    pooled: Annotated[tuple[Float32[tf.Tensor, "_ P P F"], ...], "the crops"]
 
 
 def crop_levels(
@@ -83,10 +85,10 @@ def sample_points(
 class AlignedCrops(NamedTuple):
     """What ROIAlign of the paper samples and averages."""
 
-    sample_y: Float32[tf.Tensor, "n PS"]  # rows sampled, in cells of the map
-    sample_x: Float32[tf.Tensor, "n PS"]  # columns sampled, in cells of the map
-    samples: Float32[tf.Tensor, "n PS PS F"]  # their values, S x S for each bin
-    pooled: Float32[tf.Tensor, "n P P F"]  # the mean of each bin
+    sample_y: Annotated[Float32[tf.Tensor, "n PS"], "rows sampled, in cells of the map"]
+    sample_x: Annotated[Float32[tf.Tensor, "n PS"], "columns sampled, in cells of the map"]
+    samples: Annotated[Float32[tf.Tensor, "n PS PS F"], "their values, S x S for each bin"]
+    pooled: Annotated[Float32[tf.Tensor, "n P P F"], "the mean of each bin"]
 
 
 def roi_align(

@@ -9,7 +9,7 @@ Shapes   B images, P ROIs to choose from, G objects, T ROIs chosen; M the side o
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
@@ -24,21 +24,29 @@ POSITIVE_IOU = 0.5  # a ROI with this overlap shows the object
 class DetectionTargets(NamedTuple):
     """Every ROI with its best object, then the chosen ones: positives, negatives, padding."""
 
-    candidates: Float32[tf.Tensor, "B P 4"]  # the ROIs, then the objects' boxes where asked for
-    overlaps: Float32[tf.Tensor, "B P G"]  # IoU; -1: a crowd, or padding on either side
-    crowd_iou_max: Float32[tf.Tensor, "B P"]  # best IoU with a crowd; -1: there is none
-    roi_iou_max: Float32[tf.Tensor, "B P"]  # best IoU with an object; -1: there is none
-    is_positive: Bool[tf.Tensor, "B P"]  # before sampling: IoU of 0.5 or more
-    is_negative: Bool[tf.Tensor, "B P"]  # before sampling: less, and clear of crowds
-    roi_ix: Int32[tf.Tensor, "B T"]  # the candidate of each chosen ROI; -1: padding
-    positive: Bool[tf.Tensor, "B T"]  # shows an object; first in each image
-    negative: Bool[tf.Tensor, "B T"]  # shows background; padding is neither
-    roi_gt_box_assignment: Int32[tf.Tensor, "B T"]  # the object of each positive; -1: none
-    rois: Float32[tf.Tensor, "B T 4"]  # the chosen ROIs; zero rows behind
-    target_class_ids: Int32[tf.Tensor, "B T"]  # class of the object; 0 for all others
-    target_bbox: Float32[tf.Tensor, "B T 4"]  # dy dx dh dw to the object, in std-devs
-    mask_boxes: Float32[tf.Tensor, "B T 4"]  # the ROI within the mask that came, normalised to it
-    target_mask: Float32[tf.Tensor, "B T M M"]  # 1 where the ROI shows the object; 0 for others
+    candidates: Annotated[
+        Float32[tf.Tensor, "B P 4"], "the ROIs, then the objects' boxes where asked for"
+    ]
+    overlaps: Annotated[Float32[tf.Tensor, "B P G"], "IoU; -1: a crowd, or padding on either side"]
+    crowd_iou_max: Annotated[Float32[tf.Tensor, "B P"], "best IoU with a crowd; -1: there is none"]
+    roi_iou_max: Annotated[Float32[tf.Tensor, "B P"], "best IoU with an object; -1: there is none"]
+    is_positive: Annotated[Bool[tf.Tensor, "B P"], "before sampling: IoU of 0.5 or more"]
+    is_negative: Annotated[Bool[tf.Tensor, "B P"], "before sampling: less, and clear of crowds"]
+    roi_ix: Annotated[Int32[tf.Tensor, "B T"], "the candidate of each chosen ROI; -1: padding"]
+    positive: Annotated[Bool[tf.Tensor, "B T"], "shows an object; first in each image"]
+    negative: Annotated[Bool[tf.Tensor, "B T"], "shows background; padding is neither"]
+    roi_gt_box_assignment: Annotated[
+        Int32[tf.Tensor, "B T"], "the object of each positive; -1: none"
+    ]
+    rois: Annotated[Float32[tf.Tensor, "B T 4"], "the chosen ROIs; zero rows behind"]
+    target_class_ids: Annotated[Int32[tf.Tensor, "B T"], "class of the object; 0 for all others"]
+    target_bbox: Annotated[Float32[tf.Tensor, "B T 4"], "dy dx dh dw to the object, in std-devs"]
+    mask_boxes: Annotated[
+        Float32[tf.Tensor, "B T 4"], "the ROI within the mask that came, normalised to it"
+    ]
+    target_mask: Annotated[
+        Float32[tf.Tensor, "B T M M"], "1 where the ROI shows the object; 0 for others"
+    ]
 
 
 def detection_targets(

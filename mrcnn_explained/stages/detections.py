@@ -7,7 +7,7 @@ Shapes   B images, N ROIs, C classes, D detections; boxes are (y1, x1, y2, x2), 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,19 +20,23 @@ from mrcnn_explained.stages.nms import NmsVerdict, nms_keep, nms_verdict
 class Detections(NamedTuple):
     """Every ROI with each filter's answer, then the detections, best first."""
 
-    class_ids: Int32[tf.Tensor, "B N"]  # the most probable class; 0 is background
-    class_scores: Float32[tf.Tensor, "B N"]  # its probability
-    deltas_specific: Float32[tf.Tensor, "B N 4"]  # its dy dx dh dw, in std-devs
-    refined_rois: Float32[tf.Tensor, "B N 4"]  # after those deltas
-    refined_rois_clipped: Float32[tf.Tensor, "B N 4"]  # inside the image's window
-    is_foreground: Bool[tf.Tensor, "B N"]  # filter 1: not background
-    is_confident: Bool[tf.Tensor, "B N"]  # filter 2: score >= min_confidence
-    nms: NmsVerdict  # filter 3, among ROIs of one class that passed 1 and 2; rows are ROIs
-    survives_nms: Bool[tf.Tensor, "B N"]  # passed filters 1 to 3
-    kept: Bool[tf.Tensor, "B N"]  # filter 4: among the D best
-    detection_roi: Int32[tf.Tensor, "B D"]  # the ROI of each detection; -1: none
-    detections: Float32[tf.Tensor, "B D 6"]  # y1 x1 y2 x2 class score; zero rows at the end
-    valid: Bool[tf.Tensor, "B D"]  # False for zero-padded rows
+    class_ids: Annotated[Int32[tf.Tensor, "B N"], "the most probable class; 0 is background"]
+    class_scores: Annotated[Float32[tf.Tensor, "B N"], "its probability"]
+    deltas_specific: Annotated[Float32[tf.Tensor, "B N 4"], "its dy dx dh dw, in std-devs"]
+    refined_rois: Annotated[Float32[tf.Tensor, "B N 4"], "after those deltas"]
+    refined_rois_clipped: Annotated[Float32[tf.Tensor, "B N 4"], "inside the image's window"]
+    is_foreground: Annotated[Bool[tf.Tensor, "B N"], "filter 1: not background"]
+    is_confident: Annotated[Bool[tf.Tensor, "B N"], "filter 2: score >= min_confidence"]
+    nms: Annotated[
+        NmsVerdict, "filter 3, among ROIs of one class that passed 1 and 2; rows are ROIs"
+    ]
+    survives_nms: Annotated[Bool[tf.Tensor, "B N"], "passed filters 1 to 3"]
+    kept: Annotated[Bool[tf.Tensor, "B N"], "filter 4: among the D best"]
+    detection_roi: Annotated[Int32[tf.Tensor, "B D"], "the ROI of each detection; -1: none"]
+    detections: Annotated[
+        Float32[tf.Tensor, "B D 6"], "y1 x1 y2 x2 class score; zero rows at the end"
+    ]
+    valid: Annotated[Bool[tf.Tensor, "B D"], "False for zero-padded rows"]
 
 
 def select_detections(

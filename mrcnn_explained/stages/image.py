@@ -7,7 +7,7 @@ Shapes   B images; H, W the molded image; C classes; a window is (y1, x1, y2, x2
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,18 +23,22 @@ ResizeMode = Literal["square", "pad64", "crop", "none"]
 class MoldedImage(NamedTuple):
     """Each image on its way into the network."""
 
-    original: tuple[UInt8[np.ndarray, "_ _ ch"], ...]  # as given; sizes may differ
-    resized: UInt8[np.ndarray, "B H W ch"]  # scaled, then padded with 0 or cropped
-    molded: Float32[tf.Tensor, "B H W ch"]  # minus the mean pixel: padding is -mean, not 0
-    scale: Float64[np.ndarray, "B"]  # molded pixels per original pixel
-    padding: Int64[np.ndarray, "B 3 2"]  # pixels before and after, for y, x, channels
-    crop: Int64[np.ndarray, "B 2"]  # (y, x) cut away above and left, resized pixels
-    window: Int64[np.ndarray, "B 4"]  # pixels of the molded image that hold the original
-    image_meta: Float64[np.ndarray, "B meta"]  # the next six, packed as Matterport's code does
-    image_id: Int64[np.ndarray, "B"]  # 0 when detecting
-    original_shape: Int64[np.ndarray, "B 3"]  # h, w, channels
-    molded_shape: Int64[np.ndarray, "B 3"]  # H, W, channels
-    active_class_ids: Int64[np.ndarray, "B C"]  # 1 for classes of the image's dataset
+    original: Annotated[tuple[UInt8[np.ndarray, "_ _ ch"], ...], "as given; sizes may differ"]
+    resized: Annotated[UInt8[np.ndarray, "B H W ch"], "scaled, then padded with 0 or cropped"]
+    molded: Annotated[
+        Float32[tf.Tensor, "B H W ch"], "minus the mean pixel: padding is -mean, not 0"
+    ]
+    scale: Annotated[Float64[np.ndarray, "B"], "molded pixels per original pixel"]
+    padding: Annotated[Int64[np.ndarray, "B 3 2"], "pixels before and after, for y, x, channels"]
+    crop: Annotated[Int64[np.ndarray, "B 2"], "(y, x) cut away above and left, resized pixels"]
+    window: Annotated[Int64[np.ndarray, "B 4"], "pixels of the molded image that hold the original"]
+    image_meta: Annotated[
+        Float64[np.ndarray, "B meta"], "the next six, packed as Matterport's code does"
+    ]
+    image_id: Annotated[Int64[np.ndarray, "B"], "0 when detecting"]
+    original_shape: Annotated[Int64[np.ndarray, "B 3"], "h, w, channels"]
+    molded_shape: Annotated[Int64[np.ndarray, "B 3"], "H, W, channels"]
+    active_class_ids: Annotated[Int64[np.ndarray, "B C"], "1 for classes of the image's dataset"]
 
 
 def mold_image(

@@ -9,7 +9,7 @@ Shapes   one entry an image of h x w pixels with I objects; boxes are (y1, x1, y
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,11 +22,11 @@ from mrcnn_explained.stages.image import scale_image
 class Instances(NamedTuple):
     """The objects of each image. The first four names are the keys of `detect`'s dicts."""
 
-    rois: tuple[Int32[np.ndarray, "_ 4"], ...]  # pixels; y2 and x2 lie outside the box
-    class_ids: tuple[Int32[np.ndarray, "_"], ...]  # 1…C-1
-    scores: tuple[Float32[np.ndarray, "_"], ...]  # probability of the class
-    masks: tuple[Bool[np.ndarray, "_ _ _"], ...]  # h, w, objects
-    detection: tuple[Int64[np.ndarray, "_"], ...]  # the row of detections each came from
+    rois: Annotated[tuple[Int32[np.ndarray, "_ 4"], ...], "pixels; y2 and x2 lie outside the box"]
+    class_ids: Annotated[tuple[Int32[np.ndarray, "_"], ...], "1…C-1"]
+    scores: Annotated[tuple[Float32[np.ndarray, "_"], ...], "probability of the class"]
+    masks: Annotated[tuple[Bool[np.ndarray, "_ _ _"], ...], "h, w, objects"]
+    detection: Annotated[tuple[Int64[np.ndarray, "_"], ...], "the row of detections each came from"]
 
 
 def unmold(

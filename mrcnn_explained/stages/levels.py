@@ -6,7 +6,7 @@ Output   roi_level is read by crops.py
 Shapes   B images, N ROIs; a box is (y1, x1, y2, x2), normalised
 """
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Float, Float32, Int32
@@ -21,15 +21,17 @@ Rounding = Literal["round", "floor"]
 class LevelAssignment(NamedTuple):
     """Every step of equation 1, for every ROI."""
 
-    h: Float32[tf.Tensor, "B N"]  # normalised height
-    w: Float32[tf.Tensor, "B N"]  # normalised width
-    side: Float32[tf.Tensor, "B N"]  # sqrt(w h), pixels of the molded image
-    octaves: Float32[tf.Tensor, "B N"]  # log2(side / 224); -inf for a zero-padded ROI
-    exact_level: Float32[tf.Tensor, "B N"]  # k before rounding: 4 + octaves
-    rounded_octaves: Float32[tf.Tensor, "B N"]  # octaves, to a whole number
-    roi_level: Int32[tf.Tensor, "B N"]  # k, kept within the pyramid
-    boundary: Float32[tf.Tensor, "B N"]  # pixels: the nearest side at which the level changes
-    margin: Float32[tf.Tensor, "B N"]  # pixels: side - boundary, negative below it
+    h: Annotated[Float32[tf.Tensor, "B N"], "normalised height"]
+    w: Annotated[Float32[tf.Tensor, "B N"], "normalised width"]
+    side: Annotated[Float32[tf.Tensor, "B N"], "sqrt(w h), pixels of the molded image"]
+    octaves: Annotated[Float32[tf.Tensor, "B N"], "log2(side / 224); -inf for a zero-padded ROI"]
+    exact_level: Annotated[Float32[tf.Tensor, "B N"], "k before rounding: 4 + octaves"]
+    rounded_octaves: Annotated[Float32[tf.Tensor, "B N"], "octaves, to a whole number"]
+    roi_level: Annotated[Int32[tf.Tensor, "B N"], "k, kept within the pyramid"]
+    boundary: Annotated[
+        Float32[tf.Tensor, "B N"], "pixels: the nearest side at which the level changes"
+    ]
+    margin: Annotated[Float32[tf.Tensor, "B N"], "pixels: side - boundary, negative below it"]
 
 
 def assign_levels(

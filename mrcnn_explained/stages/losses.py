@@ -11,7 +11,7 @@ losses add up to the loss of the whole batch; on one device there is nothing to 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
@@ -25,38 +25,44 @@ EPSILON = 1e-7  # keeps logarithms of probabilities finite, twice over, as Keras
 class ClassLoss(NamedTuple):
     """Cross-entropy of anchors or ROIs."""
 
-    loss: Float32[tf.Tensor, ""]  # mean of the terms that count
-    terms: Float32[tf.Tensor, "B R"]  # -log of the right class's probability; 0: does not count
-    counted: Bool[tf.Tensor, "B R"]  # who entered the mean
+    loss: Annotated[Float32[tf.Tensor, ""], "mean of the terms that count"]
+    terms: Annotated[
+        Float32[tf.Tensor, "B R"], "-log of the right class's probability; 0: does not count"
+    ]
+    counted: Annotated[Bool[tf.Tensor, "B R"], "who entered the mean"]
 
 
 class BoxLoss(NamedTuple):
     """Smooth L1 of the four deltas of positive anchors or ROIs."""
 
-    loss: Float32[tf.Tensor, ""]  # sum of the terms over four times the number averaged over
-    loss_of_zero: Float32[tf.Tensor, ""]  # what it would be if all predicted zero: watch both
-    terms: Float32[tf.Tensor, "B R 4"]  # of dy dx dh dw; 0: does not count
-    counted: Bool[tf.Tensor, "B R"]  # who entered the sum
+    loss: Annotated[
+        Float32[tf.Tensor, ""], "sum of the terms over four times the number averaged over"
+    ]
+    loss_of_zero: Annotated[
+        Float32[tf.Tensor, ""], "what it would be if all predicted zero: watch both"
+    ]
+    terms: Annotated[Float32[tf.Tensor, "B R 4"], "of dy dx dh dw; 0: does not count"]
+    counted: Annotated[Bool[tf.Tensor, "B R"], "who entered the sum"]
 
 
 class MaskLoss(NamedTuple):
     """Binary cross-entropy of the pixels of positive ROIs' masks."""
 
-    loss: Float32[tf.Tensor, ""]  # mean of the terms that count
-    terms: Float32[tf.Tensor, "B R M M"]  # of each pixel; 0: does not count
-    counted: Bool[tf.Tensor, "B R"]  # who entered the mean
+    loss: Annotated[Float32[tf.Tensor, ""], "mean of the terms that count"]
+    terms: Annotated[Float32[tf.Tensor, "B R M M"], "of each pixel; 0: does not count"]
+    counted: Annotated[Bool[tf.Tensor, "B R"], "who entered the mean"]
 
 
 class Losses(NamedTuple):
     """The five losses and their sum."""
 
-    rpn_class_loss: ClassLoss  # rows are anchors
-    rpn_bbox_loss: BoxLoss  # rows are anchors
-    mrcnn_class_loss: ClassLoss  # rows are ROIs
-    mrcnn_bbox_loss: BoxLoss  # rows are ROIs
-    mrcnn_mask_loss: MaskLoss  # rows are ROIs
-    weight_decay: Float32[tf.Tensor, ""]  # the price of large weights
-    total: Float32[tf.Tensor, ""]  # the five, times their weights, and the weight decay
+    rpn_class_loss: Annotated[ClassLoss, "rows are anchors"]
+    rpn_bbox_loss: Annotated[BoxLoss, "rows are anchors"]
+    mrcnn_class_loss: Annotated[ClassLoss, "rows are ROIs"]
+    mrcnn_bbox_loss: Annotated[BoxLoss, "rows are ROIs"]
+    mrcnn_mask_loss: Annotated[MaskLoss, "rows are ROIs"]
+    weight_decay: Annotated[Float32[tf.Tensor, ""], "the price of large weights"]
+    total: Annotated[Float32[tf.Tensor, ""], "the five, times their weights, and the weight decay"]
 
 
 def nothing_to_add(count: tf.Tensor) -> tf.Tensor:

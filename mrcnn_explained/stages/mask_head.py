@@ -6,7 +6,7 @@ Output   class_mask is read by instances.py
 Shapes   B images, D detections, C classes, P side of a crop, R real detections, M = 2P
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -18,14 +18,18 @@ from mrcnn_explained.stages.layers import batch_norm, conv, deconv
 class MaskHeadOutput(NamedTuple):
     """Every layer of the head for the rows that it computed, and the masks in their places."""
 
-    rows: Int64[tf.Tensor, "R 2"]  # (image, detection) of each row computed
-    conv1: Float32[tf.Tensor, "R P P ch"]  # convolution, BatchNorm and ReLU
-    conv2: Float32[tf.Tensor, "R P P ch"]  # the second of the kind
-    conv3: Float32[tf.Tensor, "R P P ch"]  # the third of the kind
-    conv4: Float32[tf.Tensor, "R P P ch"]  # the fourth of the kind
-    deconv: Float32[tf.Tensor, "R M M ch"]  # twice as high and wide, after ReLU
-    mrcnn_mask: Float32[tf.Tensor, "R M M C"]  # probability of each pixel, for every class
-    class_mask: Float32[tf.Tensor, "B D M M"]  # that of the chosen class; 0 where not computed
+    rows: Annotated[Int64[tf.Tensor, "R 2"], "(image, detection) of each row computed"]
+    conv1: Annotated[Float32[tf.Tensor, "R P P ch"], "convolution, BatchNorm and ReLU"]
+    conv2: Annotated[Float32[tf.Tensor, "R P P ch"], "the second of the kind"]
+    conv3: Annotated[Float32[tf.Tensor, "R P P ch"], "the third of the kind"]
+    conv4: Annotated[Float32[tf.Tensor, "R P P ch"], "the fourth of the kind"]
+    deconv: Annotated[Float32[tf.Tensor, "R M M ch"], "twice as high and wide, after ReLU"]
+    mrcnn_mask: Annotated[
+        Float32[tf.Tensor, "R M M C"], "probability of each pixel, for every class"
+    ]
+    class_mask: Annotated[
+        Float32[tf.Tensor, "B D M M"], "that of the chosen class; 0 where not computed"
+    ]
 
 
 class MaskHead(keras.layers.Layer):

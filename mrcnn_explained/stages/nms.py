@@ -6,7 +6,7 @@ losers stay: "which box killed mine?" is a row of `NmsVerdict`.
 Shapes   K candidates of one image, M places for those that are kept
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
@@ -19,10 +19,14 @@ BLOCK = 256  # rows compared at a time: 256 x 1000 overlaps fit into a core's ca
 class NmsVerdict(NamedTuple):
     """What became of every candidate."""
 
-    rank: Int32[tf.Tensor, "*b K"]  # 0 for the best one kept, 1, 2, …; -1: not kept
-    suppressed_by: Int32[tf.Tensor, "*b K"]  # row of the one that removed it; -1: nobody did
-    suppressed_iou: Float32[tf.Tensor, "*b K"]  # IoU with that one; 0: nobody did
-    reached: Bool[tf.Tensor, "*b K"]  # False: no candidate, or the limit was full before it
+    rank: Annotated[Int32[tf.Tensor, "*b K"], "0 for the best one kept, 1, 2, …; -1: not kept"]
+    suppressed_by: Annotated[
+        Int32[tf.Tensor, "*b K"], "row of the one that removed it; -1: nobody did"
+    ]
+    suppressed_iou: Annotated[Float32[tf.Tensor, "*b K"], "IoU with that one; 0: nobody did"]
+    reached: Annotated[
+        Bool[tf.Tensor, "*b K"], "False: no candidate, or the limit was full before it"
+    ]
 
 
 def nms_keep(

@@ -7,7 +7,7 @@ Shapes   B images, A anchors, K candidates, N ROIs; boxes are (y1, x1, y2, x2), 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
@@ -19,16 +19,20 @@ from mrcnn_explained.stages.nms import NmsVerdict, nms_keep, nms_verdict
 class Proposals(NamedTuple):
     """Every candidate with its fate, then the ROIs. Rows of K are in order of score."""
 
-    scores: Float32[tf.Tensor, "B K"]  # probability of an object
-    top_ix: Int32[tf.Tensor, "B K"]  # the anchor of each candidate
-    pre_nms_anchors: Float32[tf.Tensor, "B K 4"]  # its box
-    deltas: Float32[tf.Tensor, "B K 4"]  # dy dx dh dw, times the standard deviations
-    refined_anchors: Float32[tf.Tensor, "B K 4"]  # after the deltas
-    refined_anchors_clipped: Float32[tf.Tensor, "B K 4"]  # inside (0, 0, 1, 1)
-    nms: NmsVerdict  # rows are candidates
-    post_nms_ix: Int32[tf.Tensor, "B N"]  # the candidate of each ROI, best first; -1: none
-    rpn_rois: Float32[tf.Tensor, "B N 4"]  # best first; zero rows where there are fewer than N
-    valid: Bool[tf.Tensor, "B N"]  # False for zero-padded rows
+    scores: Annotated[Float32[tf.Tensor, "B K"], "probability of an object"]
+    top_ix: Annotated[Int32[tf.Tensor, "B K"], "the anchor of each candidate"]
+    pre_nms_anchors: Annotated[Float32[tf.Tensor, "B K 4"], "its box"]
+    deltas: Annotated[Float32[tf.Tensor, "B K 4"], "dy dx dh dw, times the standard deviations"]
+    refined_anchors: Annotated[Float32[tf.Tensor, "B K 4"], "after the deltas"]
+    refined_anchors_clipped: Annotated[Float32[tf.Tensor, "B K 4"], "inside (0, 0, 1, 1)"]
+    nms: Annotated[NmsVerdict, "rows are candidates"]
+    post_nms_ix: Annotated[
+        Int32[tf.Tensor, "B N"], "the candidate of each ROI, best first; -1: none"
+    ]
+    rpn_rois: Annotated[
+        Float32[tf.Tensor, "B N 4"], "best first; zero rows where there are fewer than N"
+    ]
+    valid: Annotated[Bool[tf.Tensor, "B N"], "False for zero-padded rows"]
 
 
 def propose(

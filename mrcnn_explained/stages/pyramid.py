@@ -7,7 +7,7 @@ Shapes   B images of H x W pixels; F = top_down_pyramid_size, 256
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -19,14 +19,20 @@ from mrcnn_explained.stages.layers import conv
 class PyramidFeatures(NamedTuple):
     """The pyramid, and the steps of its top-down path from coarse to fine."""
 
-    laterals: tuple[Float32[tf.Tensor, "B _ _ F"], ...]  # C2…C5 through their 1x1 convolutions
-    upsampled: tuple[Float32[tf.Tensor, "B _ _ F"], ...]  # each from the level above it: 2, 3, 4
-    sums: tuple[Float32[tf.Tensor, "B _ _ F"], ...]  # lateral + upsampled, 2…5 (5: the lateral)
-    p2: Float32[tf.Tensor, "B H//4 W//4 F"]  # stride 4: the sum after a 3x3 convolution
-    p3: Float32[tf.Tensor, "B H//8 W//8 F"]  # stride 8
-    p4: Float32[tf.Tensor, "B H//16 W//16 F"]  # stride 16
-    p5: Float32[tf.Tensor, "B H//32 W//32 F"]  # stride 32
-    p6: Float32[tf.Tensor, "B H//64 W//64 F"]  # stride 64: every second cell of p5
+    laterals: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ F"], ...], "C2…C5 through their 1x1 convolutions"
+    ]
+    upsampled: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ F"], ...], "each from the level above it: 2, 3, 4"
+    ]
+    sums: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ F"], ...], "lateral + upsampled, 2…5 (5: the lateral)"
+    ]
+    p2: Annotated[Float32[tf.Tensor, "B H//4 W//4 F"], "stride 4: the sum after a 3x3 convolution"]
+    p3: Annotated[Float32[tf.Tensor, "B H//8 W//8 F"], "stride 8"]
+    p4: Annotated[Float32[tf.Tensor, "B H//16 W//16 F"], "stride 16"]
+    p5: Annotated[Float32[tf.Tensor, "B H//32 W//32 F"], "stride 32"]
+    p6: Annotated[Float32[tf.Tensor, "B H//64 W//64 F"], "stride 64: every second cell of p5"]
 
     @property
     def rpn_maps(self) -> tuple[tf.Tensor, ...]:

@@ -7,7 +7,7 @@ Shapes   B images, N ROIs, P side of a crop; rows of B*N are crops of all levels
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -18,12 +18,16 @@ IMAGE_STEP = 100_000  # a sorting key is image * IMAGE_STEP + ROI
 class Reordered(NamedTuple):
     """The way of every crop back to its ROI."""
 
-    box_to_level: Int32[tf.Tensor, "BN 3"]  # (image, ROI, row) of the stack of all levels
-    sorting_tensor: Int32[tf.Tensor, "BN"]  # the sorting key of each row of the stack
-    sorted_ix: Int32[tf.Tensor, "BN"]  # rows of the stack in ascending order of the key
-    final_order: Int32[tf.Tensor, "BN"]  # the row that each ROI takes its crop from
-    home: Bool[tf.Tensor, "B N"]  # True where the crop is that of the ROI in whose place it is
-    pooled: Float32[tf.Tensor, "B N P P F"]  # crops in the order of the ROIs
+    box_to_level: Annotated[
+        Int32[tf.Tensor, "BN 3"], "(image, ROI, row) of the stack of all levels"
+    ]
+    sorting_tensor: Annotated[Int32[tf.Tensor, "BN"], "the sorting key of each row of the stack"]
+    sorted_ix: Annotated[Int32[tf.Tensor, "BN"], "rows of the stack in ascending order of the key"]
+    final_order: Annotated[Int32[tf.Tensor, "BN"], "the row that each ROI takes its crop from"]
+    home: Annotated[
+        Bool[tf.Tensor, "B N"], "True where the crop is that of the ROI in whose place it is"
+    ]
+    pooled: Annotated[Float32[tf.Tensor, "B N P P F"], "crops in the order of the ROIs"]
 
 
 def reorder(

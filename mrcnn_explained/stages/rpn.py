@@ -7,7 +7,7 @@ Shapes   B images, A anchors, R = anchors per cell; S = channels of the shared c
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -19,13 +19,19 @@ from mrcnn_explained.stages.layers import conv
 class RpnScores(NamedTuple):
     """Scores and box deltas, as maps level by level (P2…P6) and as one list of anchors."""
 
-    shared: tuple[Float32[tf.Tensor, "B _ _ S"], ...]  # after the 3x3 convolution and its ReLU
-    level_class_logits: tuple[Float32[tf.Tensor, "B _ _ R 2"], ...]  # (background, object)
-    level_class: tuple[Float32[tf.Tensor, "B _ _ R 2"], ...]  # probabilities of the two
-    level_bbox: tuple[Float32[tf.Tensor, "B _ _ R 4"], ...]  # dy dx dh dw, in std-devs
-    rpn_class_logits: Float32[tf.Tensor, "B A 2"]  # the maps above, row by row, level by level
-    rpn_class: Float32[tf.Tensor, "B A 2"]  # probabilities (background, object)
-    rpn_bbox: Float32[tf.Tensor, "B A 4"]  # dy dx dh dw, in std-devs
+    shared: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ S"], ...], "after the 3x3 convolution and its ReLU"
+    ]
+    level_class_logits: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ R 2"], ...], "(background, object)"
+    ]
+    level_class: Annotated[tuple[Float32[tf.Tensor, "B _ _ R 2"], ...], "probabilities of the two"]
+    level_bbox: Annotated[tuple[Float32[tf.Tensor, "B _ _ R 4"], ...], "dy dx dh dw, in std-devs"]
+    rpn_class_logits: Annotated[
+        Float32[tf.Tensor, "B A 2"], "the maps above, row by row, level by level"
+    ]
+    rpn_class: Annotated[Float32[tf.Tensor, "B A 2"], "probabilities (background, object)"]
+    rpn_bbox: Annotated[Float32[tf.Tensor, "B A 4"], "dy dx dh dw, in std-devs"]
 
 
 class RegionProposalNetwork(keras.layers.Layer):

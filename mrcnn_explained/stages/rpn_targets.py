@@ -7,7 +7,7 @@ Shapes   B images, A anchors, G objects, T anchors to train on; boxes (y1, x1, y
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
@@ -23,16 +23,30 @@ CROWD_IOU = 0.001  # an anchor that overlaps a crowd this much cannot be called 
 class RpnTargets(NamedTuple):
     """Every anchor with its best object, its match before and after sampling, its target."""
 
-    anchor_iou_max: Float32[tf.Tensor, "B A"]  # best IoU with an object; -1: there is none
-    anchor_iou_argmax: Int32[tf.Tensor, "B A"]  # the object of that IoU
-    gt_iou_max: Float32[tf.Tensor, "B G"]  # best IoU of each object with an anchor; -1: none
-    forced: Bool[tf.Tensor, "B A"]  # is the best anchor of an object, however poor
-    crowd_iou_max: Float32[tf.Tensor, "B A"]  # best IoU with a crowd; -1: there is none
-    match_before_sampling: Int32[tf.Tensor, "B A"]  # 1 positive, -1 negative, 0 left alone
-    rpn_match: Int32[tf.Tensor, "B A"]  # the same for the anchors that were drawn; 0 for others
-    matched_gt: Int32[tf.Tensor, "B A"]  # the object that a drawn positive should find; -1: none
-    positive_anchors: Int32[tf.Tensor, "B T"]  # the drawn positives in order; -1: padding
-    rpn_bbox: Float32[tf.Tensor, "B T 4"]  # their dy dx dh dw, in std-devs; zero rows behind
+    anchor_iou_max: Annotated[
+        Float32[tf.Tensor, "B A"], "best IoU with an object; -1: there is none"
+    ]
+    anchor_iou_argmax: Annotated[Int32[tf.Tensor, "B A"], "the object of that IoU"]
+    gt_iou_max: Annotated[
+        Float32[tf.Tensor, "B G"], "best IoU of each object with an anchor; -1: none"
+    ]
+    forced: Annotated[Bool[tf.Tensor, "B A"], "is the best anchor of an object, however poor"]
+    crowd_iou_max: Annotated[Float32[tf.Tensor, "B A"], "best IoU with a crowd; -1: there is none"]
+    match_before_sampling: Annotated[
+        Int32[tf.Tensor, "B A"], "1 positive, -1 negative, 0 left alone"
+    ]
+    rpn_match: Annotated[
+        Int32[tf.Tensor, "B A"], "the same for the anchors that were drawn; 0 for others"
+    ]
+    matched_gt: Annotated[
+        Int32[tf.Tensor, "B A"], "the object that a drawn positive should find; -1: none"
+    ]
+    positive_anchors: Annotated[
+        Int32[tf.Tensor, "B T"], "the drawn positives in order; -1: padding"
+    ]
+    rpn_bbox: Annotated[
+        Float32[tf.Tensor, "B T 4"], "their dy dx dh dw, in std-devs; zero rows behind"
+    ]
 
 
 def rpn_targets(
