@@ -112,7 +112,9 @@ class Config:
     gradient_clip_norm: float = 5.0  # per variable (M)
     loss_weights: tuple[float, ...] = (1, 1, 1, 1, 1)  # in the order of LOSSES
     use_rpn_rois: bool = True  # False: ROIs are given from outside
-    train_bn: bool = False  # False: BatchNorm uses its stored statistics
+    # BatchNorm's statistics. False: stored ones, always. None: the batch's while training,
+    # stored ones when detecting. True: the batch's, always (M passes TRAIN_BN in both modes).
+    train_bn: bool | None = False
 
     # Where Matterport's code surprises: its way is the default, the papers' a switch
     forced_box: str = "best"  # an object's best anchor learns its own best object; or "forcing"
@@ -269,6 +271,11 @@ def _check(config: Config) -> None:
         need(0 < getattr(config, field) <= 1, field, "above 0, at most 1")
     for field, choices in SWITCHES.items():
         need(getattr(config, field) in choices, field, " or ".join(map(repr, choices)))
+    need(
+        config.train_bn is None or isinstance(config.train_bn, bool),
+        "train_bn",
+        "True (the batch's statistics), None (the batch's while training), or False (stored ones)",
+    )
     mask_side = 2 * config.mask_pool_size
     need(
         config.mask_shape == (mask_side, mask_side),

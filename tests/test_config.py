@@ -69,6 +69,8 @@ WRONG = [
     ("detection_min_confidence", 70, "from 0 to 1"),
     ("detection_min_confidence", float("nan"), "from 0 to 1"),
     ("level_rounding", "ceil", "'round' or 'floor'"),
+    ("train_bn", "yes", "True .*, None .*, or False"),
+    ("train_bn", 1, "True .*, None .*, or False"),
     ("roi_positive_ratio", 0, "above 0"),
     ("mask_shape", (14, 14), r"\(28, 28\)"),
     ("mask_pool_size", 7, "mask_shape"),
@@ -184,6 +186,15 @@ def test_none_means_nothing_is_asked_for():
     theirs = type("C", (Balloons,), {"IMAGE_MIN_DIM": None, "IMAGE_MIN_SCALE": None, "NAME": None})
     c = Config.from_matterport(theirs)
     assert (c.image_min_dim, c.image_min_scale, c.name) == (0, 0, "matterport")
+
+
+def test_train_bn_none_stays_none():
+    # "Train as usual" in Matterport's code; it used to be one of two values here.
+    for value in (None, False, True):
+        theirs = type("C", (Balloons,), {"TRAIN_BN": value})
+        found = Config.from_matterport(theirs)
+        assert found.train_bn is value
+        assert Config.from_json(found.to_json()).train_bn is value
 
 
 def test_overrides_win():
