@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import witness
 from conftest import noise_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.image import mold_image, scale_image, unmold_image
+from mrcnn_explained.stages.image import (
+    mold_image,
+    pack_meta,
+    scale_image,
+    unmold_image,
+    unpack_meta,
+)
 
 MEAN = (123.7, 116.8, 103.9)
 
@@ -177,6 +184,25 @@ def test_meta_is_packed_in_this_order():
     assert found.original_shape.tolist() == [[32, 64, 3]]
     assert found.molded_shape.tolist() == [[64, 64, 3]]
     assert found.active_class_ids.tolist() == active.tolist()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, tf.constant], ids=["numpy", "tensor"])
+def test_unpacked_meta_has_the_parts_by_name(kind):
+    facts = {
+        "image_id": np.array([7, 8]),
+        "original_shape": np.array([[32, 64, 3], [100, 50, 3]]),
+        "molded_shape": np.array([[64, 64, 3], [64, 64, 3]]),
+        "window": np.array([[16, 0, 48, 64], [0, 16, 64, 48]]),
+        "scale": np.array([1.0, 0.64]),
+        "active_class_ids": np.array([[0, 1, 1], [0, 1, 0]]),
+    }
+    packed = pack_meta(**facts)
+    found = unpack_meta(kind(packed))
+    assert set(found._fields) == set(facts)
+    for name, expected in facts.items():
+        np.testing.assert_array_equal(getattr(found, name), expected, name)
+    first = unpack_meta(kind(packed)[0])
+    np.testing.assert_array_equal(first.window, facts["window"][0])
 
 
 def test_its_length_depends_on_the_number_of_classes():
