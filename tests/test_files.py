@@ -1,12 +1,13 @@
 """Files appear whole or not at all."""
 
+import csv
 import errno
 import os
 import stat
 
 import pytest
 
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, check_folder, write_csv
 
 
 def test_a_file_appears_with_its_content_and_nothing_beside_it(tmp_path):
@@ -65,3 +66,37 @@ def test_a_folder_in_its_place_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(OSError), atomic_write(tmp_path / "a") as file:  # noqa: PT011
         file.write(b"x")
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_table_by_hand(tmp_path):
+    rows = [{"b": 2, "a": 0.1234567890123}, {"a": 'x, "y"\n', "b": None}, {"b": "käfer 写真"}]
+    write_csv(tmp_path / "a.csv", ("a", "b"), rows)
+    assert (tmp_path / "a.csv").read_bytes().decode() == (
+        'a,b\n0.1234567890123,2\n"x, ""y""\n",\n,käfer 写真\n'
+    )
+    write_csv(tmp_path / "a.csv", ("a", "b"), iter(rows), digits=6)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert read[0] == {"a": "0.123457", "b": "2"} and len(read) == 3
+
+
+def test_a_table_whose_rows_fail_leaves_the_old_one(tmp_path):
+    def rows():
+        yield {"a": 1}
+        raise ZeroDivisionError
+
+    (tmp_path / "a.csv").write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError):
+        write_csv(tmp_path / "a.csv", ("a",), rows())
+    with pytest.raises(ValueError, match="'b'"):
+        write_csv(tmp_path / "a.csv", ("a",), [{"b": 1}])
+    assert (tmp_path / "a.csv").read_bytes() == b"old" and os.listdir(tmp_path) == ["a.csv"]
+
+
+def test_an_output_folder_is_made_or_refused_by_name(tmp_path):
+    check_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    check_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError, match="in the way of the output folder: .*file"):
+        check_folder(tmp_path / "file")

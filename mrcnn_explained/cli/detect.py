@@ -1,7 +1,5 @@
 """`detect` and `splash`: what the detector finds, for other programs and for the eye."""
 
-import csv
-import io
 import json
 import warnings
 from pathlib import Path
@@ -165,7 +163,8 @@ def _rows(model, path, name, number, suffix, folder):
         ]
     apart = without_overlaps(found["scores"], found["masks"])
     lengths = [run_lengths(apart[..., i]) for i in range(apart.shape[-1])]
-    return [(Path(name).stem, row) for row in lengths if row] or [(Path(name).stem, "")]
+    rows = [row for row in lengths if row] or [""]
+    return [{"ImageId": Path(name).stem, "EncodedPixels": row} for row in rows]
 
 
 def _draw(model, image, found, path):
@@ -180,15 +179,9 @@ def _draw(model, image, found, path):
 
 
 def _write(found, path):
-    from mrcnn_explained.files import atomic_write
+    from mrcnn_explained.files import atomic_write, write_csv
 
-    if path.suffix.lower() == ".json":
-        text = json.dumps(found, indent=1)
-    else:
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(("ImageId", "EncodedPixels"))
-        writer.writerows(found)
-        text = lines.getvalue()
+    if path.suffix.lower() == ".csv":
+        return write_csv(path, ("ImageId", "EncodedPixels"), found)
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(json.dumps(found, indent=1).encode())

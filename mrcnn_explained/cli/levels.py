@@ -93,7 +93,7 @@ def levels(
             "count": limit or 500,
         }
         job = dataset_job(dataset.value, source, options, chosen, config, limit or None)
-    from mrcnn_explained.report.folder import check_folder
+    from mrcnn_explained.files import check_folder
     from mrcnn_explained.survey.formats import check_format
 
     check_format(format)

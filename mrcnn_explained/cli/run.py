@@ -81,7 +81,7 @@ def run(step, image, weights, device, settings, out=None):
     step("Looking at the weights")
     weights, config = weights_and_config(weights, settings)
     if out is not None:
-        from mrcnn_explained.report.folder import check_folder
+        from mrcnn_explained.files import check_folder
 
         check_folder(out)
 

@@ -1,16 +1,12 @@
 """The table of ROIs: for each one its box, score, level, class and fate, read from a trace."""
 
-import csv
-import io
 import json
 from collections import Counter
-from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.detections import fates
 from mrcnn_explained.stages.instances import original_boxes
 from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE
@@ -89,17 +85,6 @@ def roi_rows(trace: Trace, image: int = 0) -> list[dict[str, Any]]:
         ) in enumerate(columns)
         if valid
     ]
-
-
-def write_csv(rows: list[dict[str, Any]], path: str | PathLike[str]) -> None:
-    """Write the table as CSV, whole or not at all; floats to six significant digits."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
 
 
 def level_settings(trace: Trace) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mrcnn_explained.detector.trace import BULKY, Trace
-from mrcnn_explained.explain.rois import roi_rows, write_csv
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.explain.rois import COLUMNS, roi_rows
+from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.plots.weights import plot_weight_histograms
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
@@ -49,7 +49,7 @@ def write_report(
     for drawing in drawings:
         put(drawing.file, drawing.png)
     if only is None:
-        write_csv(roi_rows(trace), folder / "rois.csv")
+        write_csv(folder / "rois.csv", list(COLUMNS), roi_rows(trace), digits=6)
         progress("Writing trace.npz")
         trace.save(folder / "trace.npz", omit=BULKY)
         written += [folder / "rois.csv", folder / "trace.npz"]

@@ -1,7 +1,5 @@
 """Write a survey: its table as CSV or Parquet, and one self-contained page."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_sides
 from mrcnn_explained.report.page import as_base64
 from mrcnn_explained.report.write import png
@@ -36,8 +34,10 @@ def write_survey(
     """
     found = summarise(read_parts(job, folder), Config.from_json(job.config), at_size)
     table = folder / f"levels.{kind}"
-    write = _write_csv if kind == "csv" else _write_parquet
-    write(job, folder, table)
+    if kind == "csv":
+        write_csv(table, list(COLUMNS), _rows(job, folder), digits=6)
+    else:
+        _write_parquet(job, folder, table)
     page = folder / "index.html"
     with atomic_write(page) as file:
         file.write(printable(render(found, job)).encode())
@@ -98,17 +98,6 @@ def _moved_caption(kind):
 def _rows(job, folder):
     for part in read_parts(job, folder):
         yield from part["rows"]
-
-
-def _write_csv(job: Job, folder: Path, path: Path) -> None:
-    with atomic_write(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        for row in _rows(job, folder):
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-        text.flush()
-        text.detach()
 
 
 def _write_parquet(job: Job, folder: Path, path: Path) -> None:

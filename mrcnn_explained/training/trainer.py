@@ -4,7 +4,6 @@ A run lives in a folder: `checkpoint.npz` (all it needs to go on, whole at any t
 `log.csv`, TensorBoard's files, and at the end `weights.h5`.
 """
 
-import csv
 import dataclasses
 import json
 import re
@@ -27,7 +26,7 @@ from mrcnn_explained.detector.training_step import (
     training_stages,
 )
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.stages.losses import Sum, nothing_to_add
 
 #: Which layers learn: Matterport's names and patterns.
@@ -263,11 +262,7 @@ class Trainer:
         with atomic_write(self.out / "checkpoint.npz") as file:
             np.savez(file, about=json.dumps(about), **arrays)
         names = list(dict.fromkeys(name for row in self.history for name in row))
-        with atomic_write(self.out / "log.csv") as file:
-            lines = _Lines(file)
-            table = csv.DictWriter(lines, names, lineterminator="\n")
-            table.writeheader()
-            table.writerows(self.history)
+        write_csv(self.out / "log.csv", names, self.history)
 
     def resume(self) -> bool:
         """Go on from the folder's checkpoint; False where there is none.
@@ -369,13 +364,3 @@ def _difference(theirs, ours):
     theirs, ours = (json.loads(x) if isinstance(x, str) else x for x in (theirs, ours))
     names = [name for name in ours if theirs.get(name) != json.loads(json.dumps(ours[name]))]
     return ", ".join(f"{name} {theirs.get(name)!r} there, {ours[name]!r} here" for name in names)
-
-
-class _Lines:
-    """Text for a binary file: what csv writes to."""
-
-    def __init__(self, file):
-        self._file = file
-
-    def write(self, text: str) -> None:
-        self._file.write(text.encode())
