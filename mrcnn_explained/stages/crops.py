@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import tensorflow as tf
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from mrcnn_explained.stages.levels import LOWEST
 
@@ -127,6 +127,83 @@ def roi_align(
     fine = tf.image.crop_and_resize(features, centres, box_indices, [count, count])
     pooled = tf.nn.avg_pool2d(fine, samples, samples, "VALID")
     return AlignedCrops(*sample_points(centres, cells, count), fine, pooled)
+
+
+class PooledRegions(NamedTuple):
+    """What ROI Pooling of Fast R-CNN takes the maximum of. Cells are counted from 0."""
+
+    first: Annotated[Int32[tf.Tensor, "n 2"], "(row, column) of the ROI's first cell, rounded"]
+    last: Annotated[Int32[tf.Tensor, "n 2"], "(row, column) of the ROI's last cell, rounded"]
+    row_bins: Annotated[
+        Int32[tf.Tensor, "n P 2"], "first row of each bin, and the row after its last"
+    ]
+    column_bins: Annotated[
+        Int32[tf.Tensor, "n P 2"], "first column of each bin, and the column after its last"
+    ]
+    pooled: Annotated[Float32[tf.Tensor, "n P P F"], "the maximum of each bin; 0 for an empty one"]
+
+
+def roi_pool(
+    features: Float32[tf.Tensor, "B Hk Wk F"],
+    boxes: Float32[tf.Tensor, "n 4"],
+    box_indices: Int32[tf.Tensor, "n"],
+    image_shape: Sequence[int],
+    *,
+    pool_size: int = 7,
+) -> PooledRegions:
+    """Pool as detectors did before ROIAlign: whole cells, the maximum of each bin.
+
+    boxes          normalised
+    image_shape    (H, W) of the molded image, pixels: a cell covers H / H' of them
+
+    It rounds twice: the corners of the ROI to whole cells, then the edges of the bins to whole
+    cells. So the crop does not change while the box moves within a cell, then it jumps, and
+    neighbouring bins may share a row of cells.
+
+    Fast R-CNN (arXiv:1504.08083), section 2.1. The model does not run it: it is here to be
+    compared with `roi_align` and `crop_levels`. It is slow: meant for a few ROIs.
+    """
+    cells = tf.shape(features)[1:3]
+    cells_per_pixel = tf.cast(cells, tf.float32) / tf.cast(image_shape, tf.float32)
+    scale = (tf.cast(image_shape, tf.float32) - 1.0) * cells_per_pixel
+    corners = boxes * tf.concat([scale, scale], axis=0)
+    rounded = tf.cast(tf.floor(corners + 0.5), tf.int32)
+    first, last = rounded[:, :2], rounded[:, 2:]
+
+    row_bins = _whole_bins(first[:, 0], last[:, 0], pool_size, cells[0])
+    column_bins = _whole_bins(first[:, 1], last[:, 1], pool_size, cells[1])
+    in_row = _is_inside(row_bins, cells[0])[:, :, :, tf.newaxis, tf.newaxis]
+    in_column = _is_inside(column_bins, cells[1])[:, tf.newaxis, :, :, tf.newaxis]
+
+    maps = tf.gather(features, box_indices)[:, tf.newaxis]
+    lowest = maps.dtype.min
+    rows = tf.reduce_max(tf.where(in_row, maps, lowest), axis=2)[:, :, tf.newaxis]
+    pooled = tf.reduce_max(tf.where(in_column, rows, lowest), axis=3)
+    return PooledRegions(
+        first=first,
+        last=last,
+        row_bins=row_bins,
+        column_bins=column_bins,
+        pooled=tf.where(pooled == lowest, 0.0, pooled),
+    )
+
+
+def _whole_bins(
+    first: Int32[tf.Tensor, "n"], last: Int32[tf.Tensor, "n"], pool_size: int, cells: tf.Tensor
+) -> Int32[tf.Tensor, "n P 2"]:
+    """Cut the cells first…last into bins: round starts down and ends up, keep both in the map."""
+    length = tf.maximum(last - first + 1, 1)[:, tf.newaxis]
+    index = tf.range(pool_size)
+    starts = index * length // pool_size
+    ends = -(-(index + 1) * length // pool_size)
+    bins = first[:, tf.newaxis, tf.newaxis] + tf.stack([starts, ends], axis=2)
+    return tf.clip_by_value(bins, 0, cells)
+
+
+def _is_inside(bins: Int32[tf.Tensor, "n P 2"], cells: tf.Tensor) -> Bool[tf.Tensor, "n P cells"]:
+    """Mark the cells of each bin."""
+    index = tf.range(cells)
+    return (index >= bins[..., :1]) & (index < bins[..., 1:])
 
 
 def bilinear_weights(

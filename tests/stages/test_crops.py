@@ -1,5 +1,8 @@
 """Crops: every ROI from the map of its level, sampled from edge to edge."""
 
+from fractions import Fraction
+from math import ceil, floor
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +15,7 @@ from mrcnn_explained.stages.crops import (
     bilinear_weights,
     crop_levels,
     roi_align,
+    roi_pool,
     sample_points,
 )
 
@@ -223,6 +227,50 @@ def test_roi_align_of_nothing_and_of_no_samples():
     assert empty.pooled.shape == (0, 7, 7, 1)
     with pytest.raises(ValueError, match="samples is 0: at least 1 a bin and side"):
         roi_align(ramp(), np.zeros([1, 4], np.float32), [0], (8, 8), samples=0)
+
+
+def test_roi_pool_by_hand(mode):
+    # A map of 8 x 8 cells over 32 pixels, so a cell covers 4. Pixels 5 to 20 are 1.25 to 5
+    # cells, rounded 1 to 5: five cells. Two bins of 2.5 cells each: rows 1 to 3 and 3 to 5,
+    # which share row 3. The ramp's cells hold their row, so the maxima are 3 and 5.
+    def pooled(first, last):
+        box = np.array([[first, first, last, last]], np.float32) / 31
+        return mode(roi_pool)(ramp(), box, [0], (32, 32), pool_size=2)
+
+    found = pooled(5, 20)
+    assert found.first.tolist() == [[1, 1]] and found.last.tolist() == [[5, 5]]
+    assert found.row_bins.tolist() == [[[1, 4], [3, 6]]]
+    np.testing.assert_array_equal(found.pooled[0, :, 0, 0], [3, 5])
+    # Moved one pixel up nothing changes; moved a little down it jumps by a whole cell.
+    np.testing.assert_array_equal(pooled(4, 19).pooled, found.pooled)
+    np.testing.assert_array_equal(pooled(7, 23).pooled[0, :, 0, 0], [4, 6])
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 5))
+def test_roi_pool_is_the_loop_over_bins(seed, pool_size):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal([2, 12, 10, 3]).astype(np.float32)
+    top, left = rng.integers(0, 20, 2)
+    bottom, right = top + rng.integers(1, 27), left + rng.integers(1, 19)
+    box = np.array([[top / 47, left / 39, bottom / 47, right / 39]], np.float32)
+    found = roi_pool(features, box, [1], (48, 40), pool_size=pool_size)
+    edges = []
+    for first, last in zip(found.first.numpy()[0], found.last.numpy()[0], strict=True):
+        size = Fraction(int(last - first + 1), pool_size)
+        edges.append(
+            [(first + floor(i * size), first + ceil((i + 1) * size)) for i in range(pool_size)]
+        )
+    for i, (y1, y2) in enumerate(edges[0]):
+        for j, (x1, x2) in enumerate(edges[1]):
+            cells = features[1, y1:y2, x1:x2].reshape(-1, 3)
+            expected = cells.max(axis=0) if len(cells) else np.zeros(3)
+            np.testing.assert_array_equal(found.pooled[0, i, j], expected)
+
+
+def test_roi_pool_of_nothing():
+    empty = roi_pool(ramp(), np.zeros([0, 4], np.float32), np.zeros([0], np.int32), (8, 8))
+    assert empty.pooled.shape == (0, 7, 7, 1)
 
 
 def test_bilinear_weights_by_hand(mode):
