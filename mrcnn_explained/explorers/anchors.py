@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET
+from mrcnn_explained.plots.palette import LEVEL_COLORS, QUIET
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines
 from mrcnn_explained.stages.anchors import pyramid_anchors
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
-from mrcnn_explained.plots.style import BAD, GOOD, QUIET
+from mrcnn_explained.plots.palette import BAD, GOOD, QUIET
 from mrcnn_explained.scenes.scene import label, line, panel
 from mrcnn_explained.stages.layers import dense
 

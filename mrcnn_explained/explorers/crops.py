@@ -13,7 +13,8 @@ from mrcnn_explained.explorers.explorer import (
     in_graph_mode,
     slider,
 )
-from mrcnn_explained.plots.style import BAD, INK, LEVEL_COLORS, to_pixels
+from mrcnn_explained.plots.palette import BAD, INK, LEVEL_COLORS
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.scene import (
     boxes,
     heat,

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.style import BAD, GOOD, QUIET, class_color, to_pixels
+from mrcnn_explained.plots.palette import BAD, GOOD, QUIET, class_color
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines, panel
 from mrcnn_explained.stages.detections import fates, select_detections
 

@@ -17,7 +17,7 @@ from traitlets import Bunch
 
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.plots.style import BAD
+from mrcnn_explained.plots.palette import BAD
 from mrcnn_explained.scenes.scene import line, pixels_of
 
 Controls = dict[str, ipywidgets.Widget]

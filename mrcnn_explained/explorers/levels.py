@@ -9,7 +9,8 @@ from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider, typed
 from mrcnn_explained.inputs import read_box
-from mrcnn_explained.plots.style import BAD, LEVEL_COLORS, to_pixels
+from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, line
 from mrcnn_explained.stages.levels import LevelAssignment, assign_levels, level_boundaries

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.plots.style import BAD, class_color
+from mrcnn_explained.plots.palette import BAD, class_color
 from mrcnn_explained.scenes.scene import (
     boxes,
     cut_map,

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.style import BAD, GOOD, QUIET, to_pixels
+from mrcnn_explained.plots.palette import BAD, GOOD, QUIET
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, panel, points
 from mrcnn_explained.stages.proposals import propose
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
+from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
 from mrcnn_explained.plots.reorder import HOME, LEAVE
-from mrcnn_explained.plots.style import BAD, LEVEL_COLORS
 from mrcnn_explained.scenes.scene import label, line, lines, panel, points
 from mrcnn_explained.stages.reorder import IMAGE_STEP, reorder
 

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import apply_box_deltas
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.plots.style import GOOD, LEVEL_COLORS, QUIET, to_pixels
+from mrcnn_explained.plots.palette import GOOD, LEVEL_COLORS, QUIET
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.scene import boxes, heat, image_panel, line, lines
 
 MOST = 60  # anchors drawn with their arrows

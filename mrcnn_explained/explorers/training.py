@@ -8,7 +8,7 @@ from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.config import Config
 from mrcnn_explained.detector.training_step import TrainingTrace
 from mrcnn_explained.explorers.explorer import Explorer, choice, slider
-from mrcnn_explained.plots.style import BAD, GOOD, INK, LEVEL_COLORS, QUIET
+from mrcnn_explained.plots.palette import BAD, GOOD, INK, LEVEL_COLORS, QUIET
 from mrcnn_explained.scenes.scene import boxes, heat, image_panel, line, panel
 from mrcnn_explained.stages.image import unmold_image
 

@@ -6,16 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from mrcnn_explained.plots.style import (
-    INK,
-    LEVEL_COLORS,
-    QUIET,
-    beside,
-    draw_boxes,
-    figure,
-    show_image,
-    text_color,
-)
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, text_color
+from mrcnn_explained.plots.style import beside, draw_boxes, figure, show_image
 from mrcnn_explained.stages.anchors import Anchors
 
 ZOOMED = (2, 3)  # levels whose anchors are too small to be told apart on the image

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from mrcnn_explained.plots.style import GOOD, QUIET, axes, quiet_axes, show_map
+from mrcnn_explained.plots.palette import GOOD, QUIET
+from mrcnn_explained.plots.style import axes, quiet_axes, show_map
 from mrcnn_explained.stages.box_head import BoxHeadOutput
 
 MANY = 15  # classes beyond which only the most probable are drawn

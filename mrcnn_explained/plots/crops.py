@@ -6,15 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import (
-    INK,
-    LEVEL_COLORS,
-    draw_boxes,
-    panels,
-    show_image,
-    show_map,
-    to_pixels,
-)
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS
+from mrcnn_explained.plots.style import draw_boxes, panels, show_image, show_map, to_pixels
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.levels import LOWEST
 

@@ -9,12 +9,9 @@ from matplotlib.figure import Figure
 
 from mrcnn_explained.data.annotations import Sample, extract_boxes
 from mrcnn_explained.data.statistics import DatasetStatistics
+from mrcnn_explained.plots.palette import GOOD, INK, LEVEL_COLORS, class_color, text_color
 from mrcnn_explained.plots.style import (
-    GOOD,
-    INK,
-    LEVEL_COLORS,
     axes,
-    class_color,
     draw_boxes,
     draw_masks,
     label_boxes,
@@ -23,7 +20,6 @@ from mrcnn_explained.plots.style import (
     quiet_axes,
     show_image,
     show_map,
-    text_color,
 )
 
 

@@ -7,13 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import (
+from mrcnn_explained.plots.palette import (
     DOTTED,
     INK,
     LEVEL_COLORS,
+    NEUTRAL,
+    class_color,
+    text_color,
+)
+from mrcnn_explained.plots.style import (
     axes,
     beside,
-    class_color,
     draw_boxes,
     label_boxes,
     note,
@@ -21,7 +25,6 @@ from mrcnn_explained.plots.style import (
     quiet_axes,
     show_image,
     show_map,
-    text_color,
     to_pixels,
 )
 from mrcnn_explained.stages.detection_targets import POSITIVE_IOU, DetectionTargets
@@ -80,7 +83,7 @@ def plot_roi_overlaps(targets: DetectionTargets, *, image: int = 0, ax: Axes | N
     real = overlap >= 0
     words = []
     for mask, color, label in (
-        (real & ~drawn, "#9AA3AC", "not drawn"),
+        (real & ~drawn, NEUTRAL, "not drawn"),
         (real & drawn & (overlap >= POSITIVE_IOU), LEVEL_COLORS[2], "drawn as positive"),
         (real & drawn & (overlap < POSITIVE_IOU), LEVEL_COLORS[5], "drawn as negative"),
     ):

@@ -7,13 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mrcnn_explained.plots.palette import DOTTED, FAINT, GOOD, INK, class_color
 from mrcnn_explained.plots.style import (
-    DOTTED,
-    FAINT,
-    GOOD,
-    INK,
     axes,
-    class_color,
     draw_boxes,
     label_boxes,
     panels,

@@ -10,12 +10,8 @@ from matplotlib.axes import Axes
 
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.evaluation.evaluate import FOUND_IOU, Evaluation, match
+from mrcnn_explained.plots.palette import BAD, CLASS_COLORS, DOTTED, GOOD, INK, text_color
 from mrcnn_explained.plots.style import (
-    BAD,
-    CLASS_COLORS,
-    DOTTED,
-    GOOD,
-    INK,
     axes,
     beside,
     draw_boxes,
@@ -23,7 +19,6 @@ from mrcnn_explained.plots.style import (
     note,
     quiet_axes,
     show_image,
-    text_color,
 )
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import GOOD, draw_boxes, note, panels, show_image, show_map
+from mrcnn_explained.plots.palette import GOOD
+from mrcnn_explained.plots.style import draw_boxes, note, panels, show_image, show_map
 from mrcnn_explained.stages.image import MoldedImage
 
 

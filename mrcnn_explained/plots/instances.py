@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.media.images import color_splash
+from mrcnn_explained.plots.palette import FAINT, class_color
 from mrcnn_explained.plots.style import (
-    FAINT,
     axes,
-    class_color,
     draw_boxes,
     draw_masks,
     label_boxes,

@@ -5,17 +5,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, text_color
 from mrcnn_explained.plots.style import (
-    INK,
-    LEVEL_COLORS,
-    QUIET,
     axes,
     beside,
     draw_boxes,
     level_names,
     quiet_axes,
     show_image,
-    text_color,
     to_pixels,
 )
 from mrcnn_explained.stages.levels import (

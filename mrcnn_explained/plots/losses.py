@@ -8,13 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.config import LOSSES
-from mrcnn_explained.plots.style import (
-    CLASS_COLORS,
-    INK,
-    axes,
-    figure,
-    quiet_axes,
-)
+from mrcnn_explained.plots.palette import CLASS_COLORS, INK
+from mrcnn_explained.plots.style import axes, figure, quiet_axes
 from mrcnn_explained.stages.losses import Losses
 
 

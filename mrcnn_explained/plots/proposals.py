@@ -6,19 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mrcnn_explained.plots.palette import BAD, DOTTED, GOOD, INK, QUIET, text_color
 from mrcnn_explained.plots.style import (
-    BAD,
-    DOTTED,
-    GOOD,
-    INK,
-    QUIET,
     axes,
     draw_boxes,
     note,
     panels,
     quiet_axes,
     show_image,
-    text_color,
     to_pixels,
 )
 from mrcnn_explained.stages.proposals import Proposals

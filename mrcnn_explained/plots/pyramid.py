@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import LEVEL_COLORS, panels, show_map, text_color
+from mrcnn_explained.plots.palette import LEVEL_COLORS, text_color
+from mrcnn_explained.plots.style import panels, show_map
 from mrcnn_explained.stages.pyramid import PyramidFeatures
 
 

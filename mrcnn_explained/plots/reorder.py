@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from mrcnn_explained.plots.style import HALO, LEVEL_COLORS, axes, note, text_color
+from mrcnn_explained.plots.palette import LEVEL_COLORS, text_color
+from mrcnn_explained.plots.style import HALO, axes, note
 from mrcnn_explained.stages.levels import LOWEST
 from mrcnn_explained.stages.reorder import Reordered
 

@@ -5,16 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import (
-    GOOD,
-    INK,
-    LEVEL_COLORS,
-    panels,
-    quiet_axes,
-    show_image,
-    show_map,
-    text_color,
-)
+from mrcnn_explained.plots.palette import GOOD, INK, LEVEL_COLORS, text_color
+from mrcnn_explained.plots.style import panels, quiet_axes, show_image, show_map
 from mrcnn_explained.stages.rpn import RpnScores
 
 

@@ -6,17 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mrcnn_explained.boxes import apply_box_deltas
-from mrcnn_explained.plots.style import (
-    DOTTED,
-    INK,
-    LEVEL_COLORS,
-    axes,
-    beside,
-    draw_boxes,
-    quiet_axes,
-    show_image,
-    text_color,
-)
+from mrcnn_explained.plots.palette import DOTTED, INK, LEVEL_COLORS, text_color
+from mrcnn_explained.plots.style import axes, beside, draw_boxes, quiet_axes, show_image
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.rpn_targets import NEGATIVE_IOU, POSITIVE_IOU, RpnTargets
 

@@ -5,44 +5,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mrcnn_explained.boxes import denorm_boxes
+from mrcnn_explained.plots.palette import INK, MAP, QUIET, ink_on, text_color
 
-INK, QUIET, FAINT = "#1B1F24", "#6B7580", "#D5DADF"
-GOOD, BAD = "#0072B2", "#D55E00"  # kept, lost: told apart by every kind of colour vision
-#: Okabe and Ito's colours, which colour-blind people can tell apart, and a purple.
-LEVEL_COLORS = {2: "#0072B2", 3: "#009E73", 4: "#E69F00", 5: "#D55E00", 6: "#7B3FA0"}
-CLASS_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7B3FA0", "#56B4E9")
-MAP = "viridis"  # for whatever has a value per cell
-DOTTED = (0, (1.5, 1.5))  # a box before a change; solid: behind it
 HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
-
-
-def luminance(color: Any) -> float:
-    """How bright a colour is to the eye, 0…1: the relative luminance of WCAG 2."""
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color)]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
-
-
-def ink_on(color: Any) -> str:
-    """Black or white: whichever has the stronger contrast on a colour, 4.5 or more."""
-    return "#000000" if luminance(color) > 0.179 else "#FFFFFF"
-
-
-def text_color(color: Any) -> str:
-    """A colour dark enough for text on white: contrast 4.5 or more, the hue as it is."""
-    rgb = np.array(to_rgb(color))
-    while luminance(rgb) > 1.05 / 4.5 - 0.05:
-        rgb = rgb * 0.98
-    return to_hex(rgb)
-
-
-def class_color(class_id: int) -> str:
-    """The colour of a class; they repeat after seven."""
-    return CLASS_COLORS[(class_id - 1) % len(CLASS_COLORS)]
 
 
 def figure(width: float = 7.0, height: float = 4.5) -> Figure:

@@ -6,17 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import (
-    FAINT,
-    INK,
-    LEVEL_COLORS,
-    QUIET,
-    axes,
-    ink_on,
-    level_names,
-    panels,
-    quiet_axes,
-)
+from mrcnn_explained.plots.palette import FAINT, INK, LEVEL_COLORS, QUIET, ink_on
+from mrcnn_explained.plots.style import axes, level_names, panels, quiet_axes
 from mrcnn_explained.stages.levels import level_boundaries
 
 #: What each kind of box is called; their order is that of the panels.

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.style import GOOD, QUIET, panels, quiet_axes
+from mrcnn_explained.plots.palette import GOOD, QUIET
+from mrcnn_explained.plots.style import panels, quiet_axes
 
 BINS = 50
 ABREAST = 3  # layers in a row

@@ -18,7 +18,8 @@ from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.rois import level_settings, roi_rows
 from mrcnn_explained.plots.crops import find_roi
-from mrcnn_explained.plots.style import LEVEL_COLORS, class_color, to_pixels
+from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, label
 from mrcnn_explained.stages.detections import Detections, fate_kind, select_detections

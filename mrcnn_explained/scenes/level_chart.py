@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
-from mrcnn_explained.plots.style import LEVEL_COLORS, QUIET
+from mrcnn_explained.plots.palette import LEVEL_COLORS, QUIET
 from mrcnn_explained.scenes.scene import label, lines, panel, points
 from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE, HIGHEST, LOWEST
 

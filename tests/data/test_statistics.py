@@ -16,7 +16,7 @@ from mrcnn_explained.plots.dataset import (
     plot_objects,
     plot_top_masks,
 )
-from mrcnn_explained.plots.style import LEVEL_COLORS, class_color
+from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.stages.levels import assign_levels
 
 

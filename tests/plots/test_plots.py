@@ -21,21 +21,16 @@ from mrcnn_explained.plots import (
     rpn,
     weights,
 )
-from mrcnn_explained.plots.style import (
+from mrcnn_explained.plots.palette import (
     BAD,
     CLASS_COLORS,
     GOOD,
     LEVEL_COLORS,
-    axes,
-    draw_boxes,
-    figure,
     ink_on,
-    label_boxes,
     luminance,
-    show_image,
     text_color,
-    to_pixels,
 )
+from mrcnn_explained.plots.style import axes, draw_boxes, figure, label_boxes, show_image, to_pixels
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.stages.catalog import STAGES
 from mrcnn_explained.stages.levels import level_boundaries

@@ -22,7 +22,7 @@ from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.evaluation.evaluate import Truth
-from mrcnn_explained.plots.style import LEVEL_COLORS, luminance
+from mrcnn_explained.plots.palette import LEVEL_COLORS, luminance
 from mrcnn_explained.plots.survey import plot_level_shares
 from mrcnn_explained.stages.detections import fate_kind
 from mrcnn_explained.survey.formats import check_format
