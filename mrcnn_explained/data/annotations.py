@@ -12,7 +12,7 @@ from skimage.transform import resize
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError, active_class_ids
-from mrcnn_explained.stages.image import mold_image
+from mrcnn_explained.data.molding import mold
 
 Broken = Literal["skip", "refuse"]
 
@@ -122,14 +122,9 @@ def load_sample(
     good = np.setdiff1d(np.arange(len(class_ids)), [problem.object for problem in problems])
     masks, class_ids = np.asarray(masks)[..., good], np.asarray(class_ids)[good]
 
-    molded = mold_image(
+    molded = mold(
         [image],
-        min_dim=config.image_min_dim,
-        max_dim=config.image_max_dim,
-        min_scale=config.image_min_scale,
-        mode=config.image_resize_mode,
-        mean_pixel=config.mean_pixel,
-        num_classes=config.num_classes,
+        config,
         image_ids=[image_id],
         active_class_ids=active_class_ids(dataset, image_id)[np.newaxis],
         seed=seed,

@@ -1,30 +1,30 @@
-"""Statistics of a dataset: sizes of images and objects, and the levels that will read them."""
+"""Statistics of a dataset: sizes of images and objects, and the levels that read the objects."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int32, Int64, UInt8
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
-from mrcnn_explained.stages.image import mold_image
-from mrcnn_explained.stages.levels import assign_levels
+from mrcnn_explained.data.ground_truth import load_ground_truth
+from mrcnn_explained.data.molding import mold
+from mrcnn_explained.stages.levels import LevelAssignment, assign_levels
 
 
 class DatasetStatistics(NamedTuple):
-    """m images, n objects in the order of the images. Crowds are left out."""
+    """m images and their n objects, in the order of the images: no crowds, no empty masks."""
 
-    shape: Int64[np.ndarray, "m 2"]  # height, width, pixels of the image as given
+    shape: Int64[np.ndarray, "m 2"]  # height, width, pixels of the original image
     mean_color: Float64[np.ndarray, "m 3"]  # RGB, 0…255
-    image: Int64[np.ndarray, "n"]  # the place of each object's image, 0 … m-1
+    image: Int64[np.ndarray, "n"]  # index of each object's image among the m
     class_ids: Int32[np.ndarray, "n"]
-    size: Int64[np.ndarray, "n 2"]  # height, width of each object's box, pixels as given
+    size: Int64[np.ndarray, "n 2"]  # height, width of each object's box, original pixels
     side: Float64[np.ndarray, "n"]  # sqrt(height x width) in the molded image, pixels
-    level: Int32[np.ndarray, "n"]  # that a ROI which fits the object exactly reads
+    level: Int32[np.ndarray, "n"]  # pyramid level that an ROI equal to the object's box reads
 
 
 def dataset_statistics(
@@ -36,34 +36,46 @@ def dataset_statistics(
 ) -> DatasetStatistics:
     """Measure the images of a dataset, and their objects as the model will see them.
 
-    config       how images are molded, and how levels are rounded
-    image_ids    the images; None: all
+    config       decides how images are molded and levels rounded
+    image_ids    images to measure; None: all
+    progress     called with (images done, images in all)
 
-    An object's level is that of `assign_levels` for its own box: of a ROI that fits.
+    An object's level is the one that `assign_levels` gives to an ROI equal to its box.
     """
     ids = list(dataset.image_ids if image_ids is None else image_ids)
-    images, objects = [], []
-    for place, image_id in enumerate(ids):
-        progress(place, len(ids))
+    shapes, colors, indices, class_ids, sizes, sides, levels = ([] for _ in range(7))
+    for index, image_id in enumerate(ids):
+        progress(index, len(ids))
         image = dataset.load_image(image_id)
-        masks, class_ids = dataset.load_mask(image_id)
-        real = np.asarray(class_ids) > 0
-        boxes = extract_boxes(np.asarray(masks)[..., real])
-        images.append((image.shape[:2], image.reshape(-1, image.shape[-1])[:, :3].mean(axis=0)))
-        molded = mold_image(
-            [image],
-            min_dim=config.image_min_dim,
-            max_dim=config.image_max_dim,
-            min_scale=config.image_min_scale,
-            mode=config.image_resize_mode,
-        )
-        shape = molded.molded.shape[1:3]
-        size = tf.constant(shape, tf.float32)
-        rois = tf.cast(norm_boxes(tf.constant(boxes * molded.scale[0]), shape), tf.float32)
-        found = assign_levels(rois[None], size, rounding=config.level_rounding)
-        size_given, ids_real = boxes[:, 2:] - boxes[:, :2], np.asarray(class_ids)[real]
-        where = np.full(len(boxes), place)
-        objects.append((where, ids_real, size_given, found.side[0], found.roi_level[0]))
-    shapes, colors = zip(*images, strict=True)
-    columns = (np.concatenate(column) for column in zip(*objects, strict=True))
-    return DatasetStatistics(np.array(shapes), np.array(colors), *columns)
+        objects = load_ground_truth(dataset, image_id)
+        assigned = _levels_of(image, objects.boxes, config)
+        shapes.append(image.shape[:2])
+        colors.append(image[..., :3].mean(axis=(0, 1)))
+        indices.append(np.full(len(objects.boxes), index))
+        class_ids.append(objects.class_ids)
+        sizes.append(objects.boxes[:, 2:] - objects.boxes[:, :2])
+        sides.append(np.asarray(assigned.side[0]))
+        levels.append(np.asarray(assigned.roi_level[0]))
+    return DatasetStatistics(
+        shape=np.array(shapes),
+        mean_color=np.array(colors),
+        image=np.concatenate(indices),
+        class_ids=np.concatenate(class_ids),
+        size=np.concatenate(sizes),
+        side=np.concatenate(sides),
+        level=np.concatenate(levels),
+    )
+
+
+def _levels_of(
+    image: UInt8[np.ndarray, "h w 3"], boxes: Int32[np.ndarray, "n 4"], config: Config
+) -> LevelAssignment:
+    """Assign levels to boxes of one image, pixels of the original image."""
+    molded = mold([image], config)
+    shape = molded.molded.shape[1:3]
+    rois = norm_boxes(tf.constant(boxes * molded.scale[0]), shape)
+    return assign_levels(
+        tf.cast(rois, tf.float32)[tf.newaxis],
+        tf.constant(shape, tf.float32),
+        rounding=config.level_rounding,
+    )

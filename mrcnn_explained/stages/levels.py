@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int32
 CANONICAL_SIDE = 224.0  # pixels: the side of an ImageNet training crop
 CANONICAL_LEVEL = 4  # k0 in the paper: the level that such a ROI reads
 LOWEST, HIGHEST = 2, 5  # levels that ROIs read; the RPN alone reads P6
+ROI_LEVELS = tuple(range(LOWEST, HIGHEST + 1))
 
 Rounding = Literal["round", "floor"]
 

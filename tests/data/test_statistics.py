@@ -138,3 +138,19 @@ def test_mini_masks_are_those_of_the_sample():
     for i, ax in enumerate(figure.axes):
         np.testing.assert_array_equal(ax.images[0].get_array(), masks[..., i])
         assert ax.get_title() == "square"
+
+
+class EmptyMask(Squares):
+    """The same images, with a second class 1 object whose mask is empty."""
+
+    def load_mask(self, image_id):
+        masks, class_ids = super().load_mask(image_id)
+        empty = np.zeros([*masks.shape[:2], 1], bool)
+        return np.concatenate([masks, empty], axis=2), np.append(class_ids, np.int32(1))
+
+
+def test_an_object_without_a_mask_is_not_counted(found):
+    # It was measured as an object of 0 x 0 pixels that reads P2.
+    config = Config(num_classes=2, image_min_dim=512, image_max_dim=1024, backbone="resnet26")
+    for ours, expected in zip(dataset_statistics(EmptyMask(), config), found, strict=True):
+        np.testing.assert_array_equal(ours, expected)
