@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from mrcnn_explained.coco_classes import COCO_CLASSES
@@ -229,6 +230,25 @@ ARCHITECTURE = (
     *("top_down_pyramid_size", "rpn_anchor_ratios", "rpn_anchor_stride", "rpn_channels"),
     *("pool_size", "mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
 )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read config fields from a JSON file, such as the config.json of a training run.
+
+    Raises ConfigError if the file is not a JSON object of fields that Config has.
+    """
+    try:
+        settings = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds a {type(settings).__name__}, not config fields by name")
+    unknown = sorted(set(settings) - set(Config.__dataclass_fields__))
+    if unknown:
+        raise ConfigError(f"{path} has entries that are not fields of Config: {', '.join(unknown)}")
+    return settings
 
 
 def _check(config: Config) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from mrcnn_explained.config import Config
+from mrcnn_explained.config import Config, read_settings
 
 #: The names of Matterport's LOSS_WEIGHTS, a dict.
 LOSSES = (
@@ -120,6 +120,22 @@ def test_json_of_another_version_names_the_field():
     text = json.dumps({**json.loads(Config.coco().to_json()), "mood": 1})
     with pytest.raises(ValueError, match=r"unknown config fields \['mood'\]"):
         Config.from_json(text)
+
+
+def test_settings_from_a_file(tmp_path):
+    path = tmp_path / "a.json"
+    for text, message in (
+        ("x", "is not JSON"),
+        ("[1]", "holds a list, not config fields"),
+        ('{"depth": 3}', "entries that are not fields of Config: depth"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_settings(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_settings(tmp_path / "none.json")
+    path.write_text('{"num_classes": 3}')
+    assert read_settings(path) == {"num_classes": 3}
 
 
 # Matterport's configs -------------------------------------------------------------------------

@@ -88,8 +88,9 @@ def train(
     class_attribute: ClassAttribute = None,
 ) -> None:
     """Train a detector; writes checkpoint.npz, log.csv, config.json and weights.h5."""
+    from mrcnn_explained.config import read_settings
     from mrcnn_explained.data.open import open_dataset
-    from mrcnn_explained.training.run_folder import check_run, read_settings
+    from mrcnn_explained.training.run_folder import check_run
 
     settings = read_settings(config) if config else {}
     check_run(out, resume)

@@ -25,11 +25,10 @@ from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.evaluation.export import coco_results, xywh
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.image import mold_boxes
-from mrcnn_explained.stages.levels import assign_levels
+from mrcnn_explained.stages.levels import ROI_LEVELS, assign_levels
 
 MIN_CONFIDENCE = 0.05  # of a detection to count (Fast R-CNN's tests)
 FOUND_IOU = 0.5  # overlap of class and box at which an object counts as found
-LEVELS = (2, 3, 4, 5)
 
 
 class Evaluation(NamedTuple):
@@ -121,7 +120,7 @@ def evaluate(
     levels = np.array(levels_of)[objects]
     was_found = np.array([a["id"] in was_found for a in truth])[objects]
     of_rois = np.concatenate(rois)
-    shares = {str(k): float((of_rois == k).sum() / max(1, len(of_rois))) for k in LEVELS}
+    shares = {str(k): float((of_rois == k).sum() / max(1, len(of_rois))) for k in ROI_LEVELS}
     precision = bbox.eval["precision"][:, :, :, 0, 2]  # all areas, 100 detections
     return Evaluation(
         images=len(ids),
@@ -129,9 +128,9 @@ def evaluate(
         bbox=_figures(bbox),
         segm=_figures(segm),
         recall_by_level={
-            str(k): float(was_found[levels == k].mean()) for k in LEVELS if (levels == k).any()
+            str(k): float(was_found[levels == k].mean()) for k in ROI_LEVELS if (levels == k).any()
         },
-        objects_by_level={str(k): int((levels == k).sum()) for k in LEVELS},
+        objects_by_level={str(k): int((levels == k).sum()) for k in ROI_LEVELS},
         rois_by_level=shares,
         rpn_recall=float(np.mean(np.array(proposed)[objects])),
         recall=np.linspace(0, 1, 101),

@@ -25,9 +25,8 @@ from mrcnn_explained.scenes.scene import (
     points,
 )
 from mrcnn_explained.stages.crops import bilinear_weights, crop_levels, roi_align
-from mrcnn_explained.stages.levels import HIGHEST, LOWEST
+from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS
 
-LEVELS = range(LOWEST, HIGHEST + 1)
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
 SIDE = 145  # CSS pixels of a panel
 
@@ -95,7 +94,7 @@ class CropsExplorer(TraceExplorer):
         here = tuple(round(share * (pool_size - 1)) for share in (row, column))
         self.aligned, panels, text = {}, [], []
         crops = crop_every_level(box, self.maps, pool_size=pool_size)
-        self.result = dict(zip(LEVELS, crops, strict=True))
+        self.result = dict(zip(ROI_LEVELS, crops, strict=True))
         if way != WAYS[0]:
             aligned = align_every_level(
                 box,
@@ -104,8 +103,8 @@ class CropsExplorer(TraceExplorer):
                 pool_size=pool_size,
                 samples=WAYS.index(way),
             )
-            self.aligned = dict(zip(LEVELS, aligned, strict=True))
-        for k in LEVELS:
+            self.aligned = dict(zip(ROI_LEVELS, aligned, strict=True))
+        for k in ROI_LEVELS:
             plain = pooled = self.result[k].pooled[0].numpy()[0]
             ys, xs = (x[0].numpy()[0] for x in (self.result[k].sample_y, self.result[k].sample_x))
             if found := self.aligned.get(k):

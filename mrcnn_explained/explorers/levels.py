@@ -11,9 +11,14 @@ from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, 
 from mrcnn_explained.inputs import read_box
 from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
 from mrcnn_explained.plots.style import to_pixels
-from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
+from mrcnn_explained.scenes.level_chart import level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, line
-from mrcnn_explained.stages.levels import LevelAssignment, assign_levels, level_boundaries
+from mrcnn_explained.stages.levels import (
+    ROI_LEVELS,
+    LevelAssignment,
+    assign_levels,
+    level_boundaries,
+)
 
 
 class LevelsExplorer(TraceExplorer):
@@ -89,7 +94,7 @@ class LevelsExplorer(TraceExplorer):
         )
 
     def _text(self, level, r):
-        counts = [line(f"P{k}: {np.sum(level == k)} ROIs", LEVEL_COLORS[k]) for k in LEVELS]
+        counts = [line(f"P{k}: {np.sum(level == k)} ROIs", LEVEL_COLORS[k]) for k in ROI_LEVELS]
         row = self.view.selected
         if not 0 <= row < len(r.side[0]):
             return [*counts, line("Click a ROI, or draw or type a box, for its numbers.")]

@@ -18,14 +18,11 @@ from mrcnn_explained.plots.style import (
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
     CANONICAL_SIDE,
-    HIGHEST,
-    LOWEST,
+    ROI_LEVELS,
     LevelAssignment,
     Rounding,
     level_boundaries,
 )
-
-LEVELS = range(LOWEST, HIGHEST + 1)
 
 
 def plot_levels(
@@ -57,7 +54,7 @@ def plot_levels(
     ax = quiet_axes(axes(ax, 8.5, 4.6))
     ends = np.array([left, right])
     ax.plot(ends, canonical_level + np.log2(ends / canonical_side), color=QUIET, lw=1, zorder=1)
-    for k, start, end in zip(LEVELS, [left, *edges], [*edges, right], strict=True):
+    for k, start, end in zip(ROI_LEVELS, [left, *edges], [*edges, right], strict=True):
         color, here = LEVEL_COLORS[k], real & (level == k)
         ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
         ax.vlines(side[here], level[here], exact[here], color=color, lw=0.8, alpha=0.5)
@@ -79,7 +76,7 @@ def plot_levels(
     ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
     ax.set_xticks([t for t in (16, 32, 1024) if left <= t <= right], minor=True)
     ax.xaxis.set_minor_formatter("{x:g}")
-    ax.set_yticks(LEVELS, level_names(LEVELS))
+    ax.set_yticks(ROI_LEVELS, level_names(ROI_LEVELS))
     ax.set_ylim(
         min(1.4, exact[real].min(initial=9) - 0.3), max(5.9, exact[real].max(initial=0) + 0.3)
     )
@@ -115,7 +112,7 @@ def plot_levels_on_image(
     few = len(shown) < real.sum()
     title = f"The {len(shown)} best of {real.sum()} ROIs" if few else f"All {len(shown)} ROIs"
     ax.set_title(title, fontsize=11, color=INK, loc="left")
-    counts = [(k, np.sum(level[shown] == k), np.sum(real & (level == k))) for k in LEVELS]
+    counts = [(k, np.sum(level[shown] == k), np.sum(real & (level == k))) for k in ROI_LEVELS]
     beside(
         ax,
         [
@@ -145,7 +142,7 @@ def plot_sizes(
     height, width = np.asarray(pixels).shape[:2]
     h, w = np.asarray(levels.h[image]) * (height - 1), np.asarray(levels.w[image]) * (width - 1)
     level, real = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image]) > 0
-    for k in LEVELS:
+    for k in ROI_LEVELS:
         here = real & (level == k)
         ax.scatter(w[here], h[here], s=14, color=LEVEL_COLORS[k], linewidths=0, alpha=0.7)
     low, high = min([8, *w[real], *h[real]]) * 0.8, max(height, width) * 1.2
@@ -155,7 +152,7 @@ def plot_sizes(
     for side in edges:
         ax.plot([low, high], [side**2 / low, side**2 / high], color=QUIET, lw=1, zorder=0)
         _at_edge(ax, side**2, low, high, f"{side:.0f} px", color=QUIET, fontsize=9)
-    for k, a, b in zip(LEVELS, [low, *edges], [*edges, high], strict=True):
+    for k, a, b in zip(ROI_LEVELS, [low, *edges], [*edges, high], strict=True):
         number = np.sum(real & (level == k))
         _at_edge(
             ax,

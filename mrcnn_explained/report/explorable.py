@@ -20,10 +20,10 @@ from mrcnn_explained.explain.rois import level_settings, roi_rows
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.plots.style import to_pixels
-from mrcnn_explained.scenes.level_chart import LEVELS, level_chart
+from mrcnn_explained.scenes.level_chart import level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, label
 from mrcnn_explained.stages.detections import Detections, fate_kind, select_detections
-from mrcnn_explained.stages.levels import LOWEST, level_boundaries
+from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS, level_boundaries
 
 CONFIDENCES = tuple(round(0.05 * i, 2) for i in range(21))  # tried besides the run's own
 QUALITY = 88  # of the JPEG behind the boxes
@@ -78,7 +78,7 @@ def explorable(trace: Trace) -> dict[str, Any]:
                 "count": columns["level"].count(k),
                 "color": LEVEL_COLORS[k],
             }
-            for k in LEVELS
+            for k in ROI_LEVELS
         ],
         "classes": _counted(columns["class_id"], trace.config.class_name),
         "kinds": _counted(kinds, str),

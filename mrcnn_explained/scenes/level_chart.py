@@ -8,9 +8,8 @@ from jaxtyping import Float32, Int, Int32
 
 from mrcnn_explained.plots.palette import LEVEL_COLORS, QUIET
 from mrcnn_explained.scenes.scene import label, lines, panel, points
-from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE, HIGHEST, LOWEST
+from mrcnn_explained.stages.levels import CANONICAL_LEVEL, CANONICAL_SIDE, ROI_LEVELS
 
-LEVELS = range(LOWEST, HIGHEST + 1)
 LOW = -1.0  # the lowest exact level that the chart shows
 FOOT = 0.8 - LOW  # below level 0, for the numbers of the axis
 LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
@@ -42,7 +41,7 @@ def level_chart(
     steps = [LEFT, *np.log2(edges), RIGHT]
     origin = canonical_level - np.log2(canonical_side)  # exact level of a side of one pixel
     first = max(LEFT, LOW - origin)
-    of_level = {k: rows[level[rows] == k] for k in LEVELS}
+    of_level = {k: rows[level[rows] == k] for k in ROI_LEVELS}
     return panel(
         f"k = {canonical_level} + log2(side / {canonical_side:g} px), and its fall to a step",
         (LEFT - 0.6, -6.2, RIGHT + 0.2, FOOT),
@@ -51,11 +50,11 @@ def level_chart(
         lines=[
             *(
                 lines([[a, -k, b, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
-                for k, a, b in zip(LEVELS, steps[:-1], steps[1:], strict=True)
+                for k, a, b in zip(ROI_LEVELS, steps[:-1], steps[1:], strict=True)
             ),
             lines([[first, -origin - first, RIGHT, -origin - RIGHT]], QUIET),
             lines(
-                [[x, -k, x, FOOT - 0.4] for k, x in zip(LEVELS, steps[1:-1], strict=False)],
+                [[x, -k, x, FOOT - 0.4] for k, x in zip(ROI_LEVELS, steps[1:-1], strict=False)],
                 QUIET,
                 alpha=0.4,
                 dash=[2, 3],
@@ -82,7 +81,7 @@ def level_chart(
         labels=[
             *(
                 label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True)
-                for k in LEVELS
+                for k in ROI_LEVELS
             ),
             *(label(f"{e:.0f}", np.log2(e), FOOT - 0.2, align="center") for e in edges),
             label("side of the ROI, px", LEFT - 0.5, FOOT - 0.2, size=11),

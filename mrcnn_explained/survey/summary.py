@@ -12,9 +12,8 @@ import numpy as np
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.stages.image import mold_scale
-from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding, level_boundaries
+from mrcnn_explained.stages.levels import HIGHEST, LOWEST, ROI_LEVELS, Rounding, level_boundaries
 
-LEVELS = range(LOWEST, HIGHEST + 1)
 NEAR = 0.10  # part of a boundary within which a side counts as near it
 # Boundaries lie an octave apart: log2(1.1 / 0.9), 29 %, of evenly spread sides are near one.
 MANY_NEAR = 0.4
@@ -108,7 +107,7 @@ def levels_of(side: Any, rounding: Rounding) -> np.ndarray:
 
 def level_shares(level: np.ndarray) -> dict[int, float]:
     """Level → share of the rows; all 0 where there is none."""
-    return {k: float(np.sum(level == k) / max(1, len(level))) for k in LEVELS}
+    return {k: float(np.sum(level == k) / max(1, len(level))) for k in ROI_LEVELS}
 
 
 def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) -> Summary:
@@ -118,7 +117,7 @@ def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) 
     at_size    what another image size sets in it
     """
     kept = {kind: _Kept() for kind in KINDS}
-    fates: dict[int, Counter[str]] = {level: Counter() for level in LEVELS}
+    fates: dict[int, Counter[str]] = {level: Counter() for level in ROI_LEVELS}
     shapes: dict[tuple[int, int], int] = {}
     images, broken = 0, []
     for part in parts:

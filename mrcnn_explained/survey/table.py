@@ -2,14 +2,15 @@
 
 from rich.table import Table
 
-from mrcnn_explained.survey.summary import KINDS, LEVELS, Summary
+from mrcnn_explained.stages.levels import ROI_LEVELS
+from mrcnn_explained.survey.summary import KINDS, Summary
 
 
 def survey_table(found: Summary) -> Table:
     """One row a kind of box: how many, the share of each level, the share near a boundary."""
     title = f"{found.images} images, molded to {found.size} px, rounding {found.rounding!r}"
     table = Table(title=title)
-    for head in ("", "boxes", *(f"P{k}" for k in LEVELS), "near a boundary"):
+    for head in ("", "boxes", *(f"P{k}" for k in ROI_LEVELS), "near a boundary"):
         table.add_column(head, justify="right" if head else "left")
     for kind, name in KINDS.items():
         boxes, shares = found.boxes[kind], found.shares(kind)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrcnn_explained.config import Config
+from mrcnn_explained.config import Config, read_settings
 from mrcnn_explained.data.annotations import Problem
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.pipeline import batches
@@ -18,7 +18,6 @@ from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
-from mrcnn_explained.training.run_folder import read_settings
 from mrcnn_explained.training.trainer import Plan, Trainer
 from mrcnn_explained.weights.load import CLASS_LAYERS, find_coco_weights, save_weights
 from mrcnn_explained.weights.matterport_h5 import config_from_file

@@ -1,30 +1,8 @@
 """The folder of a training run, checked before TensorFlow is imported."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from mrcnn_explained.config import Config, ConfigError
 from mrcnn_explained.errors import InputError
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """Read config fields from a JSON file, a run's config.json among them.
-
-    Raises ConfigError for a file that is none, or has a field that Config has not.
-    """
-    try:
-        settings = json.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path} holds a {type(settings).__name__}, not config fields by name")
-    unknown = set(settings) - set(Config.__dataclass_fields__)
-    if unknown:
-        raise ConfigError(f"{path}: {sorted(unknown)} are no fields of the config")
-    return settings
 
 
 def check_run(out: Path, resume: bool) -> None:

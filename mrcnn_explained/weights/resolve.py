@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mrcnn_explained.config import Config, ConfigError
-from mrcnn_explained.training.run_folder import read_settings
+from mrcnn_explained.config import Config, ConfigError, read_settings
 from mrcnn_explained.weights.load import find_coco_weights
 from mrcnn_explained.weights.matterport_h5 import config_from_file
 from mrcnn_explained.weights.presets import is_preset, read_preset

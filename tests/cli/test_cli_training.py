@@ -15,7 +15,7 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.training.run import load_imagenet
-from mrcnn_explained.training.run_folder import check_run, read_settings
+from mrcnn_explained.training.run_folder import check_run
 from mrcnn_explained.weights.presets import save_preset
 
 SMALL = {
@@ -106,22 +106,6 @@ def test_training_goes_on_from_a_preset(tmp_path):
     _, arrays = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     kernel = model.weights["res2a_branch2a/kernel"].numpy().astype(np.float16)
     np.testing.assert_array_equal(arrays["weights/res2a_branch2a/kernel"], kernel)
-
-
-def test_settings_from_a_file(tmp_path):
-    path = tmp_path / "a.json"
-    for text, message in (
-        ("x", "is not JSON"),
-        ("[1]", "holds a list, not config fields"),
-        ('{"depth": 3}', r"\['depth'\] are no fields of the config"),
-    ):
-        path.write_text(text)
-        with pytest.raises(ValueError, match=message):
-            read_settings(path)
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_settings(tmp_path / "none.json")
-    path.write_text('{"num_classes": 3}')
-    assert read_settings(path) == {"num_classes": 3}
 
 
 def test_folders_of_runs(tmp_path):
