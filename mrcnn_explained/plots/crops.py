@@ -6,8 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import INK, LEVEL_COLORS
-from mrcnn_explained.plots.style import draw_boxes, panels, show_image, show_map, to_pixels
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, text_color
+from mrcnn_explained.plots.style import (
+    draw_boxes,
+    figure,
+    label_boxes,
+    panels,
+    show_image,
+    show_map,
+    to_pixels,
+)
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.levels import LOWEST
 
@@ -104,3 +112,67 @@ def plot_crop_channels(
         )
     axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.75, label="activation")
     return axes[0].figure
+
+
+def plot_level_boxes(crops: LevelCrops, images: Any, per_image: int = 2) -> Figure:
+    """What `level_boxes` and `box_indices` hold: boxes on their images, then each level's list.
+
+    images       the molded images of the batch, uint8 [B, H, W, 3]
+    per_image    rows to show of each image and level
+
+    Above: each image with the first boxes that a level crops from it, named by level and row
+    of that level's list. Below: the lists. One list serves all images, so a row needs its
+    `box_indices`; rows of one image lie together. A row's shade is that of its image.
+    """
+    images = np.asarray(images)
+    count, levels = len(images), len(crops.ix)
+    whole = figure(max(5.0 * count, 2.8 * levels), 7.0)
+    above, below = whole.subfigures(2, 1, height_ratios=(4.2, 2.8))
+    panes = above.subplots(1, count, squeeze=False)[0]
+    for number, (ax, pixels) in enumerate(zip(panes, images, strict=True)):
+        show_image(ax, pixels, fade=0.45)
+        ax.set_title(f"image {number}", fontsize=11)
+        boxes, names, colors = [], [], []
+        for level, row in _first_rows(crops, number, per_image):
+            boxes.append(to_pixels(crops.level_boxes[level - LOWEST][row], pixels)[0])
+            names.append(f"P{level} row {row}")
+            colors.append(LEVEL_COLORS[level])
+        draw_boxes(ax, boxes, colors, linewidth=2)
+        label_boxes(ax, boxes, names, colors)
+    for ax, level in zip(
+        below.subplots(1, levels, squeeze=False)[0], range(LOWEST, LOWEST + levels), strict=True
+    ):
+        _list_of_level(ax, crops, level, count, per_image)
+    return whole
+
+
+def _first_rows(crops: LevelCrops, image: int, count: int) -> list[tuple[int, int]]:
+    """(level, row of its list) of the first `count` boxes that each level crops from an image."""
+    found = []
+    for level, indices in enumerate(crops.box_indices, LOWEST):
+        rows = np.flatnonzero(np.asarray(indices) == image)
+        found += [(level, int(row)) for row in rows[:count]]
+    return found
+
+
+def _list_of_level(ax: Axes, crops: LevelCrops, level: int, images: int, count: int) -> None:
+    """Write the first rows of each image in one level's list, and how many more there are."""
+    index = level - LOWEST
+    indices, ix = np.asarray(crops.box_indices[index]), np.asarray(crops.ix[index])
+    boxes = np.asarray(crops.level_boxes[index])
+    lines = [("row box_indices ROI  level_boxes", "white")]
+    for image in range(images):
+        rows = np.flatnonzero(indices == image)
+        shade = "#F1F3F5" if image % 2 else "white"
+        for row in rows[:count]:
+            box = " ".join(f"{value:.2f}" for value in boxes[row])
+            lines.append((f"{row:3} {image:11} {ix[row, 1]:3}  {box}", shade))
+        if len(rows) > count:
+            lines.append((f"  … {len(rows) - count} more of image {image}", shade))
+    ax.set_axis_off()
+    ax.set_title(f"P{level}: {len(ix)} rows", fontsize=11, color=text_color(LEVEL_COLORS[level]))
+    for number, (text, shade) in enumerate(lines):
+        background = {"facecolor": shade, "edgecolor": "none", "pad": 2.5}
+        weight = "bold" if number == 0 else "normal"
+        options = {"family": "monospace", "fontsize": 8, "weight": weight, "bbox": background}
+        ax.text(0, 0.97 - 0.105 * number, text, va="top", transform=ax.transAxes, **options)
