@@ -1,11 +1,8 @@
 """What the benchmarks share: weights that lead to full work, the machine's own rate, medians."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf

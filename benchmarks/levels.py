@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def survey(out: Path, images: int, *more: str, threads: int = 0) -> subprocess.Popen:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ}
     if threads:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads),
                         "TF_NUM_INTEROP_THREADS": str(threads)}  # fmt: skip

@@ -5,10 +5,6 @@
 The pipeline alone, then steps on batches that are already there: what a step would wait for.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from common import median, seconds
 
 from mrcnn_explained.config import Config

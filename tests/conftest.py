@@ -1,15 +1,12 @@
 """Fixtures that several test files share. TensorFlow is imported only where it is needed."""
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # `import witness`, whichever folder pytest was started in

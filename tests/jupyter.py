@@ -34,7 +34,7 @@ class Lab:
         self.work.mkdir()
         environment = {
             **os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR":
-            str(folder / "data"), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": str(folder),
+            str(folder / "data"), "HOME": str(folder),
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         }  # fmt: skip
         self.log = (folder / "lab.log").open("w")

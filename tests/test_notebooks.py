@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mrcnn_explained.lessons.answers import ANSWERS
-from mrcnn_explained.lessons.notebook import check
+from mrcnn_explained.lessons.notebook import check_answer
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -28,7 +28,7 @@ def test_no_outputs_a_kernel_a_title_asserts_and_three_questions(path):
     assert "".join(cells[0]["source"]).startswith(title), f"the first cell begins with {title!r}"
     text = "\n".join("".join(cell["source"]) for cell in code)
     number = path.stem[:2]
-    asked = re.findall(r'check\(\s*"(\d\d\.\d)",\s*None', text)
+    asked = re.findall(r'check_answer\(\s*"(\d\d\.\d)",\s*None', text)
     assert asked == [f"{number}.{i}" for i in (1, 2, 3)] and set(asked) <= set(ANSWERS)
     assert f"{number}.4" not in ANSWERS
     assert "assert " in text or "np.testing." in text
@@ -43,7 +43,7 @@ def test_an_answer_is_judged_and_told_only_then(capsys):
         ("19.2", "levels", "proposals", "Not yet. Look"), ("19.2", "proposals", "proposals", "Ri"),
     )  # fmt: skip
     for question, answer, right, told in cases:
-        check(question, answer, right)
+        check_answer(question, answer, right)
         said = capsys.readouterr().out
         assert said.startswith(told)
         assert said.startswith("Right") or ANSWERS[question].why not in said

@@ -68,7 +68,7 @@ def copy_project(folder: Path) -> None:
 
 def run(folder: Path, tests: list[str]) -> tuple[bool, str]:
     """Whether the tests pass, and the name of the first that fails."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # pytest itself failed: no test has said anything

@@ -3,11 +3,8 @@
 `--check` changes nothing and fails where the file is out of date.
 """
 
-import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, Stage, fields
 

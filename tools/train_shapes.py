@@ -7,11 +7,8 @@ Two stages (256, then 512 pixels), then 500 scenes of a seed that was never trai
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.pipeline import batches

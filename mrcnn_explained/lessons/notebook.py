@@ -34,7 +34,7 @@ def describe(result: Any) -> None:
         )
 
 
-def check(question: str, answer: Any, right: Any = None) -> None:
+def check_answer(question: str, answer: Any, right: Any = None) -> None:
     """Say whether an answer is right, and why.
 
     question    notebook and number, "07.2"

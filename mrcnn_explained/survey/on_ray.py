@@ -85,7 +85,6 @@ class Actor:
 
 def _connect(address: str, workers: int) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no request leaves the machine
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its C++, about its own actors
     try:
         with warnings.catch_warnings():  # of Ray's own dependencies

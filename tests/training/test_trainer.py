@@ -226,7 +226,7 @@ def run_replicas(kind, out, **environment):
         [sys.executable, "-c", script, kind, str(out)],
         # One thread an operation: several of them sum in an order that hangs on the machine's
         # load, and one ROI more or less is another loss.
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1",
+        env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1",
              **environment},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
