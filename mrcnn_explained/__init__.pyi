@@ -26,7 +26,12 @@ from .evaluation.oracle import oracle_report
 from .explain.compare import compare
 from .explain.invariants import check
 from .explain.lineage import lineage
-from .explain.paper_variants import paper_variant, paper_variants
+from .explain.paper_variants import (
+    aligned_crops,
+    centred_anchors,
+    paper_variant,
+    paper_variants,
+)
 from .explain.why_missed import why_missed
 from .explorers.anchors import AnchorsExplorer
 from .explorers.box_head import TimeDistributedExplorer
@@ -44,7 +49,7 @@ from .media.images import color_splash, demo_image, load_image
 from .plots.anchors import plot_cell_anchors
 from .plots.backbone import plot_backbone, plot_channels
 from .plots.box_head import plot_all_probabilities, plot_probabilities
-from .plots.crops import plot_crop_channels, plot_sampling
+from .plots.crops import plot_crop_channels, plot_level_boxes, plot_sampling
 from .plots.dataset import plot_dataset, plot_mini_masks, plot_objects, plot_top_masks
 from .plots.detection_targets import plot_detection_targets, plot_mask_targets, plot_roi_overlaps
 from .plots.detections import (
@@ -136,11 +141,13 @@ __all__ = [
     "WeightFileError",
     "WeightReport",
     "__version__",
+    "aligned_crops",
     "apply_box_deltas",
     "assign_levels",
     "axes",
     "batches",
     "box_refinement",
+    "centred_anchors",
     "check",
     "check_answer",
     "class_color",
@@ -197,6 +204,7 @@ __all__ = [
     "plot_fates",
     "plot_history",
     "plot_instances",
+    "plot_level_boxes",
     "plot_levels",
     "plot_levels_on_image",
     "plot_loss_terms",
