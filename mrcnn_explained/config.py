@@ -1,22 +1,23 @@
 """Config: every number of the detector on one page, with its meaning, unit and source.
 
-The names are those of Matterport's `Config`, in lower case; so are the defaults, which
-are those of its COCO model. Stages never see a Config: `model.py` hands them plain values.
+The names are those of Matterport's `Config`, in lower case, and so are the defaults, which
+are those of its COCO model. Stages never see a Config: they get plain values.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from mrcnn_explained.coco_classes import COCO_CLASSES
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.config_checks import check, plain
+from mrcnn_explained.errors import ConfigError
+from mrcnn_explained.matterport_config import MatterportRow, matterport_rows, matterport_values
 
-#: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1;
-#: resnet26 is ours, of the same make, small enough to train on a laptop).
-BACKBONES = {
+#: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1).
+#: resnet26 is this project's own: the same blocks, few enough to train on a laptop.
+BACKBONES: dict[str, tuple[int, ...]] = {
     "resnet26": (2, 2, 2, 2),
     "resnet50": (3, 4, 6, 3),
     "resnet101": (3, 4, 23, 3),
@@ -24,31 +25,19 @@ BACKBONES = {
 
 #: The five losses in the order of `loss_weights`.
 LOSSES = (
-    *("rpn_class_loss", "rpn_bbox_loss"),
-    *("mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss"),
+    "rpn_class_loss",
+    "rpn_bbox_loss",
+    "mrcnn_class_loss",
+    "mrcnn_bbox_loss",
+    "mrcnn_mask_loss",
 )
-
-#: Fields that hold one of a few words.
-SWITCHES = {
-    "level_rounding": ("round", "floor"),
-    "forced_box": ("best", "forcing"),
-    "box_loss_average": ("positives", "sampled"),
-    "clip_by": ("variable", "global"),
-    "weight_decay_per": ("size", "weight"),
-}
-
-RESIZE_MODES = ("square", "pad64", "crop", "none")
-
-
-class ConfigError(InputError):
-    """A config that contradicts itself: the field, its value, what would do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Every number of one detector. Frozen: `config.replace(...)` makes another.
 
-    Contradictions are refused here, with the field, the value and what would do.
+    Raises ConfigError for values that contradict each other: field, value, what is valid.
     Sources: M = Matterport's default, FPN = arXiv:1612.03144, MRCNN = arXiv:1703.06870,
     RPN = Faster R-CNN, arXiv:1506.01497.
     """
@@ -58,7 +47,7 @@ class Config:
     class_names: tuple[str, ...] = ()  # C names, background first; () numbers them
 
     # The image (stage 1)
-    image_resize_mode: str = "square"  # M; the papers keep the aspect and pad nothing
+    image_resize_mode: Literal["square", "pad64", "crop", "none"] = "square"  # M; papers: none
     image_min_dim: int = 800  # pixels: scale up until the shorter side is this long (MRCNN 3.1)
     image_max_dim: int = 1024  # pixels: … unless the longer one exceeds this (M; MRCNN: 1333)
     image_min_scale: float = 0.0  # scale up at least this much; 0 asks for nothing
@@ -78,12 +67,14 @@ class Config:
     rpn_channels: int = 512  # of the shared 3x3 convolution (M, as VGG; FPN: 256)
     rpn_bbox_std_dev: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2)  # dy dx dh dw are divided by it (M)
     pre_nms_limit: int = 6000  # K: best anchors that go to NMS (RPN)
-    rpn_nms_threshold: float = 0.7  # IoU above which the weaker proposal goes (RPN)
+    rpn_nms_threshold: float = 0.7  # IoU above which the proposal of lower score goes (RPN)
     post_nms_rois_training: int = 2000  # N while training (RPN)
     post_nms_rois_inference: int = 1000  # N (FPN 5.2)
 
     # ROIs and heads (stages 7 to 12)
-    level_rounding: str = "round"  # of the level equation (M; FPN 4.2: "floor")
+    level_rounding: Literal["round", "floor"] = (
+        "round"  # of the level equation (M; FPN 4.2: "floor")
+    )
     pool_size: int = 7  # P of the box head, cells (MRCNN figure 4)
     mask_pool_size: int = 14  # P of the mask head, cells (MRCNN figure 4)
     mask_shape: tuple[int, int] = (28, 28)  # pixels of a mask (MRCNN figure 4)
@@ -94,11 +85,7 @@ class Config:
     detection_min_confidence: float = 0.7  # class probability (M; the papers' tests: 0.05)
     detection_nms_threshold: float = 0.3  # IoU, per class (M; the papers: 0.5)
 
-    # Training
-    gpu_count: int = 1
-    images_per_gpu: int = 2
-    steps_per_epoch: int = 1000
-    validation_steps: int = 50
+    # Training (how long and how fast: see Plan in training/trainer.py)
     rpn_train_anchors_per_image: int = 256  # drawn from each image (RPN 3.1.3)
     rpn_positive_ratio: float = 0.5  # of them, at most (RPN 3.1.3)
     use_mini_mask: bool = True  # keep masks small, cut to their boxes (M)
@@ -107,8 +94,6 @@ class Config:
     roi_positive_ratio: float = 0.33  # (M; MRCNN 3.1: 1 in 4)
     train_masks_per_image: int = 0  # masks of so many positive ROIs at most; 0: of all (M)
     max_gt_instances: int = 100  # objects of one image
-    learning_rate: float = 0.001  # (M; MRCNN 3.1: 0.02)
-    learning_momentum: float = 0.9  # (MRCNN 3.1)
     weight_decay: float = 0.0001  # divided by the size of each tensor (M; MRCNN: not)
     gradient_clip_norm: float = 5.0  # per variable (M)
     loss_weights: tuple[float, ...] = (1, 1, 1, 1, 1)  # in the order of LOSSES
@@ -117,34 +102,32 @@ class Config:
     # stored ones when detecting. True: the batch's, always (M passes TRAIN_BN in both modes).
     train_bn: bool | None = False
 
-    # Where Matterport's code surprises: its way is the default, the papers' a switch
-    forced_box: str = "best"  # an object's best anchor learns its own best object; or "forcing"
+    # Where Matterport's code surprises: its way is the default, the papers' a switch. The
+    # numbers are rows of docs/differences.md.
+    forced_box: Literal["best", "forcing"] = "best"  # an object's best anchor learns its own best
     add_objects: bool = False  # objects' own boxes among the ROIs to train on (37)
-    fill_negatives: bool = False  # negative ROIs up to the count, positives or not (35)
+    fill_negatives: bool = False  # negative ROIs up to the count, however few positives (35)
     padding_in_class_loss: bool = True  # zero rows count as background (36)
-    box_loss_average: str = "positives"  # or "sampled" (29, 39)
+    box_loss_average: Literal["positives", "sampled"] = "positives"  # divisor (29, 39)
     stop_target_gradient: bool = False  # True: the heads' box loss does not reach the RPN
-    clip_by: str = "variable"  # each gradient alone (45), or "global"
-    weight_decay_per: str = "size"  # divided by each tensor's size (43), or "weight"
+    clip_by: Literal["variable", "global"] = "variable"  # norm of each gradient (45), or of all
+    weight_decay_per: Literal["size", "weight"] = "size"  # divided by each tensor's size (43)
 
-    def __post_init__(self):
-        for field in dataclasses.fields(self):  # lists and NumPy arrays of other configs
-            value = getattr(self, field.name)
-            if isinstance(value, list) or hasattr(value, "tolist"):
-                value = value.tolist() if hasattr(value, "tolist") else value
-                value = tuple(value) if isinstance(value, list) else value
-                object.__setattr__(self, field.name, value)
-        _check(self)
+    def __post_init__(self) -> None:
+        kinds = {field.name: field.type for field in dataclasses.fields(self)}
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, plain(getattr(self, name), kind))
+        check(vars(self), kinds, BACKBONES)
 
     @classmethod
     def coco(cls, **overrides: Any) -> Self:
-        """Matterport's COCO model: 80 classes and background, ResNet-101 at 1024x1024."""
+        """Return the config of Matterport's COCO model: 81 classes, ResNet-101, 1024x1024."""
         names = COCO_CLASSES if overrides.get("num_classes", 81) == 81 else ()
         return cls(**{"class_names": names, **overrides})
 
     @classmethod
     def slim(cls, **overrides: Any) -> Self:
-        """The same architecture with a sixteenth of the channels: ResNet-26 at 512x512."""
+        """Return the same architecture at a quarter of the width: ResNet-26, 512x512."""
         slim = {
             "name": "slim",
             "image_min_dim": 512,
@@ -163,38 +146,35 @@ class Config:
 
     @classmethod
     def from_matterport(cls, config: Any, **overrides: Any) -> Self:
-        """Read a config class or object of Matterport's code, or one made alike.
+        """Read a config class of Matterport's code, or an object of it.
 
-        Upper-case attributes that have a field here are taken; derived ones
-        (`BATCH_SIZE`, `IMAGE_SHAPE`, `IMAGE_META_SIZE`) and those of their own making
-        are not. A callable BACKBONE is refused: give it to `MaskRCNN(…, backbone=…)`.
+        Attributes that have a field here are taken, the overrides win, and what neither gives
+        has its default. `matterport_report` lists what is not used and what takes its place.
+
+        Raises ConfigError for a callable BACKBONE, which belongs to `MaskRCNN(…, backbone=…)`,
+        and for an attribute that is None or missing where a value is needed.
         """
-        fields = {field.name for field in dataclasses.fields(cls)}
-        theirs = {key.lower(): getattr(config, key) for key in dir(config) if key.isupper()}
-        known = {name: value for name, value in theirs.items() if name in fields}
-        if not known:
-            raise ConfigError(
-                f"{config!r} has none of the attributes of Matterport's Config "
-                "(NUM_CLASSES, IMAGE_MAX_DIM, …); give the class or an object of it"
-            )
-        if callable(known.get("backbone")) and "backbone" not in overrides:
-            raise ConfigError(
-                "BACKBONE is a callable: give it to the model, MaskRCNN(config, backbone=…), "
-                "and name a stand-in here: Config.from_matterport(config, backbone='resnet50')"
-            )
-        for name in ("image_min_dim", "image_max_dim", "image_min_scale"):
-            known[name] = known.get(name) or 0  # theirs may be None
-        if isinstance(weights := known.get("loss_weights"), dict):
-            known["loss_weights"] = tuple(weights[loss] for loss in LOSSES)
-        known["name"] = str(known.get("name") or "matterport")
-        return cls(**{**known, **overrides})
+        return cls(**matterport_values(config, cls.defaults(), overrides, LOSSES))
+
+    @classmethod
+    def matterport_report(cls, config: Any) -> tuple[MatterportRow, ...]:
+        """List what becomes of each attribute of a Matterport config: one row per attribute.
+
+        Print a row to read it: `RPN_NMS_THRESHOLD = 0.7 → rpn_nms_threshold`.
+        """
+        return matterport_rows(config, cls.defaults())
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the default value of every field."""
+        return {field.name: field.default for field in dataclasses.fields(cls)}
 
     def replace(self, **changes: Any) -> Self:
-        """Return another config with these fields changed, checked anew."""
+        """Return another config with these fields changed; it is checked again."""
         return dataclasses.replace(self, **changes)
 
     def differences(self, other: Self) -> dict[str, Any]:
-        """The fields in which this config differs from another one, with this one's values."""
+        """Return the fields in which this config differs from another, with this one's values."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -203,32 +183,51 @@ class Config:
 
     @property
     def anchors_per_cell(self) -> int:
+        """Return the number of anchors at one cell of a feature map."""
         return len(self.rpn_anchor_ratios)
 
     def class_name(self, class_id: int) -> str:
-        """Return the name of a class, or `class 7` where the config has no names."""
+        """Return the name of a class, or `class 7` if the config has no names."""
         if self.class_names:
             return self.class_names[class_id]
         return "background" if class_id == 0 else f"class {class_id}"
 
     def to_json(self) -> str:
+        """Return all fields as JSON, as `from_json` reads them."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; fields of another version are refused by name."""
-        values = json.loads(text)
-        unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
+        """Read what `to_json` wrote.
+
+        Raises ConfigError for fields of another version, by name, and for invalid values.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"the config is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"the config is a {type(values).__name__}, not fields by name")
+        if unknown := set(values) - set(cls.defaults()):
             raise ConfigError(f"unknown config fields {sorted(unknown)}: made by another version?")
         return cls(**values)
 
 
 #: Fields that decide the shapes of the weights.
 ARCHITECTURE = (
-    *("num_classes", "image_channel_count", "backbone", "backbone_width", "backbone_strides"),
-    *("top_down_pyramid_size", "rpn_anchor_ratios", "rpn_anchor_stride", "rpn_channels"),
-    *("pool_size", "mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
+    "num_classes",
+    "image_channel_count",
+    "backbone",
+    "backbone_width",
+    "backbone_strides",
+    "top_down_pyramid_size",
+    "rpn_anchor_ratios",
+    "rpn_anchor_stride",
+    "rpn_channels",
+    "pool_size",
+    "mask_pool_size",
+    "fpn_classif_fc_layers_size",
+    "mask_channels",
 )
 
 
@@ -241,107 +240,11 @@ def read_settings(path: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} holds a {type(settings).__name__}, not config fields by name")
-    unknown = sorted(set(settings) - set(Config.__dataclass_fields__))
+    unknown = sorted(set(settings) - set(Config.defaults()))
     if unknown:
         raise ConfigError(f"{path} has entries that are not fields of Config: {', '.join(unknown)}")
     return settings
-
-
-def _check(config: Config) -> None:
-    """Refuse a config that contradicts itself: field, value, what would do."""
-
-    def need(condition: bool, field: str, what_would_do: str) -> None:
-        if not condition:
-            raise ConfigError(f"{field} is {getattr(config, field)!r}: {what_would_do}")
-
-    need(config.num_classes >= 2, "num_classes", "count the background too, so 2 at least")
-    names = len(config.class_names)
-    need(
-        names in (0, config.num_classes),
-        "class_names",
-        f"give {config.num_classes} names (num_classes), background first, or none",
-    )
-    need(
-        config.backbone in BACKBONES,
-        "backbone",
-        f"one of {', '.join(BACKBONES)}, or give a callable to MaskRCNN(config, backbone=…)",
-    )
-    _check_image(config, need)
-
-    levels = len(config.backbone_strides)
-    need(
-        config.backbone_strides == (4, 8, 16, 32, 64),
-        "backbone_strides",
-        "the backbone and its pyramid have strides (4, 8, 16, 32, 64)",
-    )
-    for field in ("rpn_anchor_scales", "rpn_anchor_ratios"):
-        values = getattr(config, field)
-        need(len(values) > 0 and min(values) > 0, field, "positive numbers, one at least")
-    need(len(config.rpn_anchor_scales) == levels, "rpn_anchor_scales", f"one for each of {levels}")
-    for field in ("rpn_bbox_std_dev", "bbox_std_dev"):
-        values = getattr(config, field)
-        need(len(values) == 4 and min(values) > 0, field, "four positive numbers, dy dx dh dw")
-    for field in ("rpn_nms_threshold", "detection_nms_threshold", "detection_min_confidence"):
-        need(0 <= getattr(config, field) <= 1, field, "a number from 0 to 1")
-    for field in ("roi_positive_ratio", "rpn_positive_ratio"):
-        need(0 < getattr(config, field) <= 1, field, "above 0, at most 1")
-    for field, choices in SWITCHES.items():
-        need(getattr(config, field) in choices, field, " or ".join(map(repr, choices)))
-    need(
-        config.train_bn is None or isinstance(config.train_bn, bool),
-        "train_bn",
-        "True (the batch's statistics), None (the batch's while training), or False (stored ones)",
-    )
-    mask_side = 2 * config.mask_pool_size
-    need(
-        config.mask_shape == (mask_side, mask_side),
-        "mask_shape",
-        f"the deconvolution doubles mask_pool_size, so ({mask_side}, {mask_side})",
-    )
-    need(len(config.loss_weights) == 5, "loss_weights", "five numbers, one for each loss")
-    whole_and_positive = (
-        *("backbone_width", "top_down_pyramid_size", "rpn_channels", "rpn_anchor_stride"),
-        *("pre_nms_limit", "post_nms_rois_training", "post_nms_rois_inference", "pool_size"),
-        *("mask_pool_size", "fpn_classif_fc_layers_size", "mask_channels"),
-        *("detection_max_instances", "max_gt_instances", "images_per_gpu", "gpu_count"),
-        *("train_rois_per_image", "rpn_train_anchors_per_image", "image_channel_count"),
-    )
-    for field in whole_and_positive:
-        value = getattr(config, field)
-        need(int(value) == value and value >= 1, field, "a whole number, 1 at least")
-
-
-def _check_image(config: Config, need: Callable[[bool, str, str], None]) -> None:
-    """The sides must halve six times: P6 has a stride of 64, and P2…P5 are added up."""
-    need(
-        config.image_resize_mode in RESIZE_MODES,
-        "image_resize_mode",
-        f"one of {', '.join(RESIZE_MODES)}",
-    )
-    need(
-        len(config.mean_pixel) == config.image_channel_count,
-        "mean_pixel",
-        f"one number for each of {config.image_channel_count} channels (image_channel_count)",
-    )
-    side = {"square": "image_max_dim", "pad64": "image_min_dim", "crop": "image_min_dim"}.get(
-        config.image_resize_mode
-    )
-    if side:
-        value = getattr(config, side)
-        near = max(64, round(value / 64) * 64)
-        need(
-            value > 0 and value % 64 == 0,
-            side,
-            f"the pyramid halves the image six times, so a multiple of 64: {near} is near",
-        )
-    if config.image_resize_mode == "square":
-        need(
-            config.image_min_dim <= config.image_max_dim,
-            "image_min_dim",
-            f"at most image_max_dim, {config.image_max_dim}",
-        )
-    need(config.image_min_scale >= 0, "image_min_scale", "0 (nothing asked for) or more")

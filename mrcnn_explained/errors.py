@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class ImageError(InputError):
     """An image that cannot be used: what came, what was expected, what to do."""
+
+
+class ConfigError(InputError):
+    """A config that contradicts itself: the field, its value, and what would be valid."""

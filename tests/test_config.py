@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mrcnn_explained.config import Config, read_settings
+from mrcnn_explained.errors import ConfigError
+from mrcnn_explained.matterport_config import NOT_FIELDS
 
 #: The names of Matterport's LOSS_WEIGHTS, a dict.
 LOSSES = (
@@ -59,7 +61,7 @@ WRONG = [
     ("rpn_anchor_scales", (), "positive numbers"),
     ("rpn_anchor_scales", (32, 64), "one for each of 5"),
     ("rpn_anchor_scales", (32, 64, 128, 256, -1), "positive"),
-    ("rpn_anchor_ratios", (), "one at least"),
+    ("rpn_anchor_ratios", (), "at least 1"),
     ("rpn_anchor_ratios", (0, 1), "positive"),
     ("rpn_bbox_std_dev", (0.1, 0.1, 0.2), "four positive"),
     ("rpn_bbox_std_dev", (0.1, 0.1, 0.2, 0), "four positive"),
@@ -67,10 +69,10 @@ WRONG = [
     ("rpn_nms_threshold", 1.1, "from 0 to 1"),
     ("detection_nms_threshold", -0.1, "from 0 to 1"),
     ("detection_min_confidence", 70, "from 0 to 1"),
-    ("detection_min_confidence", float("nan"), "from 0 to 1"),
-    ("level_rounding", "ceil", "'round' or 'floor'"),
-    ("train_bn", "yes", "True .*, None .*, or False"),
-    ("train_bn", 1, "True .*, None .*, or False"),
+    ("detection_min_confidence", float("nan"), "a finite number"),
+    ("level_rounding", "ceil", "one of round, floor"),
+    ("train_bn", "yes", "True .*, None .* or False"),
+    ("train_bn", 1, "True .*, None .* or False"),
     ("roi_positive_ratio", 0, "above 0"),
     ("mask_shape", (14, 14), r"\(28, 28\)"),
     ("mask_pool_size", 7, "mask_shape"),
@@ -82,12 +84,27 @@ WRONG = [
     ("detection_max_instances", 0, "whole number"),
     ("rpn_anchor_stride", 0, "whole number"),
     ("image_channel_count", 0, "image_channel_count|each of 0 channels"),
+    # Kinds: a number as text or None used to raise TypeError, infinity OverflowError.
+    ("num_classes", "3", "a whole number"),
+    ("num_classes", None, "a whole number"),
+    ("pool_size", float("inf"), "a whole number"),
+    ("rpn_nms_threshold", "0.7", "a finite number"),
+    ("rpn_nms_threshold", (0.7,), "a finite number"),
+    ("weight_decay", float("inf"), "a finite number"),
+    ("mean_pixel", 123.7, "any number of finite numbers"),
+    ("mean_pixel", ("1", 2, 3), "any number of finite numbers"),
+    ("mini_mask_shape", (56,), "2 finite numbers"),
+    ("mini_mask_shape", (0, 56), "two whole numbers, 1 at least"),
+    ("use_mini_mask", "no", "True or False"),
+    ("clip_by", None, "one of variable, global"),
+    ("gradient_clip_norm", 0, "a positive number"),
+    ("train_masks_per_image", -1, r"0 \(not used\) or more"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("field", "value", "words"), WRONG, ids=lambda x: str(x)[:24])
 def test_a_contradiction_is_refused_with_field_value_and_what_would_do(field, value, words):
-    with pytest.raises(ValueError, match=words) as error:
+    with pytest.raises(ConfigError, match=words) as error:
         Config.coco(**{field: value})
     named = "mask_shape" if field == "mask_pool_size" else field
     assert named in str(error.value) or field == "image_channel_count"
@@ -114,6 +131,12 @@ def test_lists_and_arrays_become_tuples():
 def test_json_there_and_back():
     for c in (Config.coco(), Config.slim(rpn_anchor_ratios=[0.3, 1], mean_pixel=np.ones(3))):
         assert Config.from_json(c.to_json()) == c
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, '{"num_classes": Infinity}'])
+def test_json_that_is_not_a_config_is_refused(text):
+    with pytest.raises(ConfigError):
+        Config.from_json(text)
 
 
 def test_json_of_another_version_names_the_field():
@@ -198,10 +221,54 @@ def test_their_loss_weights_come_as_a_dict():
     assert Config.from_matterport(TheirConfig, num_classes=2).loss_weights == (1, 1, 1, 1, 1)
 
 
+def test_a_loss_that_is_not_weighted_has_the_weight_1():
+    # As Matterport's code: LOSS_WEIGHTS.get(name, 1.0). It used to raise KeyError.
+    theirs = type("C", (Balloons,), {"LOSS_WEIGHTS": {"rpn_bbox_loss": 3}})
+    assert Config.from_matterport(theirs).loss_weights == (1, 3, 1, 1, 1)
+
+
 def test_none_means_nothing_is_asked_for():
     theirs = type("C", (Balloons,), {"IMAGE_MIN_DIM": None, "IMAGE_MIN_SCALE": None, "NAME": None})
     c = Config.from_matterport(theirs)
     assert (c.image_min_dim, c.image_min_scale, c.name) == (0, 0, "matterport")
+
+
+NEEDED = {"square": "IMAGE_MAX_DIM", "crop": "IMAGE_MIN_DIM", "pad64": "IMAGE_MIN_DIM"}
+
+
+@pytest.mark.parametrize(("mode", "attribute"), NEEDED.items(), ids=NEEDED)
+def test_the_side_that_a_resize_mode_needs(mode, attribute):
+    # IMAGE_MAX_DIM used to be refused with "image_max_dim is 0", which nobody had written.
+    own = {"IMAGE_RESIZE_MODE": mode, "NUM_CLASSES": 2}
+    given = {"IMAGE_MIN_DIM": 512, "IMAGE_MAX_DIM": 512, **own}
+    field = attribute.lower()
+    assert getattr(Config.from_matterport(type("C", (), given)), field) == 512
+    missing = type("C", (), {k: v for k, v in given.items() if k != attribute})
+    none = type("C", (), {**given, attribute: None})
+    for theirs, came in ((missing, "is missing"), (none, "is None")):
+        with pytest.raises(ConfigError, match=f"{attribute} {came}.* multiple of 64") as error:
+            Config.from_matterport(theirs)
+        assert f"from_matterport(config, {field}=" in str(error.value)
+        assert getattr(Config.from_matterport(theirs, **{field: 640}), field) == 640
+
+
+def test_a_side_that_is_not_used_may_be_none():
+    own = {"IMAGE_RESIZE_MODE": "none", "IMAGE_MIN_DIM": None, "IMAGE_MAX_DIM": None}
+    c = Config.from_matterport(type("C", (Balloons,), own))
+    assert (c.image_resize_mode, c.image_min_dim, c.image_max_dim) == ("none", 0, 0)
+
+
+@pytest.mark.parametrize("attribute", [
+    *("NUM_CLASSES", "BACKBONE", "IMAGE_RESIZE_MODE", "MEAN_PIXEL", "LOSS_WEIGHTS", "MASK_SHAPE"),
+    *("RPN_ANCHOR_SCALES", "RPN_BBOX_STD_DEV", "USE_MINI_MASK", "GRADIENT_CLIP_NORM"),
+])  # fmt: skip
+def test_none_without_a_meaning_is_refused_by_the_attributes_name(attribute):
+    # LOSS_WEIGHTS, MEAN_PIXEL and NUM_CLASSES used to raise TypeError.
+    theirs = type("C", (Balloons,), {attribute: None})
+    with pytest.raises(ConfigError, match=f"^{attribute} is None.* {attribute.lower()}=…"):
+        Config.from_matterport(theirs)
+    default = Config.defaults()[attribute.lower()]
+    assert Config.from_matterport(Balloons, **{attribute.lower(): default})
 
 
 def test_train_bn_none_stays_none():
@@ -235,3 +302,38 @@ def test_their_contradictions_are_refused_too():
     theirs = type("C", (Balloons,), {"NUM_CLASSES": 1})
     with pytest.raises(ValueError, match="num_classes is 1"):
         Config.from_matterport(theirs)
+
+
+def test_the_report_names_what_is_taken_and_what_is_not():
+    rows = {row.attribute: row for row in Config.matterport_report(Balloons())}
+    assert set(rows) == {name for name in dir(Balloons()) if name.isupper()}
+    fields = {field.name for field in dataclasses.fields(Config)}
+    for name, row in rows.items():
+        assert row.value is getattr(Balloons, name, row.value)
+        assert row.field == (name.lower() if name.lower() in fields else None)
+        assert bool(row.note) == (row.field is None)
+    assert str(rows["DETECTION_MIN_CONFIDENCE"]) == (
+        "DETECTION_MIN_CONFIDENCE = 0.9 → detection_min_confidence"
+    )
+    assert "batch_size" in str(rows["IMAGES_PER_GPU"]) and "not used" in str(rows["IMAGES_PER_GPU"])
+    assert rows["MY_OWN"].note == "not an attribute of Matterport's Config"
+
+
+def test_every_attribute_of_matterports_config_is_a_field_or_explained():
+    """Names of mrcnn/config.py at Matterport's version 2.1."""
+    known = {name.upper() for name in Config.defaults()} | set(NOT_FIELDS)
+    assert set(MATTERPORT_ATTRIBUTES.split()) <= known
+    assert not {name.upper() for name in Config.defaults()} & set(NOT_FIELDS)
+
+
+MATTERPORT_ATTRIBUTES = """
+NAME GPU_COUNT IMAGES_PER_GPU STEPS_PER_EPOCH VALIDATION_STEPS BACKBONE COMPUTE_BACKBONE_SHAPE
+BACKBONE_STRIDES FPN_CLASSIF_FC_LAYERS_SIZE TOP_DOWN_PYRAMID_SIZE NUM_CLASSES RPN_ANCHOR_SCALES
+RPN_ANCHOR_RATIOS RPN_ANCHOR_STRIDE RPN_NMS_THRESHOLD RPN_TRAIN_ANCHORS_PER_IMAGE PRE_NMS_LIMIT
+POST_NMS_ROIS_TRAINING POST_NMS_ROIS_INFERENCE USE_MINI_MASK MINI_MASK_SHAPE IMAGE_RESIZE_MODE
+IMAGE_MIN_DIM IMAGE_MAX_DIM IMAGE_MIN_SCALE IMAGE_CHANNEL_COUNT MEAN_PIXEL TRAIN_ROIS_PER_IMAGE
+ROI_POSITIVE_RATIO POOL_SIZE MASK_POOL_SIZE MASK_SHAPE MAX_GT_INSTANCES RPN_BBOX_STD_DEV
+BBOX_STD_DEV DETECTION_MAX_INSTANCES DETECTION_MIN_CONFIDENCE DETECTION_NMS_THRESHOLD
+LEARNING_RATE LEARNING_MOMENTUM WEIGHT_DECAY LOSS_WEIGHTS USE_RPN_ROIS TRAIN_BN GRADIENT_CLIP_NORM
+BATCH_SIZE IMAGE_SHAPE IMAGE_META_SIZE
+"""
