@@ -126,8 +126,8 @@ def plot_level_boxes(crops: LevelCrops, images: Any, per_image: int = 2) -> Figu
     """
     images = np.asarray(images)
     count, levels = len(images), len(crops.ix)
-    whole = figure(max(5.0 * count, 2.8 * levels), 7.0)
-    above, below = whole.subfigures(2, 1, height_ratios=(4.2, 2.8))
+    whole = figure(max(5.0 * count, 3.1 * levels), 7.0)
+    above, below = whole.subfigures(2, 1, height_ratios=(4.4, 2.6))
     panes = above.subplots(1, count, squeeze=False)[0]
     for number, (ax, pixels) in enumerate(zip(panes, images, strict=True)):
         show_image(ax, pixels, fade=0.45)
@@ -175,4 +175,4 @@ def _list_of_level(ax: Axes, crops: LevelCrops, level: int, images: int, count: 
         background = {"facecolor": shade, "edgecolor": "none", "pad": 2.5}
         weight = "bold" if number == 0 else "normal"
         options = {"family": "monospace", "fontsize": 8, "weight": weight, "bbox": background}
-        ax.text(0, 0.97 - 0.105 * number, text, va="top", transform=ax.transAxes, **options)
+        ax.text(0, 0.97 - 0.12 * number, text, va="top", transform=ax.transAxes, **options)
