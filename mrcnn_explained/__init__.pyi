@@ -24,6 +24,7 @@ from .errors import InputError
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare
+from .explain.fates import FateKind, fates
 from .explain.invariants import check
 from .explain.lineage import lineage
 from .explain.paper_variants import (
@@ -78,7 +79,7 @@ from .stages.backbone import ResNet
 from .stages.box_head import BoxHead
 from .stages.crops import crop_levels, roi_align, roi_pool
 from .stages.detection_targets import detection_targets
-from .stages.detections import fates, select_detections
+from .stages.detections import select_detections
 from .stages.image import mold_boxes, mold_image, mold_rois, scale_image, unmold_image, unpack_meta
 from .stages.instances import full_mask, original_boxes, unmold
 from .stages.levels import assign_levels, level_boundaries
@@ -114,6 +115,7 @@ __all__ = [
     "DetectionsExplorer",
     "DeviceError",
     "Evaluation",
+    "FateKind",
     "FeaturePyramid",
     "InputError",
     "LevelsExplorer",

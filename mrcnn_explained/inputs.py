@@ -22,3 +22,12 @@ def read_box(text: str, name: str) -> list[float]:
     if y2 <= y1 or x2 <= x1:
         raise InputError(f"{name} is {text!r}; expected Y1,X1,Y2,X2 with Y2 > Y1 and X2 > X1")
     return corners
+
+
+def check_image_number(image: int, count: int, holder: str = "the trace holds") -> None:
+    """Raise InputError unless a run on `count` images has the image with this number.
+
+    holder    what the message says before the count
+    """
+    if not 0 <= image < count:
+        raise InputError(f"image is {image}; {holder} {count}: give 0 to {count - 1}")

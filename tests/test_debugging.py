@@ -19,7 +19,7 @@ def test_the_walk_ends_at_the_planted_fault(capsys):
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), there)
     told = capsys.readouterr().out
-    assert "never reached" in told and "They part at anchors." in told
+    assert "never reached" in told and "The first difference is at anchors." in told
 
 
 def test_commands_on_the_page_exist():

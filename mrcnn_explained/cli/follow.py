@@ -96,10 +96,10 @@ def compare(
 ) -> None:
     """Stage by stage, where two runs on one image part, and which ROIs that changed."""
     traces = [_load(path) for path in (first, second)]
-    from mrcnn_explained.explain.compare import MOST_TOLD
+    from mrcnn_explained.explain.compare import SHOWN
     from mrcnn_explained.explain.compare import compare as comparison
 
-    told = comparison(*traces).story(None if every else MOST_TOLD)
+    told = comparison(*traces).story(None if every else SHOWN)
     console().print(told, markup=False, highlight=False)
 
 

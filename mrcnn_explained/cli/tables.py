@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.rois import count_all, counts_by_level
+from mrcnn_explained.explain.rois import counts_by_level, row_fate, summary_rows
 from mrcnn_explained.stages.catalog import Field, Stage
 
 BAR = 40  # characters of the longest bar of a histogram
@@ -52,7 +52,7 @@ def roi_table(rows: list[dict[str, Any]], total: int) -> Table:
             f"P{row['level']}",
             f"{row['to_boundary']:+.1f}",
             f"{row['class']} {row['probability']:.2f}",
-            row["fate"],
+            str(row_fate(row)),
         )
     return table
 
@@ -76,30 +76,6 @@ def level_histogram(rows: list[dict[str, Any]]) -> Table:
 def summary_table(trace: Trace, image: int = 0) -> Table:
     """The run in ten lines."""
     return two_columns(summary_rows(trace, image))
-
-
-def summary_rows(trace: Trace, image: int = 0) -> list[tuple[str, str]]:
-    """(what, how much) from the image to the detections, for one image."""
-    numbers = count_all(trace, image)
-    levels = numbers["levels"]
-    given = trace.run.rois == "given"
-    proposals = [
-        ("anchors", "{anchors} → {candidates} candidates".format(**numbers)),
-        ("NMS", "{suppressed} suppressed, {unreached} never reached".format(**numbers)),
-    ]
-    whose = "given by the caller; " if given else ""
-    return [
-        ("image", "{original} → molded {molded}, scale {scale:.3f}".format(**numbers)),
-        *([] if given else proposals),
-        ("ROIs", "{rois} ({whose}{padded} rows of padding)".format(whose=whose, **numbers)),
-        ("levels", ", ".join(f"P{k}: {count['rois']}" for k, count in levels.items())),
-        ("not background", str(numbers["foreground"])),
-        ("… and confident", str(numbers["confident"])),
-        ("… and not suppressed", str(numbers["after_nms"])),
-        ("detections", str(numbers["detections"])),
-        ("weights", trace.run.weights),
-        ("ran on", trace.run.device or "unknown"),
-    ]
 
 
 def evaluation_table(found: Any) -> Table:

@@ -1,156 +1,188 @@
-"""Compare two runs: where they part, and which ROIs changed level, class or fate."""
+"""Compare two runs: the first stage that differs, and ROIs that changed level, class or fate."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mrcnn_explained.detector.trace import Trace, named_tensors
+from mrcnn_explained.detector.trace import Omitted, Trace, named_tensors
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.stages.detections import fate_kind, fates
+from mrcnn_explained.explain.fates import Fate, fates
+from mrcnn_explained.inputs import check_image_number
 
-MOST_TOLD = 20  # ROIs that a story lists
+SHOWN = 20  # ROIs that a story lists
+NAMED = 3  # tensors that a file lacks which a story names
 
 
 class TensorDifference(NamedTuple):
-    """How one tensor of two runs differs."""
+    """How one tensor differs between two runs."""
 
     name: str  # field of the stage's result
-    changed: int  # elements that differ; all of them where the shapes do
-    of: int  # elements there are
-    largest: float  # the largest difference; NaN where a number became none, or the shapes differ
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # in the two runs
+    changed: int  # number of elements that differ; all of them if the shapes differ
+    of: int  # number of elements
+    largest: float  # largest difference; NaN if one of two numbers is NaN, or the shapes differ
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # in the first and in the second run
 
     def __str__(self) -> str:
-        if self.shapes[0] != self.shapes[1]:
-            return f"{self.name} (shape {list(self.shapes[0])}, then {list(self.shapes[1])})"
+        first, second = self.shapes
+        if first != second:
+            return f"{self.name} (shape {list(first)}, then {list(second)})"
         return f"{self.name} ({self.changed:,} of {self.of:,}, by {self.largest:.4g} at most)"
 
 
-class RoiChange(NamedTuple):
-    """One ROI in two runs, found again by the anchor that it comes from."""
+class RoiState(NamedTuple):
+    """One ROI in one run."""
 
-    rows: tuple[int, int]  # of rpn_rois; -1: it is not there
-    level: tuple[int, int]  # 2…5; 0: not there
-    class_id: tuple[int, int]  # -1: not there
-    fate: tuple[str, str]  # in words; "no ROI" where it is not there
+    row: int  # of rpn_rois
+    level: int  # pyramid level that it reads, 2 to 5
+    class_id: int  # most probable class; 0 is background
+    fate: Fate
+
+    def differs(self, other: "RoiState") -> bool:
+        """Whether level, class or kind of fate differ; the row and the numbers do not count."""
+        mine = (self.level, self.class_id, self.fate.kind)
+        return mine != (other.level, other.class_id, other.fate.kind)
+
+
+class RoiChange(NamedTuple):
+    """One ROI in two runs, matched by the anchor that it comes from."""
+
+    before: RoiState | None  # in the first run; None: only the second run has this ROI
+    after: RoiState | None  # in the second run; None: only the first run has this ROI
 
 
 class Comparison(NamedTuple):
-    """What differs. `str(comparison)` tells it."""
+    """What differs between two runs. `str(comparison)` is a summary of it."""
 
-    first: str  # the first stage that differs; "": none does
+    first: str  # the first stage that differs; "": none differs
     stages: dict[str, tuple[TensorDifference, ...]]  # every stage that differs, in order
-    rois: tuple[RoiChange, ...]  # ROIs whose level, class or fate changed, or that came or went
-    detections: tuple[int, int]  # how many each run has
-    reordered: bool  # detections stand in another order, so their rows differ anyway
-    left_out: tuple[str, ...]  # tensors that a file lacks: nobody compared them
-    class_names: tuple[str, ...]  # of every class, as the config tells them
+    rois: tuple[RoiChange, ...]  # ROIs with another level, class or fate, or in one run only
+    detections: tuple[int, int]  # number of detections in the first and in the second run
+    reordered: bool  # the detections are in another order, so their rows differ in any case
+    left_out: tuple[str, ...]  # tensors that a file lacks; they were not compared
+    class_names: tuple[str, ...]  # one per class, from the config of the first run
 
     def __str__(self) -> str:
         return self.story()
 
-    def story(self, most: int | None = MOST_TOLD) -> str:
-        """Tell it, with so many of the ROIs that changed; None: with all of them."""
-        return "\n".join([*self._stages(), *self._rois(most), *self._not_compared()])
+    def story(self, most: int | None = SHOWN) -> str:
+        """Return the summary, with at most this many of the changed ROIs; None: all of them."""
+        return "\n".join([*self._stage_lines(), *self._roi_lines(most), *self._left_out_lines()])
 
-    def _stages(self):
+    def _stage_lines(self) -> Iterator[str]:
+        """Yield one line per stage that differs."""
         if not self.first:
-            yield "The two runs agree in every tensor" + (
-                " that both have." if self.left_out else "."
-            )
+            which = " that both have" if self.left_out else ""
+            yield f"The two runs agree in every tensor{which}."
             return
-        yield f"They part at {self.first}."
+        yield f"The first difference is at {self.first}."
         for stage, tensors in self.stages.items():
-            worst = max(tensors, key=lambda t: t.changed / max(t.of, 1))
-            behind = stage == "instances" or stage.startswith("mask_")
-            order = "; its rows stand in another order" if behind and self.reordered else ""
-            yield f"{stage}: {len(tensors)} tensors differ, most of all {worst}{order}"
+            most_changed = max(tensors, key=lambda tensor: tensor.changed / max(tensor.of, 1))
+            of_detections = stage == "instances" or stage.startswith("mask_")
+            moved = of_detections and self.reordered
+            order = "; its rows are in another order" if moved else ""
+            yield f"{stage}: {len(tensors)} tensors differ, most of all {most_changed}{order}"
 
-    def _rois(self, most):
+    def _roi_lines(self, most: int | None) -> Iterator[str]:
+        """Yield how many ROIs changed, then one line for each, then the numbers of detections."""
         if not self.first:
             return
-        stayed = [c for c in self.rois if min(c.rows) >= 0]
+        pairs = [(c.before, c.after) for c in self.rois if c.before and c.after]
+        levels = sum(before.level != after.level for before, after in pairs)
+        classes = sum(before.class_id != after.class_id for before, after in pairs)
+        kinds = sum(before.fate.kind is not after.fate.kind for before, after in pairs)
+        gone = sum(c.after is None for c in self.rois)
+        new = sum(c.before is None for c in self.rois)
         yield (
-            f"ROIs: {sum(c.level[0] != c.level[1] for c in stayed)} changed level, "
-            f"{sum(c.class_id[0] != c.class_id[1] for c in stayed)} class, "
-            f"{sum(fate_kind(c.fate[0]) != fate_kind(c.fate[1]) for c in stayed)} fate; "
-            f"{sum(c.rows[1] < 0 for c in self.rois)} went, "
-            f"{sum(c.rows[0] < 0 for c in self.rois)} came."
+            f"ROIs: {levels} changed level, {classes} changed class, {kinds} changed fate; "
+            f"{gone} are gone, {new} are new."
         )
         for change in self.rois[:most]:
             yield f"  {self._change(change)}"
         if most is not None and len(self.rois) > most:
             yield f"  … and {len(self.rois) - most} more"
-        yield "Detections: {} and {}.".format(*self.detections)
+        first, second = self.detections
+        yield f"Detections: {first} and {second}."
 
-    def _change(self, change):
+    def _change(self, change: RoiChange) -> str:
         """One ROI: `ROI 3 (then 5): P4 → P3; circle; background → detection 2`."""
-        old, new = change.rows
-        if min(old, new) < 0:
-            row, i, what = (new, 1, "came") if old < 0 else (old, 0, "went")
-            name = self.class_names[change.class_id[i]]
-            return f"ROI {row} {what}: P{change.level[i]}; {name}; {change.fate[i]}"
-        then = f" (then {new})" if new != old else ""
-        parts = (
-            [f"P{k}" for k in change.level],
-            [self.class_names[k] for k in change.class_id],
-            list(change.fate),
-        )
-        told = (a if a == b else f"{a} → {b}" for a, b in parts)
-        return f"ROI {old}{then}: {'; '.join(told)}"
+        before, after = change.before, change.after
+        if before and after:
+            then = f" (then {after.row})" if after.row != before.row else ""
+            parts = zip(self._words(before), self._words(after), strict=True)
+            words = (old if old == new else f"{old} → {new}" for old, new in parts)
+            return f"ROI {before.row}{then}: {'; '.join(words)}"
+        state = before or after
+        assert state is not None  # a change has at least one of the two
+        what = "is gone" if before else "is new"
+        return f"ROI {state.row} {what}: {'; '.join(self._words(state))}"
 
-    def _not_compared(self):
+    def _words(self, state: RoiState) -> tuple[str, str, str]:
+        """Level, class and fate of an ROI in words."""
+        return f"P{state.level}", self.class_names[state.class_id], str(state.fate)
+
+    def _left_out_lines(self) -> Iterator[str]:
+        """Yield which tensors could not be compared, if there are any."""
         if self.left_out:
-            some = ", ".join(self.left_out[:3]) + (", …" if len(self.left_out) > 3 else "")
-            yield f"{len(self.left_out)} tensors were left out of a file: not compared ({some})."
+            more = ", …" if len(self.left_out) > NAMED else ""
+            names = ", ".join(self.left_out[:NAMED]) + more
+            yield f"{len(self.left_out)} tensors are missing from a file: not compared ({names})."
 
 
 def compare(a: Trace, b: Trace, *, image: int = 0, within: float = 1e-4) -> Comparison:
     """Compare two runs on the same images, stage by stage.
 
-    image     the image whose ROIs are compared
-    within    part of a tensor's standard deviation by which floats may differ and still count as
-              equal: graph and eager mode do not round alike. 0 compares bit for bit.
+    image     number of the image whose ROIs are compared
+    within    share of a tensor's standard deviation by which floats may differ and still count
+              as equal: graph and eager mode round differently. 0 compares bit for bit.
 
-    ROIs are paired by their anchors, or by row where the caller gave them. Raises InputError for
-    runs on images of other sizes or number.
+    ROIs are matched by their anchors, or by row if the caller gave them. Raises InputError for
+    runs on images of other shapes or another number of images.
     """
-    shapes = [np.asarray(t.image.original_shape).tolist() for t in (a, b)]
+    shapes = [np.asarray(trace.image.original_shape).tolist() for trace in (a, b)]
     if shapes[0] != shapes[1]:
         raise InputError(
             f"the runs are of images of other shapes, {shapes[0]} and {shapes[1]}: compare runs "
             "on the same images"
         )
-    number = len(shapes[0])
-    if not 0 <= image < number:
-        raise InputError(f"image is {image}; the runs hold {number}: give 0 to {number - 1}")
-    stages, left_out = {}, []
+    check_image_number(image, len(shapes[0]), "the runs hold")
+    stages: dict[str, tuple[TensorDifference, ...]] = {}
+    left_out: list[str] = []
     for stage in (name for name in Trace._fields if name != "run"):
-        ours, theirs = (dict(named_tensors(getattr(t, stage))) for t in (a, b))
-        absent = [n for n in ours | theirs if not (_there(ours.get(n)) and _there(theirs.get(n)))]
-        left_out += [f"{stage}.{name}" for name in absent]
-        found = [_difference(n, ours[n], theirs[n], within) for n in ours if n not in absent]
-        if found := tuple(d for d in found if d is not None):
+        ours, theirs = (dict(named_tensors(getattr(trace, stage))) for trace in (a, b))
+        missing = [
+            name
+            for name in ours | theirs
+            if not (_present(ours.get(name)) and _present(theirs.get(name)))
+        ]
+        left_out += [f"{stage}.{name}" for name in missing]
+        names = [name for name in ours if name not in missing]
+        differences = (_difference(name, ours[name], theirs[name], within) for name in names)
+        if found := tuple(difference for difference in differences if difference is not None):
             stages[stage] = found
-    rows = [np.asarray(t.detections.detection_roi[image]).tolist() for t in (a, b)]
+    rows = [np.asarray(trace.detections.detection_roi[image]).tolist() for trace in (a, b)]
     return Comparison(
-        next(iter(stages), ""),
-        stages,
-        tuple(_rois(a, b, image)),
-        tuple(int(np.asarray(t.detections.valid[image]).sum()) for t in (a, b)),
-        rows[0] != rows[1],
-        tuple(left_out),
-        tuple(a.config.class_name(k) for k in range(a.config.num_classes)),
+        first=next(iter(stages), ""),
+        stages=stages,
+        rois=tuple(_roi_changes(a, b, image)),
+        detections=(_detection_count(a, image), _detection_count(b, image)),
+        reordered=rows[0] != rows[1],
+        left_out=tuple(left_out),
+        class_names=tuple(a.config.class_name(k) for k in range(a.config.num_classes)),
     )
 
 
-def _there(tensor):
-    """Whether a tensor is in the trace: `Omitted` of trace.py stands for one that is not."""
-    return tensor is not None and not hasattr(tensor, "path")
+def _present(tensor: Any) -> bool:
+    """Whether a trace has a tensor: it is neither missing nor left out of the trace's file."""
+    return tensor is not None and not isinstance(tensor, Omitted)
 
 
-def _difference(name, x, y, within):
-    """None where two tensors are equal."""
+def _detection_count(trace: Trace, image: int) -> int:
+    return int(np.asarray(trace.detections.valid[image]).sum())
+
+
+def _difference(name: str, x: Any, y: Any, within: float) -> TensorDifference | None:
+    """How two tensors differ; None if they are equal."""
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape:
         size = max(x.size, y.size)
@@ -169,29 +201,28 @@ def _difference(name, x, y, within):
     return None
 
 
-def _rois(a, b, image):
-    """The ROIs that differ, in the order of the first run, then those that only the second has."""
-    of_a, of_b = _facts(a, image), _facts(b, image)
-    for key in {**of_a, **of_b}:
-        old, new = (of.get(key, (-1, 0, -1, "no ROI")) for of in (of_a, of_b))
-        same = old[1:3] == new[1:3] and fate_kind(old[3]) == fate_kind(new[3])
-        if not same:
-            yield RoiChange(*zip(old, new, strict=True))
+def _roi_changes(a: Trace, b: Trace, image: int) -> Iterator[RoiChange]:
+    """Yield changed ROIs in the order of the first run, then those that only the second has."""
+    states_a, states_b = _roi_states(a, image), _roi_states(b, image)
+    for key in {**states_a, **states_b}:
+        before, after = states_a.get(key), states_b.get(key)
+        if before is None or after is None or before.differs(after):
+            yield RoiChange(before, after)
 
 
-def _facts(trace, image):
-    """Each ROI, by its anchor or, where the caller gave it, its row → (row, level, class, fate)."""
-    p = trace.proposals
-    candidates, top = np.asarray(p.post_nms_ix[image]), np.asarray(p.top_ix[image])
+def _roi_states(trace: Trace, image: int) -> dict[tuple[str, int], RoiState]:
+    """Every ROI that is not padding, by its anchor, or by its row if the caller gave it."""
+    proposals = trace.proposals
+    candidates, top = np.asarray(proposals.post_nms_ix[image]), np.asarray(proposals.top_ix[image])
     levels = np.asarray(trace.levels.roi_level[image]).tolist()
     classes = np.asarray(trace.detections.class_ids[image]).tolist()
-    told = fates(trace.detections, p.valid, image=image)
+    fate_of = fates(trace, image)
 
-    def key(row):
+    def key(row: int) -> tuple[str, int]:
         candidate = candidates[row]
         return ("anchor", int(top[candidate])) if candidate >= 0 else ("row", row)
 
     return {
-        key(row): (row, levels[row], classes[row], told[row])
-        for row in np.flatnonzero(np.asarray(p.valid[image])).tolist()
+        key(row): RoiState(row, levels[row], classes[row], fate_of[row])
+        for row in np.flatnonzero(np.asarray(proposals.valid[image])).tolist()
     }

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.stages.detections import fates
+from mrcnn_explained.explain.fates import fates
 from mrcnn_explained.stages.instances import original_boxes
 from mrcnn_explained.stages.levels import LOWEST
 
@@ -308,10 +308,9 @@ class _Path:
             *("refined_rois_clipped", "is_foreground", "is_confident", "survives_nms", "kept"),
         )
         n = {name: self.of("detections", name)[self.roi] for name in names}
-        d = self.trace.detections
         n["suppressed_by"] = self.of("detections", "nms.suppressed_by")[self.roi]
         n["suppressed_iou"] = self.of("detections", "nms.suppressed_iou")[self.roi]
-        n["fate"] = fates(d, self.trace.proposals.valid, image=self.image)[self.roi]
+        n["fate"] = fates(self.trace, self.image)[self.roi]
         place = self._place(n["refined_rois_clipped"])
         text = (
             f"Deltas of {self.trace.config.class_name(int(n['class_ids']))} "

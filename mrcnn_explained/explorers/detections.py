@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.explain.fates import fates_of
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
 from mrcnn_explained.plots.palette import BAD, GOOD, QUIET, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines, panel
-from mrcnn_explained.stages.detections import fates, select_detections
+from mrcnn_explained.stages.detections import select_detections
 
 select_again = in_graph_mode(select_detections)
 
@@ -74,11 +75,11 @@ class DetectionsExplorer(TraceExplorer):
                 for i in kept
             ],
         )
-        told = fates(d, valid)
+        fate_of = fates_of(d, valid)
         fate = "Click a box for the fate of its ROI."
         panels, chosen = [on_image], self.view.selected
-        if 0 <= chosen < len(told):
-            fate = f"ROI {chosen}: {told[chosen]}"
+        if 0 <= chosen < len(fate_of):
+            fate = f"ROI {chosen}: {fate_of[chosen]}"
             panels.append(self._classes(chosen, names, class_ids))
         counts = [
             (f"{valid.sum()} ROIs", QUIET),
@@ -88,7 +89,7 @@ class DetectionsExplorer(TraceExplorer):
             (f"{len(kept)} are detections", GOOD),
         ]
         tips = {
-            int(i): f"ROI {i}: {names[class_ids[i]]} {scores[i]:.3f}, {told[i]}"
+            int(i): f"ROI {i}: {names[class_ids[i]]} {scores[i]:.3f}, {fate_of[i]}"
             for i in (*kept, *lost)
         }
         text = [*(line(*entry) for entry in counts), line(fate)]

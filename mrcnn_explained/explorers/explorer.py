@@ -17,6 +17,7 @@ from traitlets import Bunch
 
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.inputs import check_image_number
 from mrcnn_explained.plots.palette import BAD
 from mrcnn_explained.scenes.scene import line, pixels_of
 
@@ -178,9 +179,7 @@ class TraceExplorer(Explorer):
 
 def image_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
     """The molded image before the mean was taken off; InputError where there is none."""
-    number = len(trace.image.resized)
-    if not 0 <= image < number:
-        raise InputError(f"image is {image}; the trace holds {number}: give 0 to {number - 1}")
+    check_image_number(image, len(trace.image.resized))
     return np.asarray(trace.image.resized[image])
 
 

@@ -18,6 +18,8 @@ from mrcnn_explained.plots.style import (
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
     CANONICAL_SIDE,
+    HIGHEST,
+    LOWEST,
     ROI_LEVELS,
     LevelAssignment,
     Rounding,
@@ -29,6 +31,8 @@ def plot_levels(
     levels: LevelAssignment,
     image: int = 0,
     *,
+    lowest: int = LOWEST,
+    highest: int = HIGHEST,
     rounding: Rounding = "round",
     canonical_side: float = CANONICAL_SIDE,
     canonical_level: int = CANONICAL_LEVEL,
@@ -36,7 +40,7 @@ def plot_levels(
 ) -> Axes:
     """Each ROI at its exact level, with a drop to the level that it reads.
 
-    rounding, canonical_side, canonical_level    as assign_levels was given them
+    lowest, highest, rounding, canonical_side, canonical_level    as `assign_levels` got them
 
     Across: side of the ROI, pixels, log scale, ticks where the level changes. Up: level.
     A drop is what rounding takes away; beyond the steps it is how far the ROI is from a
@@ -47,18 +51,23 @@ def plot_levels(
     )
     real = side > 0
     equation = {"canonical_side": canonical_side, "canonical_level": canonical_level}
-    edges = level_boundaries(rounding=rounding, **equation)
-    left = min([edges[0] / 4, *side[real]])
-    right = max([edges[-1] * 4, *side[real]])
+    edges = level_boundaries(lowest, highest, rounding, **equation)
+    left = min([min(edges, default=canonical_side) / 4, *side[real]])
+    right = max([max(edges, default=canonical_side) * 4, *side[real]])
+    steps = zip([left, *edges], [*edges, right], strict=True)
+    step_of = dict(zip(range(lowest, highest + 1), steps, strict=True))
 
     ax = quiet_axes(axes(ax, 8.5, 4.6))
     ends = np.array([left, right])
     ax.plot(ends, canonical_level + np.log2(ends / canonical_side), color=QUIET, lw=1, zorder=1)
-    for k, start, end in zip(ROI_LEVELS, [left, *edges], [*edges, right], strict=True):
+    for k in ROI_LEVELS:
         color, here = LEVEL_COLORS[k], real & (level == k)
-        ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
         ax.vlines(side[here], level[here], exact[here], color=color, lw=0.8, alpha=0.5)
         ax.scatter(side[here], exact[here], s=18, color=color, edgecolor="white", lw=0.4, zorder=2)
+        if k not in step_of:  # no ROI reads this level unless the levels were edited
+            continue
+        start, end = step_of[k]
+        ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
         # The line rises through the steps from below left to above right: P2 and P3 have room
         # right of their end, below the line; P4 and P5 left of their beginning, above it.
         low = k <= 3
@@ -128,6 +137,8 @@ def plot_sizes(
     pixels: Any,
     image: int = 0,
     *,
+    lowest: int = LOWEST,
+    highest: int = HIGHEST,
     rounding: Rounding = "round",
     canonical_side: float = CANONICAL_SIDE,
     canonical_level: int = CANONICAL_LEVEL,
@@ -136,7 +147,7 @@ def plot_sizes(
     """Width and height of every ROI in molded pixels, with the lines where the level changes.
 
     Both axes are logarithmic, so a line w h = constant is straight: shape does not matter.
-    Its side, sqrt(w h), stands at its end; rounding and the canonicals as in plot_levels.
+    Its side, sqrt(w h), stands at its end; the other arguments as in `plot_levels`.
     """
     ax = quiet_axes(axes(ax, 5.6, 5.4))
     height, width = np.asarray(pixels).shape[:2]
@@ -146,13 +157,12 @@ def plot_sizes(
         here = real & (level == k)
         ax.scatter(w[here], h[here], s=14, color=LEVEL_COLORS[k], linewidths=0, alpha=0.7)
     low, high = min([8, *w[real], *h[real]]) * 0.8, max(height, width) * 1.2
-    edges = level_boundaries(
-        rounding=rounding, canonical_side=canonical_side, canonical_level=canonical_level
-    )
+    edges = level_boundaries(lowest, highest, rounding, canonical_side, canonical_level)
     for side in edges:
         ax.plot([low, high], [side**2 / low, side**2 / high], color=QUIET, lw=1, zorder=0)
         _at_edge(ax, side**2, low, high, f"{side:.0f} px", color=QUIET, fontsize=9)
-    for k, a, b in zip(ROI_LEVELS, [low, *edges], [*edges, high], strict=True):
+    steps = range(lowest, highest + 1)
+    for k, a, b in zip(steps, [low, *edges], [*edges, high], strict=True):
         number = np.sum(real & (level == k))
         _at_edge(
             ax,

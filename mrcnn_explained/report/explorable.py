@@ -16,13 +16,14 @@ from PIL import Image
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.fates import Fate, FateKind, fates
 from mrcnn_explained.explain.rois import level_settings, roi_rows
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.level_chart import level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, label
-from mrcnn_explained.stages.detections import Detections, fate_kind, select_detections
+from mrcnn_explained.stages.detections import Detections, select_detections
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS, level_boundaries
 
 CONFIDENCES = tuple(round(0.05 * i, 2) for i in range(21))  # tried besides the run's own
@@ -37,9 +38,9 @@ def explorable(trace: Trace) -> dict[str, Any]:
 
     image       `src`, a JPEG as data URI, `width` and `height` of the molded image
     rois          a list for each column, in the order of the ROIs: roi, level, class_id,
-                  class, probability, fate, kind (the fate without its numbers), mask_level
-                  (null where the ROI became no detection)
-    levels, classes, kinds    what there is to filter by: value, text, count of ROIs
+                  class, probability, fate (the word of its kind), mask_level (null if the
+                  ROI became no detection)
+    levels, classes, fates    what there is to filter by: value, text, count of ROIs
     scene         panels for explorer.js: the ROIs on the image and on the level equation,
                   whose boxes, dots and lines know their ROIs; tips
     pool_size     P
@@ -55,7 +56,7 @@ def explorable(trace: Trace) -> dict[str, Any]:
     rows = roi_rows(trace)
     of_roi = np.array([row["roi"] for row in rows], int)
     mask_levels = _mask_levels(trace)
-    kinds = [fate_kind(row["fate"]) for row in rows]
+    fate_of = fates(trace)
     columns = {
         name: [row[name] for row in rows]
         for name in ("roi", "level", "class_id", "class", "probability", "fate")
@@ -68,7 +69,6 @@ def explorable(trace: Trace) -> dict[str, Any]:
         "image": _image(image),
         "rois": {
             **columns,
-            "kind": kinds,
             "mask_level": [mask_levels.get(row["roi"]) for row in rows],
         },
         "levels": [
@@ -81,11 +81,11 @@ def explorable(trace: Trace) -> dict[str, Any]:
             for k in ROI_LEVELS
         ],
         "classes": _counted(columns["class_id"], trace.config.class_name),
-        "kinds": _counted(kinds, str),
+        "fates": _counted(columns["fate"], lambda word: str(FateKind(word))),
         "scene": _portable(
             {
                 "panels": [_on_image(trace, of_roi), _chart(trace, of_roi)],
-                "tips": {row["roi"]: _tip(row, mask_levels) for row in rows},
+                "tips": {row["roi"]: _tip(row, fate_of[row["roi"]], mask_levels) for row in rows},
             }
         ),
         "pool_size": trace.config.pool_size,
@@ -182,13 +182,14 @@ def _detections(trace, rows):
     )
 
 
-def _tip(row, mask_levels):
+def _tip(row: dict[str, Any], fate: Fate, mask_levels: dict[int, int]) -> str:
+    """What hovering over an ROI shows."""
     mask = mask_levels.get(row["roi"])
     return (
         f"ROI {row['roi']}: {row['class']} {row['probability']:.3f}\n"
         f"side {row['side']:.1f} px, k = {row['exact_level']:.2f}, reads P{row['level']}"
         + ("" if mask is None else f"; its mask P{mask}")
-        + f"\n{row['fate']}"
+        + f"\n{fate}"
     )
 
 

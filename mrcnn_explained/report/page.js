@@ -101,7 +101,7 @@ class Page {
     const range = (name, max, value) =>
       Object.assign(document.createElement("input"), { type: "range", name, min: 0, max, value });
     this.classes = labelled("class ", select("class", data.classes, "all"));
-    this.kinds = labelled("fate ", select("fate", data.kinds, "all"));
+    this.fates = labelled("fate ", select("fate", data.fates, "all"));
     this.score = labelled("class score at least ", range("score", 100, 0), (value) => (value / 100).toFixed(2));
     const number = data.rois.roi.length;
     this.most = labelled("ROIs drawn, best first ", range("most", number, number), String);
@@ -121,7 +121,7 @@ class Page {
     return new Set(rois.roi.filter((_, i) => i < most && levels.has(rois.level[i])
       && rois.probability[i] >= score
       && (!this.classes.value || String(rois.class_id[i]) === this.classes.value)
-      && (!this.kinds.value || rois.kind[i] === this.kinds.value)));
+      && (!this.fates.value || rois.fate[i] === this.fates.value)));
   }
 
   /** Where the crop of the chosen ROI is sampled. */

@@ -1,6 +1,6 @@
 """The page: one self-contained index.html with images, text and its one script, no network.
 
-The script is explorers/explorer.js, which notebooks run too, and page.js; the content security
+The script is scenes/explorer.js, which notebooks run too, and page.js; the content security
 policy lets nothing else run.
 """
 
@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
-from mrcnn_explained.cli.tables import summary_rows
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows
+from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows, summary_rows
 from mrcnn_explained.report.explorable import as_json, explorable
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.stages.catalog import STAGES, fields
@@ -59,7 +58,7 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
 def page_script() -> str:
     """The script of a page: the explorers' own module, then what the page adds."""
     package = files("mrcnn_explained")
-    view = package.joinpath("explorers", "explorer.js").read_text("utf-8")
+    view = package.joinpath("scenes", "explorer.js").read_text("utf-8")
     own = package.joinpath("report", "page.js").read_text("utf-8")
     return view.replace("export default {", "const explorer = {") + "\n" + own
 

@@ -9,7 +9,6 @@ Shapes   B images, N ROIs, C classes, D detections; boxes are (y1, x1, y2, x2), 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
 
@@ -102,38 +101,6 @@ def select_detections(
         detections=tf.where(valid[..., None], found, 0.0),
         valid=valid,
     )
-
-
-def fates(detections: Detections, valid: Bool[tf.Tensor, "B N"], *, image: int = 0) -> list[str]:
-    """What became of every ROI of one image, in words, from the filters' answers.
-
-    valid    of proposals.py: which ROIs are more than padding
-    """
-    d = Detections(
-        *(part if isinstance(part, NmsVerdict) else np.asarray(part[image]) for part in detections)
-    )
-    by, overlap = (np.asarray(part[image]) for part in (d.nms.suppressed_by, d.nms.suppressed_iou))
-    place = {roi: i for i, roi in enumerate(d.detection_roi.tolist()) if roi >= 0}
-
-    def fate(roi: int) -> str:
-        if not valid[image][roi]:
-            return f"padding, and yet detection {place[roi]}" if roi in place else "padding"
-        if not d.is_foreground[roi]:
-            return "background"
-        if not d.is_confident[roi]:
-            return "below the confidence threshold"
-        if by[roi] >= 0:
-            return f"suppressed by ROI {by[roi]} (IoU {overlap[roi]:.2f})"
-        if not d.survives_nms[roi]:
-            return "class already full"
-        return f"detection {place[roi]}" if roi in place else "beyond the best detections"
-
-    return [fate(roi) for roi in range(len(d.class_ids))]
-
-
-def fate_kind(fate: str) -> str:
-    """A fate of `fates` without its numbers: those of one kind are equal."""
-    return fate.split(" by ")[0].rstrip(" 0123456789")
 
 
 def _nms_per_class(boxes, scores, candidates, class_ids, *, threshold, limit):

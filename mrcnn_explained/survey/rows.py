@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.evaluation.evaluate import Truth
+from mrcnn_explained.explain.fates import FateKind
 from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import assign_levels
@@ -26,8 +27,10 @@ COLUMNS = {
     "exact_level": "of the level equation, before rounding",
     "level": "pyramid level that it reads; an object: that a ROI which fits it reads",
     "to_boundary": "pixels that the side lies above (+) or below (-) the nearest level boundary",
-    "fate": "of a ROI: detection, or the filter that dropped it; of an object: found, or the "
+    "fate": "of an ROI: detection, or the filter that dropped it; of an object: found, or the "
     "stage that lost it",
+    "fate_row": "of an ROI: row of the detection, or the ROI that suppressed it; else empty",
+    "fate_iou": "of an ROI: IoU with the ROI that suppressed it; else empty",
 }
 
 
@@ -63,6 +66,8 @@ def _row(kind, class_name, box, levels, place, fate):
         "level": level,
         "to_boundary": margin,
         "fate": fate,
+        "fate_row": None,
+        "fate_iou": None,
     }
 
 
@@ -78,7 +83,7 @@ def _detections(trace: Trace):
         found.detection[0], found.rois[0], found.class_ids[0], strict=True
     ):
         name = trace.config.class_name(int(class_id))
-        yield _row("detection", name, box, trace.mask_levels, int(row), "detection")
+        yield _row("detection", name, box, trace.mask_levels, int(row), FateKind.DETECTION.value)
 
 
 def _objects(trace: Trace, truth: Truth, classes: Sequence[str] | None):

@@ -106,8 +106,8 @@ def _write_parquet(job: Job, folder: Path, path: Path) -> None:
 
     kinds: dict[str, Any] = {
         **dict.fromkeys(COLUMNS, pa.string()),
-        **dict.fromkeys(("y1", "x1", "y2", "x2", "level"), pa.int32()),
-        **dict.fromkeys(("side", "exact_level", "to_boundary"), pa.float64()),
+        **dict.fromkeys(("y1", "x1", "y2", "x2", "level", "fate_row"), pa.int32()),
+        **dict.fromkeys(("side", "exact_level", "to_boundary", "fate_iou"), pa.float64()),
     }
     schema = pa.schema(kinds)
     with atomic_write(path) as file, pq.ParquetWriter(file, schema) as writer:

@@ -76,12 +76,18 @@ def test_the_table_of_rois_agrees_with_the_trace(explained):
         np.testing.assert_allclose(
             [float(r[field]) for r in rows], result[0][: len(rows)], rtol=1e-5
         )
-    fates = [row["fate"] for row in rows]
-    found = [fate for fate in fates if fate.startswith("detection")]
+    found = [row for row in rows if row["fate"] == "detection"]
     assert len(found) == trace.detections.valid[0].sum()
-    for roi, fate in enumerate(fates):
-        if match := re.match(r"suppressed by ROI (\d+)", fate):
-            assert int(match[1]) == trace.detections.nms.suppressed_by[0, roi]
+    for row in found:
+        assert trace.detections.detection_roi[0, int(row["fate_row"])] == int(row["roi"])
+    nms = trace.detections.nms
+    for row in rows:
+        if row["fate"] == "suppressed":
+            roi = int(row["roi"])
+            assert int(row["fate_row"]) == nms.suppressed_by[0, roi]
+            assert float(row["fate_iou"]) == pytest.approx(nms.suppressed_iou[0, roi], rel=1e-5)
+        else:
+            assert row["fate_iou"] == ""
 
 
 @pytest.mark.slow

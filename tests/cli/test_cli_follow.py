@@ -55,7 +55,7 @@ def test_compare_and_check_read_files(saved, tiny_model, tiny_trace, tmp_path):
     other = tiny_model.resume(tiny_trace, levels={"rounding": "floor"})
     other.save(tmp_path / "floor.npz")
     result = run("compare", saved, tmp_path / "floor.npz")
-    assert result.exit_code == 0 and result.output.startswith("They part at levels.")
+    assert result.exit_code == 0 and result.output.startswith("The first difference is at levels.")
     assert "every invariant holds" in run("check", saved).output
     wrong = edit(tiny_trace, "levels.roi_level", put((1, 1), 6))
     wrong.save(tmp_path / "wrong.npz")

@@ -7,7 +7,7 @@ from explain.test_invariants import add, edit, put
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.compare import compare
-from mrcnn_explained.stages.detections import fate_kind, fates
+from mrcnn_explained.explain.fates import fates
 from mrcnn_explained.stages.proposals import given_rois
 
 
@@ -42,7 +42,7 @@ def test_levels_by_hand(tiny_model, tiny_trace):
     found = compare(tiny_trace, floor)
     assert found.first == "levels"
     before, after = tiny_trace.levels.roi_level[0], floor.levels.roi_level.numpy()[0]
-    moved = {change.rows[0]: change.level for change in found.rois}
+    moved = {c.before.row: (c.before.level, c.after.level) for c in found.rois}
     for row in np.flatnonzero(before != after):
         assert moved[row] == (before[row], after[row])
     number = int((before != after).sum())
@@ -55,11 +55,11 @@ def test_fates_by_hand(tiny_model, tiny_trace):
     assert found.first == "detections" and found.detections == (
         int(tiny_trace.detections.valid[0].sum()), 3,
     )  # fmt: skip
-    told = [fates(t.detections, t.proposals.valid) for t in (tiny_trace, few.numpy())]
-    pairs = list(zip(*told, strict=True))
-    changed = [r for r, (a, b) in enumerate(pairs) if fate_kind(a) != fate_kind(b)]
-    assert [change.rows for change in found.rois] == [(r, r) for r in changed]
-    assert [change.fate for change in found.rois] == [pairs[r] for r in changed]
+    pairs = list(zip(fates(tiny_trace), fates(few), strict=True))
+    changed = [row for row, (a, b) in enumerate(pairs) if a.kind is not b.kind]
+    assert [(c.before.row, c.after.row) for c in found.rois] == [(row, row) for row in changed]
+    assert [str(c.before.fate) for c in found.rois] == [str(pairs[row][0]) for row in changed]
+    assert [str(c.after.fate) for c in found.rois] == [str(pairs[row][1]) for row in changed]
 
 
 def test_rois_are_found_again_by_their_anchors(tiny_model, tiny_trace):
@@ -69,13 +69,14 @@ def test_rois_are_found_again_by_their_anchors(tiny_model, tiny_trace):
         t.proposals.top_ix[0][t.proposals.post_nms_ix[0][t.proposals.valid[0]]]
         for t in (tiny_trace, other)
     ]
-    went = [c.rows[0] for c in found.rois if c.rows[1] < 0]
-    came = [c.rows[1] for c in found.rois if c.rows[0] < 0]
-    assert went == [r for r, k in enumerate(anchors[0]) if k not in anchors[1]]
-    assert sorted(came) == [r for r, k in enumerate(anchors[1]) if k not in anchors[0]]
-    assert went and came
-    gone = next(c for c in found.rois if c.rows[1] < 0)
-    assert gone.level[1] == 0 and gone.class_id[1] == -1 and gone.fate[1] == "no ROI"
+    gone = [c.before.row for c in found.rois if c.after is None]
+    new = [c.after.row for c in found.rois if c.before is None]
+    assert gone == [r for r, k in enumerate(anchors[0]) if k not in anchors[1]]
+    assert sorted(new) == [r for r, k in enumerate(anchors[1]) if k not in anchors[0]]
+    assert gone and new
+    assert f"; {len(gone)} are gone, {len(new)} are new." in str(found)
+    assert f"  ROI {gone[0]} is gone: P" in found.story(None)
+    assert f"  ROI {new[0]} is new: P" in found.story(None)
 
 
 @pytest.mark.slow
@@ -84,7 +85,8 @@ def test_given_rois_are_paired_by_row(tiny_model, tiny_images):
     a = tiny_model.trace(image, rois=[[5, 5, 60, 60], [0, 0, 9, 9]])
     b = tiny_model.trace(image, rois=[[5, 5, 60, 60], [0, 0, 99, 99]])
     found = compare(a, b)
-    assert found.first == "proposals" and all(c.rows[0] == c.rows[1] == 1 for c in found.rois)
+    assert found.first == "proposals"
+    assert all(c.before.row == c.after.row == 1 for c in found.rois)
 
 
 def test_padding_that_differs_is_told_as_shape(tiny_model, tiny_trace):
@@ -118,7 +120,7 @@ def test_what_a_file_lacks_is_said_not_to_be_compared(tiny_trace, tmp_path):
     found = compare(*(Trace.load(tmp_path / name) for name in ("a.npz", "b.npz")))
     assert found.left_out == tuple(f"backbone.c{k}" for k in range(1, 6))
     assert str(found).startswith("The two runs agree in every tensor that both have.")
-    assert "5 tensors were left out of a file: not compared (backbone.c1, " in str(found)
+    assert "5 tensors are missing from a file: not compared (backbone.c1, " in str(found)
 
 
 def test_every_roi_that_changed_is_told(tiny_model, tiny_trace):
@@ -127,7 +129,8 @@ def test_every_roi_that_changed_is_told(tiny_model, tiny_trace):
     listed = [line for line in told if line.startswith("  ROI ")]
     assert len(listed) == len(found.rois) > 1
     change = found.rois[0]
-    assert f"  ROI {change.rows[0]}: P{change.level[0]} → P{change.level[1]}; " in listed[0]
+    before, after = change.before, change.after
+    assert f"  ROI {before.row}: P{before.level} → P{after.level}; " in listed[0]
     assert f"  … and {len(found.rois) - 1} more" in found.story(1).split("\n")
 
 
@@ -135,8 +138,8 @@ def test_the_callers_rois_in_place_of_proposals(tiny_model, tiny_trace):
     rois = given_rois(tiny_trace.proposals.rpn_rois[:, :3])
     edited = tiny_model.resume(tiny_trace._replace(proposals=rois), after="proposals")
     found = compare(tiny_trace, edited)
-    assert sum(c.rows[0] < 0 for c in found.rois) == 3  # they have no anchor to be known by
-    assert sum(c.rows[1] < 0 for c in found.rois) == int(tiny_trace.proposals.valid[0].sum())
+    assert sum(c.before is None for c in found.rois) == 3  # no anchor identifies them
+    assert sum(c.after is None for c in found.rois) == int(tiny_trace.proposals.valid[0].sum())
     assert edited.check() == []
     assert edited.why_missed((0, 0, 3, 3)).text == "No ROI that was given covers it."
 

@@ -10,6 +10,7 @@ from conftest import close
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.explain.fates import FateKind
 
 STD_DEV = (0.1, 0.1, 0.2, 0.2)
 SCENES = 100
@@ -55,7 +56,7 @@ def by_hand(trace, line):
     close(d["refined_rois_clipped"], witness.clipped(d["refined_rois"], window), spread=1e-5)
     assert d["is_foreground"] == (best > 0)
     assert d["is_confident"] == (d["class_scores"] >= np.float32(config.detection_min_confidence))
-    assert d["fate"] == f"detection {line.detection}"
+    assert d["fate"].kind is FateKind.DETECTION and d["fate"].row == line.detection
 
     box, window = d["refined_rois_clipped"], np.array(window)
     pooling_by_hand(trace, n, ("mask_levels", "mask_crops", "mask_reordered"), box, line.detection)

@@ -22,7 +22,8 @@ FIRST = {"level rounding": "levels", "ROIAlign": "crops", "anchor centres": "anc
 def test_runs_part_at_the_switch(tiny_model, tiny_trace, name):
     variant = paper_variant(tiny_model, tiny_trace, name)
     assert variant.comparison.first == FIRST[name]
-    assert f"They part at {FIRST[name]}." in str(variant) and variant.what in str(variant)
+    assert f"The first difference is at {FIRST[name]}." in str(variant)
+    assert variant.what in str(variant)
     assert variant.trace.check() == []
 
 

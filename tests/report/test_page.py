@@ -14,7 +14,6 @@ from mrcnn_explained.report.explorable import explorable
 from mrcnn_explained.report.page import page_script, render
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.scenes.level_chart import LOW
-from mrcnn_explained.stages.detections import fate_kind
 
 pytestmark = pytest.mark.slow
 
@@ -229,9 +228,9 @@ def test_filters_show_what_the_trace_has(page, trace):
     class_id = rows[0]["class_id"]
     page.locator("select[name=class]").select_option(str(class_id))
     assert shown(page) == sum(r["class_id"] == class_id for r in rows)
-    kind = fate_kind(rows[0]["fate"])
-    page.locator("select[name=fate]").select_option(kind)
-    both = [r for r in rows if r["class_id"] == class_id and fate_kind(r["fate"]) == kind]
+    fate = rows[0]["fate"]
+    page.locator("select[name=fate]").select_option(fate)
+    both = [r for r in rows if r["class_id"] == class_id and r["fate"] == fate]
     assert shown(page) == len(both)
     page.locator("select[name=class]").select_option("")
     page.locator("select[name=fate]").select_option("")

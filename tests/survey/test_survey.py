@@ -24,7 +24,6 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.evaluation.evaluate import Truth
 from mrcnn_explained.plots.palette import LEVEL_COLORS, luminance
 from mrcnn_explained.plots.survey import plot_level_shares
-from mrcnn_explained.stages.detections import fate_kind
 from mrcnn_explained.survey.formats import check_format
 from mrcnn_explained.survey.job import (
     ENOUGH,
@@ -616,7 +615,7 @@ def test_the_command_on_a_folder(folder, tmp_path):
     assert "4 images, molded to 128 px" in result.output and "no.png" in result.output
     rows = read(out / "levels.csv")
     assert sum(r["kind"] == "roi" for r in rows) == 60
-    fates = {fate_kind(r["fate"]) for r in rows if r["kind"] == "roi"}
+    fates = {r["fate"] for r in rows if r["kind"] == "roi"}
     assert "detection" in fates
     again = run("levels", folder, "--out", out, *TINY)
     assert again.exit_code == 0 and "3 of 4 images were surveyed before." in again.output
