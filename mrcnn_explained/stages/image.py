@@ -1,9 +1,10 @@
-"""Image molding: from the image as given to the tensor that the network sees.
+"""Image molding: from the original image to the tensor that the network sees.
 
 Paper    Mask R-CNN (arXiv:1703.06870), section 3.1: the shorter side becomes 800 pixels
 Input    images, uint8 [h, w, 3], any sizes
 Output   read by backbone.py (molded), levels.py and detections.py (image_meta, window)
-Shapes   B images; H, W the molded image; C classes; a window is (y1, x1, y2, x2), pixels
+Shapes   B images of H x W molded pixels, h x w original pixels; C classes; meta = 12 + C;
+         a window is (y1, x1, y2, x2)
 """
 
 from collections.abc import Sequence
@@ -23,22 +24,44 @@ ResizeMode = Literal["square", "pad64", "crop", "none"]
 class MoldedImage(NamedTuple):
     """Each image on its way into the network."""
 
-    original: Annotated[tuple[UInt8[np.ndarray, "_ _ ch"], ...], "as given; sizes may differ"]
-    resized: Annotated[UInt8[np.ndarray, "B H W ch"], "scaled, then padded with 0 or cropped"]
+    original: Annotated[
+        tuple[UInt8[np.ndarray, "_ _ ch"], ...], "the original images; their sizes may differ"
+    ]
+    resized: Annotated[
+        UInt8[np.ndarray, "B H W ch"], "the images scaled, then padded with 0 or cropped"
+    ]
     molded: Annotated[
-        Float32[tf.Tensor, "B H W ch"], "minus the mean pixel: padding is -mean, not 0"
+        Float32[tf.Tensor, "B H W ch"],
+        "`resized` minus the mean pixel; padding becomes -mean, not 0",
     ]
     scale: Annotated[Float64[np.ndarray, "B"], "molded pixels per original pixel"]
-    padding: Annotated[Int64[np.ndarray, "B 3 2"], "pixels before and after, for y, x, channels"]
-    crop: Annotated[Int64[np.ndarray, "B 2"], "(y, x) cut away above and left, resized pixels"]
-    window: Annotated[Int64[np.ndarray, "B 4"], "pixels of the molded image that hold the original"]
-    image_meta: Annotated[
-        Float64[np.ndarray, "B meta"], "the next six, packed as Matterport's code does"
+    padding: Annotated[
+        Int64[np.ndarray, "B 3 2"],
+        "molded pixels added before and after, along y, x and channels",
     ]
-    image_id: Annotated[Int64[np.ndarray, "B"], "0 when detecting"]
-    original_shape: Annotated[Int64[np.ndarray, "B 3"], "h, w, channels"]
-    molded_shape: Annotated[Int64[np.ndarray, "B 3"], "H, W, channels"]
-    active_class_ids: Annotated[Int64[np.ndarray, "B C"], "1 for classes of the image's dataset"]
+    crop: Annotated[
+        Int64[np.ndarray, "B 2"],
+        "(y, x) of the first pixel that mode `crop` keeps, in pixels of the scaled image",
+    ]
+    window: Annotated[
+        Int64[np.ndarray, "B 4"], "part of the molded image that the original fills, molded pixels"
+    ]
+    image_meta: Annotated[
+        Float64[np.ndarray, "B meta"],
+        "image_id, original_shape, molded_shape, window, scale and active_class_ids in one row",
+    ]
+    image_id: Annotated[
+        Int64[np.ndarray, "B"], "number of the image in its dataset; 0 when detecting"
+    ]
+    original_shape: Annotated[
+        Int64[np.ndarray, "B 3"], "(h, w, channels) of the original image, pixels"
+    ]
+    molded_shape: Annotated[
+        Int64[np.ndarray, "B 3"], "(H, W, channels) of the molded image, pixels"
+    ]
+    active_class_ids: Annotated[
+        Int64[np.ndarray, "B C"], "1 for each class of the image's dataset, 0 for the others"
+    ]
 
 
 def mold_image(
@@ -56,58 +79,57 @@ def mold_image(
 ) -> MoldedImage:
     """Scale, pad or crop images to one size and subtract the mean pixel.
 
-    mode    square  scale so that the shorter side is min_dim, unless the longer one then
-                    exceeds max_dim; pad to max_dim x max_dim (the default there)
-            pad64   the same scaling without the limit; pad to multiples of 64
-            crop    the same scaling without the limit; cut min_dim x min_dim out at a
-                    place drawn from `seed` (for training)
-            none    take the image as it is
+    mode    square  scale until the shorter side is min_dim, or until the longer side is
+                    max_dim if that comes first; pad to max_dim x max_dim (Matterport's
+                    default)
+            pad64   scale until the shorter side is min_dim; pad to multiples of 64
+            crop    scale until the shorter side is min_dim; cut out min_dim x min_dim at a
+                    random place drawn from `seed` (for training)
+            none    leave the size as it is
 
-    Scaling goes up to min_dim but never down to it, and by min_scale at least. Pixels are
-    truncated to uint8 before the mean is subtracted, so padding enters the network as
-    minus the mean pixel: not neutral. Where the paper scales to 800 and pads nothing, see
-    deviation 20.
+    Images grow to min_dim but never shrink to it; they grow at least by min_scale. Scaled
+    pixels are truncated to uint8 before the mean is subtracted. Padding enters the network
+    as minus the mean pixel, so it is not neutral. The paper scales to 800 pixels and pads
+    nothing (deviation 20).
 
-    Raises ImageError where the images come out in sizes that differ or that the network
-    cannot halve six times.
+    Raises ImageError if there is no image, if the molded sizes differ, or if a molded side
+    is not a multiple of 64.
     """
     if not images:
-        raise ImageError("no image came: give one uint8 array [h, w, 3], or a list of them")
+        raise ImageError("no image came: pass one uint8 array [h, w, 3], or a list of them")
     rng = np.random.default_rng(seed)
-    rows = [_resize(image, min_dim, max_dim, min_scale, mode, rng) for image in images]
-    resized, scale, padding, crop, window = zip(*rows, strict=True)
-    _check_sizes(images, resized, mode)
+    done = [_resize(image, min_dim, max_dim, min_scale, mode, rng) for image in images]
+    _check_sizes(images, [one.image for one in done], mode)
 
-    resized = np.stack(resized)
+    resized = np.stack([one.image for one in done])
     # In float64, rounded once at the end: float32 all the way differs in the last bit.
     molded = (resized.astype(np.float32) - np.asarray(mean_pixel, np.float64)).astype(np.float32)
     ids = np.zeros(len(images)) if image_ids is None else np.asarray(image_ids)
     if active_class_ids is None:
         active_class_ids = np.zeros([len(images), num_classes], np.int64)
-    parts = {
+    facts = {
         "image_id": ids.astype(np.int64),
         "original_shape": np.array([image.shape for image in images], np.int64),
         "molded_shape": np.array([image.shape for image in resized], np.int64),
+        "window": np.array([one.window for one in done], np.int64),
+        "scale": np.array([one.scale for one in done], np.float64),
         "active_class_ids": np.asarray(active_class_ids, np.int64),
     }
-    window, scale = np.array(window, np.int64), np.array(scale, np.float64)
     return MoldedImage(
         original=tuple(images),
         resized=resized,
         molded=tf.constant(molded),
-        scale=scale,
-        padding=np.array(padding, np.int64),
-        crop=np.array(crop, np.int64),
-        window=window,
-        image_meta=pack_meta(**parts, window=window, scale=scale),
-        **parts,
+        padding=np.array([one.padding for one in done], np.int64),
+        crop=np.array([one.crop for one in done], np.int64),
+        image_meta=pack_meta(**facts),
+        **facts,
     )
 
 
 def unmold_image(
     molded: Float32[tf.Tensor, "H W ch"], mean_pixel: Sequence[float]
 ) -> UInt8[np.ndarray, "H W ch"]:
-    """Put the mean back: the resized and padded image, 0 to 255, that the network saw."""
+    """Add the mean pixel back: the resized and padded image, 0…255. Undoes the subtraction."""
     values = np.asarray(molded, np.float64) + np.asarray(mean_pixel)
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
@@ -168,18 +190,19 @@ def unpack_meta(image_meta: Float[Any, "*b meta"]) -> ImageMeta:
 
 
 def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
-    """Boxes in pixels of the images as given, normalised to the molded ones.
+    """Normalise the caller's own ROIs: from original pixels to the molded images.
 
-    rois    [n, 4] for one image, else one such array for each; (y1, x1, y2, x2)
+    rois    boxes (y1, x1, y2, x2) in pixels of the original image: [n, 4] for one image, a
+            list of such arrays for several
 
-    Images with fewer boxes than others get zero rows. Raises ImageError for what is not
-    a list of ordered boxes.
+    Images with fewer boxes than others get zero rows. Raises ImageError if an array is
+    missing, empty or of another shape, or if a box has y2 <= y1 or x2 <= x1.
     """
     rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
     if len(rows) != len(molded.original):
         raise ImageError(
             f"rois came for {len(rows)} images, but there are {len(molded.original)}; "
-            "give one array [n, 4] for each image"
+            "pass one array [n, 4] per image"
         )
     rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
     padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
@@ -189,9 +212,10 @@ def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
 
 
 def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Boxes [n, 4] in pixels of one image as given, normalised to the molded one, not clipped.
+    """Normalise boxes: from pixels of the original image to its molded image. Not clipped.
 
-    image    which image of the batch
+    boxes    [n, 4], original pixels
+    image    index of the image in the batch
     """
     shift = np.tile(molded.window[image, :2] - molded.crop[image], 2)
     pixels = np.asarray(boxes, np.float64).reshape(-1, 4) * molded.scale[image] + shift
@@ -199,12 +223,12 @@ def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarra
 
 
 def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Boxes of one image, or the refusal of what is not an ordered box."""
+    """Return the boxes of one image as an array, or raise ImageError if one is not ordered."""
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
         raise ImageError(
             f"rois of image {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
-            "n > 0: (y1, x1, y2, x2) in pixels of the image as given"
+            "n > 0: (y1, x1, y2, x2) in pixels of the original image"
         )
     ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     if not ordered.all():
@@ -217,11 +241,11 @@ def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
 
 
 def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.ndarray, "n 4"]:
-    """Refuse the one box that looks like padding once normalised: the first pixel."""
+    """Raise ImageError for a box that looks like padding once normalised: the first pixel."""
     if (zero := ~boxes.any(axis=1)).any():
         raise ImageError(
             f"ROI {int(np.argmax(zero))} of image {image} is one pixel at the corner of the "
-            "molded image: it has no area there and would count as padding; leave it out"
+            "molded image: normalised it is all zeros, which marks padding; leave it out"
         )
     return boxes
 
@@ -235,10 +259,12 @@ def mold_scale(
     min_scale: float = 0,
     mode: str = "square",
 ) -> float:
-    """Molded pixels per pixel of an image as given, each way; arguments as `mold_image`.
+    """Return the molded pixels per original pixel along y and x; arguments as in `mold_image`.
 
-    An image grows until its shorter side is min_dim; in mode square it shrinks, or grows less,
-    where its longer side would pass max_dim.
+    height, width    of the original image, pixels
+
+    An image grows until its shorter side is min_dim. In mode square it grows less, or
+    shrinks, if its longer side would exceed max_dim.
     """
     if mode == "none":
         return 1.0
@@ -249,33 +275,52 @@ def mold_scale(
     return scale
 
 
-def _resize(image, min_dim, max_dim, min_scale, mode, rng):
-    """Resize one image; return it with its scale, padding, crop and window."""
+class _Resized(NamedTuple):
+    """One image after scaling and padding or cropping, with the numbers of each step."""
+
+    image: UInt8[np.ndarray, "H W ch"]
+    scale: float
+    padding: Sequence[tuple[int, int]]
+    crop: tuple[int, int]
+    window: tuple[int, int, int, int]
+
+
+def _resize(
+    image: UInt8[np.ndarray, "h w ch"],
+    min_dim: int,
+    max_dim: int,
+    min_scale: float,
+    mode: ResizeMode,
+    rng: np.random.Generator,
+) -> _Resized:
+    """Scale one image, then pad or crop it."""
     h, w = image.shape[:2]
-    scale, padding, crop = 1.0, [(0, 0), (0, 0), (0, 0)], (0, 0)
+    no_padding, no_crop = [(0, 0), (0, 0), (0, 0)], (0, 0)
     if mode == "none":
-        return image, scale, padding, crop, (0, 0, h, w)
+        return _Resized(image, 1.0, no_padding, no_crop, window=(0, 0, h, w))
 
     scale = mold_scale(h, w, min_dim=min_dim, max_dim=max_dim, min_scale=min_scale, mode=mode)
     if scale != 1:
         h, w = max(1, round(h * scale)), max(1, round(w * scale))
-        image = scale_image(image, (h, w)).astype(np.uint8)  # truncates, as there
+        image = scale_image(image, (h, w)).astype(np.uint8)  # truncates, as Matterport's code
 
     if mode == "crop":
-        crop = (int(rng.integers(h - min_dim + 1)), int(rng.integers(w - min_dim + 1)))
-        image = image[crop[0] : crop[0] + min_dim, crop[1] : crop[1] + min_dim]
-        return image, scale, padding, crop, (0, 0, min_dim, min_dim)
+        top, left = int(rng.integers(h - min_dim + 1)), int(rng.integers(w - min_dim + 1))
+        cut = image[top : top + min_dim, left : left + min_dim]
+        return _Resized(cut, scale, no_padding, (top, left), window=(0, 0, min_dim, min_dim))
 
     high, wide = (max_dim, max_dim) if mode == "square" else (_up_to_64(h), _up_to_64(w))
     top, left = (high - h) // 2, (wide - w) // 2
     padding = [(top, high - h - top), (left, wide - w - left), (0, 0)]
-    return np.pad(image, padding), scale, padding, crop, (top, left, top + h, left + w)
+    window = (top, left, top + h, left + w)
+    return _Resized(np.pad(image, padding), scale, padding, no_crop, window)
 
 
 def scale_image(image: np.ndarray, shape: tuple[int, int]) -> Float64[np.ndarray, "h w *ch"]:
-    """Scale to `shape` bilinearly, without smoothing first, values kept: scikit-image's way.
+    """Scale an image to `shape` (h, w) bilinearly, as scikit-image does; keep its value range.
 
-    Outside the image is 0, so that its border pixels darken when it grows.
+    The image is not smoothed first. Outside the image is 0, so an image that grows gets
+    darker at its border.
     """
     return resize(
         image,
@@ -293,18 +338,21 @@ def _up_to_64(side: int) -> int:
     return -(-side // 64) * 64
 
 
-def _check_sizes(images, resized, mode):
+def _check_sizes(
+    images: Sequence[np.ndarray], resized: Sequence[np.ndarray], mode: ResizeMode
+) -> None:
+    """Raise ImageError if resized images differ in size, or do not suit the network."""
     shapes = [image.shape for image in resized]
     if len(set(shapes)) > 1:
-        given = ", ".join(f"{i.shape[0]}x{i.shape[1]}" for i in images)
-        made = ", ".join(f"{s[0]}x{s[1]}" for s in shapes)
+        originals = ", ".join(f"{i.shape[0]}x{i.shape[1]}" for i in images)
+        results = ", ".join(f"{s[0]}x{s[1]}" for s in shapes)
         raise ImageError(
-            f"images of one batch must come out in one size: {given} gave {made} with resize "
-            f"mode {mode!r}. Use mode 'square', or give them one at a time"
+            f"images of one batch must be molded to one size, but resize mode {mode!r} turned "
+            f"{originals} into {results}. Use mode 'square', or pass the images one at a time"
         )
     h, w = shapes[0][:2]
     if h % 64 or w % 64 or not h or not w:
         raise ImageError(
-            f"the network halves an image six times, so its sides must be multiples of 64; "
-            f"with resize mode {mode!r} it is {h}x{w}. Use mode 'square' or 'pad64'"
+            "the network halves an image six times, so the molded sides must be multiples of "
+            f"64; with resize mode {mode!r} the image is {h}x{w}. Use mode 'square' or 'pad64'"
         )

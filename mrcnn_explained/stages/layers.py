@@ -1,6 +1,6 @@
-"""Layers with weights, made in the order and under the names of Matterport's code.
+"""Layers with weights, under the names that they have in Matterport's code.
 
-They are built at once, so that a weight file can be loaded before the first image.
+They are built at once, so a weight file can be loaded before the first image.
 """
 
 import zlib
@@ -8,8 +8,8 @@ import zlib
 import keras
 
 
-def _draw(name: str) -> keras.initializers.Initializer:
-    """Glorot's uniform weights, drawn from the layer's name: two models start alike."""
+def _initializer(name: str) -> keras.initializers.Initializer:
+    """Return Glorot's uniform initializer, seeded by the layer's name: two models start alike."""
     return keras.initializers.GlorotUniform(seed=zlib.crc32(name.encode()))
 
 
@@ -23,14 +23,14 @@ def conv(
     padding: str = "same",
     activation: str | None = None,
 ) -> keras.layers.Conv2D:
-    """A built 2-D convolution `[B, h, w, channels]` → `[B, h', w', filters]` with a bias."""
+    """Return a built 2-D convolution `[B, h, w, channels]` → `[B, h', w', filters]` with bias."""
     layer = keras.layers.Conv2D(
         filters,
         kernel,
         strides=strides,
         padding=padding,
         activation=activation,
-        kernel_initializer=_draw(name),
+        kernel_initializer=_initializer(name),
         name=name,
     )
     layer.build((None, None, None, channels))
@@ -38,23 +38,26 @@ def conv(
 
 
 def batch_norm(name: str, channels: int) -> keras.layers.BatchNormalization:
-    """A built BatchNorm over the last axis; epsilon 1e-3 as there, 1e-5 in the paper's code."""
+    """Return a built BatchNorm over the last axis.
+
+    Epsilon is 1e-3, as in Matterport's code; the paper's code has 1e-5 (deviation 14).
+    """
     layer = keras.layers.BatchNormalization(epsilon=1e-3, name=name)
     layer.build((None, None, None, channels))
     return layer
 
 
 def dense(name: str, channels: int, units: int) -> keras.layers.Dense:
-    """A built fully connected layer `[B, channels]` → `[B, units]`."""
-    layer = keras.layers.Dense(units, kernel_initializer=_draw(name), name=name)
+    """Return a built fully connected layer `[B, channels]` → `[B, units]`."""
+    layer = keras.layers.Dense(units, kernel_initializer=_initializer(name), name=name)
     layer.build((None, channels))
     return layer
 
 
 def deconv(name: str, channels: int, filters: int) -> keras.layers.Conv2DTranspose:
-    """A built 2x2 deconvolution of stride 2, which doubles the side, then ReLU."""
+    """Return a built 2x2 deconvolution with ReLU `[B, h, w, channels]` → `[B, 2h, 2w, filters]`."""
     layer = keras.layers.Conv2DTranspose(
-        filters, 2, strides=2, activation="relu", kernel_initializer=_draw(name), name=name
+        filters, 2, strides=2, activation="relu", kernel_initializer=_initializer(name), name=name
     )
     layer.build((None, None, None, channels))
     return layer

@@ -1,9 +1,10 @@
-"""Region proposal network: for every anchor, is there an object, and how does its box differ?
+"""Region proposal network: for every anchor, is there an object, and how to fit the box to it?
 
 Paper    Faster R-CNN (arXiv:1506.01497), section 3.1; shared by all levels: FPN, section 4.1
 Input    p2…p6 of pyramid.py
 Output   read by proposals.py; rows are in the order of anchors.py
-Shapes   B images, A anchors, R = anchors per cell; S = channels of the shared convolution
+Shapes   B images, A anchors, R anchors per cell, F channels of the pyramid, S channels of the
+         shared convolution
 """
 
 from collections.abc import Sequence
@@ -17,28 +18,46 @@ from mrcnn_explained.stages.layers import conv
 
 
 class RpnScores(NamedTuple):
-    """Scores and box deltas, as maps level by level (P2…P6) and as one list of anchors."""
+    """Scores and box deltas of all anchors: as maps, one per level (P2…P6), and as one list."""
 
     shared: Annotated[
-        tuple[Float32[tf.Tensor, "B _ _ S"], ...], "after the 3x3 convolution and its ReLU"
+        tuple[Float32[tf.Tensor, "B _ _ S"], ...],
+        "activation of the shared 3x3 convolution, after ReLU, one map per level",
     ]
     level_class_logits: Annotated[
-        tuple[Float32[tf.Tensor, "B _ _ R 2"], ...], "(background, object)"
+        tuple[Float32[tf.Tensor, "B _ _ R 2"], ...],
+        "logits (background, object) of each anchor, one map per level",
     ]
-    level_class: Annotated[tuple[Float32[tf.Tensor, "B _ _ R 2"], ...], "probabilities of the two"]
-    level_bbox: Annotated[tuple[Float32[tf.Tensor, "B _ _ R 4"], ...], "dy dx dh dw, in std-devs"]
+    level_class: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ R 2"], ...],
+        "probabilities (background, object) of each anchor, one map per level",
+    ]
+    level_bbox: Annotated[
+        tuple[Float32[tf.Tensor, "B _ _ R 4"], ...],
+        "deltas (dy, dx, dh, dw) of each anchor in standard deviations, one map per level",
+    ]
     rpn_class_logits: Annotated[
-        Float32[tf.Tensor, "B A 2"], "the maps above, row by row, level by level"
+        Float32[tf.Tensor, "B A 2"], "logits (background, object) of all anchors, level by level"
     ]
-    rpn_class: Annotated[Float32[tf.Tensor, "B A 2"], "probabilities (background, object)"]
-    rpn_bbox: Annotated[Float32[tf.Tensor, "B A 4"], "dy dx dh dw, in std-devs"]
+    rpn_class: Annotated[
+        Float32[tf.Tensor, "B A 2"], "probabilities (background, object) of all anchors"
+    ]
+    rpn_bbox: Annotated[
+        Float32[tf.Tensor, "B A 4"],
+        "deltas (dy, dx, dh, dw) of all anchors in standard deviations",
+    ]
 
 
 class RegionProposalNetwork(keras.layers.Layer):
-    """One small network slid over every level with the same weights.
+    """One small network with the same weights for every level.
 
-    The paper's two-way softmax, where later code takes one sigmoid. The shared
-    convolution has 512 channels as in VGG's days; FPN has 256 (deviation 22).
+    in_channels         F, channels of each map
+    anchors_per_cell    R, number of ratios
+    channels            S, channels of the shared convolution
+    stride              cells from one anchor position to the next
+
+    Scores are a softmax over two classes, as in the paper; later code uses one sigmoid. The
+    shared convolution has 512 channels, as for VGG; FPN has 256 (deviation 22).
     """
 
     def __init__(
@@ -54,7 +73,10 @@ class RegionProposalNetwork(keras.layers.Layer):
         self.built = True
 
     def call(self, maps: Sequence[Float32[tf.Tensor, "B _ _ F"]]) -> RpnScores:
-        """Score every anchor of every map."""
+        """Score every anchor of every map.
+
+        maps    P2…P6, finest first
+        """
         shared = tuple(self.conv_shared(p) for p in maps)
         logits = tuple(self._per_anchor(self.class_raw(x), 2) for x in shared)
         probabilities = tuple(tf.nn.softmax(x) for x in logits)
@@ -69,12 +91,15 @@ class RegionProposalNetwork(keras.layers.Layer):
             rpn_bbox=_rows(deltas),
         )
 
-    def _per_anchor(self, x, values):
-        """[B, h, w, R * values] to [B, h, w, R, values]."""
+    def _per_anchor(
+        self, x: Float32[tf.Tensor, "B h w Rv"], values: int
+    ) -> Float32[tf.Tensor, "B h w R v"]:
+        """Split the channels of a map into one axis of anchors and one of their values."""
         b, h, w = tf.unstack(tf.shape(x)[:3])
         return tf.reshape(x, [b, h, w, self.anchors_per_cell, values])
 
 
-def _rows(maps):
-    """Maps [B, h, w, R, values] of all levels as rows [B, A, values], in the anchors' order."""
-    return tf.concat([tf.reshape(x, [tf.shape(x)[0], -1, x.shape[-1]]) for x in maps], axis=1)
+def _rows(maps: Sequence[Float32[tf.Tensor, "B _ _ R v"]]) -> Float32[tf.Tensor, "B A v"]:
+    """Flatten the maps of all levels to one list, in the order of the anchors."""
+    flat = [tf.reshape(x, [tf.shape(x)[0], -1, x.shape[-1]]) for x in maps]
+    return tf.concat(flat, axis=1)

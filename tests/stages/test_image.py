@@ -210,12 +210,12 @@ def test_its_length_depends_on_the_number_of_classes():
 
 
 def test_images_that_come_out_in_different_sizes_are_refused():
-    with pytest.raises(ValueError, match="64x64, 128x64 gave 64x64, 128x64.*'pad64'.*square"):
+    with pytest.raises(ValueError, match="'pad64' turned 64x64, 128x64 into 64x64, 128x64.*square"):
         mold_image([black(64, 64), black(128, 64)], min_dim=0, mode="pad64")
 
 
 def test_a_side_that_cannot_be_halved_six_times_is_refused():
-    with pytest.raises(ValueError, match="multiples of 64.*'none' it is 64x100"):
+    with pytest.raises(ValueError, match="multiples of 64.*'none' the image is 64x100"):
         mold_image([black(64, 100)], mode="none")
     with pytest.raises(ValueError, match="100x64"):
         mold_image([black(100, 64)], mode="none")
@@ -226,7 +226,7 @@ def test_no_image_is_refused():
         mold_image([])
 
 
-def test_the_image_as_given_is_kept_and_not_changed():
+def test_the_original_image_is_kept_and_not_changed():
     image = noise_image(30, 50)
     copy = image.copy()
     found = mold_image([image], min_dim=64, max_dim=128)
@@ -256,7 +256,7 @@ def test_golden_images_bit_for_bit(goldens):
         np.testing.assert_array_equal(found.resized[i], goldens[f"img{i}_resized_uint8"])
         assert found.scale[i] == goldens[f"img{i}_scale"]
         np.testing.assert_array_equal(found.padding[i], goldens[f"img{i}_padding"])
-    # There: float64, then float32 at the door of the network.
+    # Matterport's code: float64, then float32 on input to the network.
     molded = found.resized.astype(np.float64) - np.array(MEAN)
     np.testing.assert_array_equal(found.molded, molded.astype(np.float32))
 
