@@ -3,7 +3,8 @@
 Paper    Mask R-CNN (arXiv:1703.06870), section 3, ROIAlign
 Input    roi_level of levels.py, p2…p5 of pyramid.py
 Output   read by reorder.py, which brings the crops back into the order of the ROIs
-Shapes   B images, N ROIs, P side of a crop; one entry a level, P2…P5, each of n ROIs
+Shapes   B images, N ROIs, n ROIs of one level, F channels of the pyramid, P side of a crop;
+         one tensor per level, P2…P5; a box is (y1, x1, y2, x2)
 """
 
 from collections.abc import Sequence
@@ -16,16 +17,29 @@ from mrcnn_explained.stages.levels import LOWEST
 
 
 class LevelCrops(NamedTuple):
-    """What each level (P2…P5) crops. Index 0 is P2."""
+    """What each level (P2…P5) crops: a list of ROIs from all images. Index 0 is P2."""
 
-    ix: Annotated[tuple[Int64[tf.Tensor, "_ 2"], ...], "(image, ROI) of each row"]
-    level_boxes: Annotated[tuple[Float32[tf.Tensor, "_ 4"], ...], "normalised"]
-    box_indices: Annotated[tuple[Int32[tf.Tensor, "_"], ...], "the image of each row"]
-    sample_y: Annotated[tuple[Float32[tf.Tensor, "_ P"], ...], "rows sampled, in cells of the map"]
-    sample_x: Annotated[
-        tuple[Float32[tf.Tensor, "_ P"], ...], "columns sampled, in cells of the map"
+    ix: Annotated[
+        tuple[Int64[tf.Tensor, "_ 2"], ...], "(image, ROI) of each row, one list per level"
     ]
-    pooled: Annotated[tuple[Float32[tf.Tensor, "_ P P F"], ...], "the crops"]
+    level_boxes: Annotated[
+        tuple[Float32[tf.Tensor, "_ 4"], ...],
+        "ROIs that read this level, of all images, normalised, one list per level",
+    ]
+    box_indices: Annotated[
+        tuple[Int32[tf.Tensor, "_"], ...], "image of each row, one list per level"
+    ]
+    sample_y: Annotated[
+        tuple[Float32[tf.Tensor, "_ P"], ...],
+        "rows at which the map is sampled, in cells of the map (0: centre of the first cell)",
+    ]
+    sample_x: Annotated[
+        tuple[Float32[tf.Tensor, "_ P"], ...],
+        "columns at which the map is sampled, in cells of the map (0: centre of the first cell)",
+    ]
+    pooled: Annotated[
+        tuple[Float32[tf.Tensor, "_ P P F"], ...], "crops of the feature map, one list per level"
+    ]
 
 
 def crop_levels(
@@ -36,19 +50,21 @@ def crop_levels(
     pool_size: int = 7,
     lowest: int = LOWEST,
 ) -> LevelCrops:
-    """Crop each ROI from the map of its level and resize it to P x P by bilinear samples.
+    """Crop each ROI from the map of its level and resize it to P x P by bilinear interpolation.
 
-    maps      P2…P5, finest first
-    lowest    the level of the first map
+    rois         normalised
+    maps         P2…P5, finest first
+    pool_size    P
+    lowest       level of the first map
 
-    `tf.image.crop_and_resize` spreads P samples from edge to edge of the box, one a cell:
-    not the paper's bins, whose samples sit at their centres and are averaged (deviations
-    2 and 3). Corners of image and map are aligned (4). A sample outside the map is 0.
+    `tf.image.crop_and_resize` takes P samples from edge to edge of the box, one per output
+    cell. The paper divides the box into P bins, samples inside each and averages (deviations
+    2 and 3). The corners of image and map are aligned (4). A sample outside the map is 0.
 
-    Which image a row belongs to is told by `box_indices`: the crops of a level are one
-    list for the whole batch. No gradient flows into the boxes (7).
+    The crops of a level are one list for the whole batch; `box_indices` is the image of each
+    row. No gradient flows into the boxes (7).
     """
-    columns = []
+    levels = []
     for level, features in enumerate(maps, start=lowest):
         ix = tf.where(roi_level == level)
         level_boxes = tf.stop_gradient(tf.gather_nd(rois, ix))
@@ -57,38 +73,45 @@ def crop_levels(
             features, level_boxes, box_indices, [pool_size, pool_size], method="bilinear"
         )
         sample_y, sample_x = sample_points(level_boxes, tf.shape(features)[1:3], pool_size)
-        columns.append((ix, level_boxes, box_indices, sample_y, sample_x, pooled))
-    return LevelCrops(*zip(*columns, strict=True))
+        levels.append((ix, level_boxes, box_indices, sample_y, sample_x, pooled))
+    # Turn the list of levels into one tuple per field.
+    return LevelCrops._make(zip(*levels, strict=True))
 
 
 def sample_points(
     boxes: Float32[tf.Tensor, "n 4"], map_shape: Int32[tf.Tensor, "2"], pool_size: int
 ) -> tuple[Float32[tf.Tensor, "n P"], Float32[tf.Tensor, "n P"]]:
-    """Where `crop_and_resize` samples a map: rows and columns, in cells, 0 the first centre.
+    """Return where `crop_and_resize` samples a map: rows and columns, in cells of the map.
 
-    From y1 (H'-1) to y2 (H'-1) in P-1 equal steps; a single sample sits in the middle.
+    boxes        normalised
+    map_shape    (H', W') of the map, cells; 0 is the centre of the first cell
+
+    Samples go from y1 (H'-1) to y2 (H'-1) in P-1 equal steps; a single sample is in the middle.
     """
     last = tf.cast(map_shape, tf.float32) - 1.0
     y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
 
-    def spread(first, end, last_cell):
+    def spread(start: tf.Tensor, end: tf.Tensor, last_cell: tf.Tensor) -> tf.Tensor:
         if pool_size == 1:
-            return (0.5 * (first + end) * last_cell)[:, tf.newaxis]
-        step = (end - first) * last_cell / (pool_size - 1)
-        return (first * last_cell)[:, tf.newaxis] + tf.range(pool_size, dtype=tf.float32) * step[
-            :, tf.newaxis
-        ]
+            return (0.5 * (start + end) * last_cell)[:, tf.newaxis]
+        index = tf.range(pool_size, dtype=tf.float32)
+        step = (end - start) * last_cell / (pool_size - 1)
+        return (start * last_cell)[:, tf.newaxis] + index * step[:, tf.newaxis]
 
     return spread(y1, y2, last[0]), spread(x1, x2, last[1])
 
 
 class AlignedCrops(NamedTuple):
-    """What ROIAlign of the paper samples and averages."""
+    """What ROIAlign samples and averages, as the paper describes it."""
 
-    sample_y: Annotated[Float32[tf.Tensor, "n PS"], "rows sampled, in cells of the map"]
-    sample_x: Annotated[Float32[tf.Tensor, "n PS"], "columns sampled, in cells of the map"]
-    samples: Annotated[Float32[tf.Tensor, "n PS PS F"], "their values, S x S for each bin"]
-    pooled: Annotated[Float32[tf.Tensor, "n P P F"], "the mean of each bin"]
+    sample_y: Annotated[
+        Float32[tf.Tensor, "n PS"], "rows at which the map is sampled, in cells of the map"
+    ]
+    sample_x: Annotated[
+        Float32[tf.Tensor, "n PS"], "columns at which the map is sampled, in cells of the map"
+    ]
+    samples: Annotated[Float32[tf.Tensor, "n PS PS F"], "values of the samples, S x S per bin"]
+    pooled: Annotated[Float32[tf.Tensor, "n P P F"], "mean of the samples of each bin"]
 
 
 def roi_align(
@@ -100,33 +123,36 @@ def roi_align(
     pool_size: int = 7,
     samples: int = 2,
 ) -> AlignedCrops:
-    """Pool as the paper does: samples at the centres of parts of each bin, averaged.
+    """Pool boxes by ROIAlign as the paper does: average several samples in each bin.
 
     boxes          normalised
-    image_shape    (H, W) of the molded image, pixels: a cell covers H / H' of them, and its
-                   centre lies in its middle
-    samples        S: a bin is cut into S x S parts, each sampled at its centre
+    box_indices    image of each box
+    image_shape    (H, W) of the molded image, pixels; a cell covers H / H' pixels, and its
+                   position is its centre
+    pool_size      P: bins along y and x
+    samples        S: each bin is divided into S x S parts, sampled at their centres
 
     Raises ValueError for samples below 1.
 
-    Mask R-CNN, section 3, ROIAlign. The model does not run it: it is here to be compared with
-    `crop_levels`, whose samples reach from edge to edge (deviations 2 to 4). A sample outside
-    the centres of the map's cells is 0, where the papers' code repeats the border.
+    Source: Mask R-CNN, section 3, ROIAlign. The model does not run it: it is for comparison
+    with `crop_levels`, whose samples reach from edge to edge (deviations 2 to 4). A sample
+    outside the centres of the border cells is 0; the papers' code repeats the border there.
     """
     if samples < 1:
-        raise ValueError(f"samples is {samples}: at least 1 a bin and side")
+        raise ValueError(f"samples is {samples}; expected 1 or more per bin along y and x")
     cells = tf.shape(features)[1:3]
     last = tf.cast(cells, tf.float32) - 1.0
     stride = tf.cast(image_shape, tf.float32) / (last + 1.0)
     size = tf.cast(image_shape, tf.float32) - 1.0
-    first = boxes[:, :2] * size / stride - 0.5  # a pixel edge, in cells from the first centre
+    first = boxes[:, :2] * size / stride - 0.5  # in cells; 0 is the centre of the first
     end = (boxes[:, 2:] * size + 1.0) / stride - 0.5
     count = pool_size * samples
     part = (end - first) / count
     centres = tf.concat([(first + part / 2) / last, (end - part / 2) / last], axis=1)
     fine = tf.image.crop_and_resize(features, centres, box_indices, [count, count])
     pooled = tf.nn.avg_pool2d(fine, samples, samples, "VALID")
-    return AlignedCrops(*sample_points(centres, cells, count), fine, pooled)
+    sample_y, sample_x = sample_points(centres, cells, count)
+    return AlignedCrops(sample_y=sample_y, sample_x=sample_x, samples=fine, pooled=pooled)
 
 
 class PooledRegions(NamedTuple):
@@ -209,17 +235,21 @@ def _is_inside(bins: Int32[tf.Tensor, "n P 2"], cells: tf.Tensor) -> Bool[tf.Ten
 def bilinear_weights(
     y: Float32[tf.Tensor, "n"], x: Float32[tf.Tensor, "n"]
 ) -> tuple[Int32[tf.Tensor, "n 4 2"], Float32[tf.Tensor, "n 4"]]:
-    """The four cells that a sample is mixed of, and how much each counts.
+    """Return the four cells that a bilinear sample mixes, and their weights.
 
-    y, x    places in cells of the map, 0 the first centre, as `sample_points` gives them
+    y, x    positions in cells of the map, 0 is the centre of the first cell: one entry of
+            `sample_points`
 
-    Returns cells (row, column): upper left, upper right, lower left, lower right; and weights
-    that sum to 1. On a cell's centre the four are one. MRCNN, section 3, figure 3. A sample
-    outside the map has no such cells: there `crop_and_resize` is 0 (deviation 5).
+    Returns cells (row, column), in the order upper left, upper right, lower left, lower
+    right, and weights that sum to 1. On the centre of a cell, all four are that cell. See
+    Mask R-CNN, section 3, figure 3. A sample outside the map has no such cells:
+    `crop_and_resize` returns 0 for it (deviation 5).
     """
     top, left, bottom, right = tf.floor(y), tf.floor(x), tf.math.ceil(y), tf.math.ceil(x)
-    rows, columns = tf.stack([top, top, bottom, bottom], 1), tf.stack([left, right] * 2, 1)
+    rows = tf.stack([top, top, bottom, bottom], 1)
+    columns = tf.stack([left, right, left, right], 1)
     down, along = y - top, x - left
-    of_row = tf.stack([1 - down, 1 - down, down, down], 1)
-    of_column = tf.stack([1 - along, along] * 2, 1)
-    return tf.cast(tf.stack([rows, columns], 2), tf.int32), of_row * of_column
+    row_weights = tf.stack([1 - down, 1 - down, down, down], 1)
+    column_weights = tf.stack([1 - along, along, 1 - along, along], 1)
+    cells = tf.cast(tf.stack([rows, columns], 2), tf.int32)
+    return cells, row_weights * column_weights

@@ -1,9 +1,10 @@
-"""Instances: detections in the pixels of the image as it was given.
+"""Instances: detections in pixels of the original image.
 
 Source   Matterport's unmold_detections and unmold_mask
 Input    detections of detections.py, class_mask of mask_head.py, the windows of image.py
-Output   what `detect` returns
-Shapes   one entry an image of h x w pixels with I objects; boxes are (y1, x1, y2, x2)
+Output   what `MaskRCNN.detect` returns
+Shapes   B images, one entry each, of h x w original pixels; D detections, M side of a mask;
+         boxes are (y1, x1, y2, x2)
 """
 
 from collections.abc import Sequence
@@ -20,13 +21,26 @@ from mrcnn_explained.stages.image import scale_image
 
 
 class Instances(NamedTuple):
-    """The objects of each image. The first four names are the keys of `detect`'s dicts."""
+    """The objects of each image. The first four names are the keys of the dicts of `detect`."""
 
-    rois: Annotated[tuple[Int32[np.ndarray, "_ 4"], ...], "pixels; y2 and x2 lie outside the box"]
-    class_ids: Annotated[tuple[Int32[np.ndarray, "_"], ...], "1…C-1"]
-    scores: Annotated[tuple[Float32[np.ndarray, "_"], ...], "probability of the class"]
-    masks: Annotated[tuple[Bool[np.ndarray, "_ _ _"], ...], "h, w, objects"]
-    detection: Annotated[tuple[Int64[np.ndarray, "_"], ...], "the row of detections each came from"]
+    rois: Annotated[
+        tuple[Int32[np.ndarray, "_ 4"], ...],
+        "boxes in original pixels, one array per image; y2 and x2 lie outside the box",
+    ]
+    class_ids: Annotated[
+        tuple[Int32[np.ndarray, "_"], ...], "class of each object, 1…C-1, one array per image"
+    ]
+    scores: Annotated[
+        tuple[Float32[np.ndarray, "_"], ...], "probability of that class, one array per image"
+    ]
+    masks: Annotated[
+        tuple[Bool[np.ndarray, "_ _ _"], ...],
+        "masks [h, w, objects] in original pixels, one array per image",
+    ]
+    detection: Annotated[
+        tuple[Int64[np.ndarray, "_"], ...],
+        "row of `detections` that each object comes from, one array per image",
+    ]
 
 
 def unmold(
@@ -38,38 +52,75 @@ def unmold(
     *,
     mask_threshold: float = 0.5,
 ) -> Instances:
-    """Undo the molding: boxes to whole pixels, masks to the size of their boxes.
+    """Undo the molding: boxes to whole original pixels, masks to the size of their boxes.
 
-    A mask is scaled after its box was rounded, without a border around it, so that it
-    may look blocky at the edges (deviation 51). Boxes without area are left out.
+    detections        rows y1 x1 y2 x2 class score; boxes normalised to the molded image
+    class_mask        probability of each pixel of the box
+    original_shape    (h, w, channels) of each original image, pixels
+    molded_shape      (H, W, channels) of the molded image, pixels
+    window            part of the molded image that holds the original, molded pixels
+    mask_threshold    lowest probability at which a pixel belongs to the object
 
-    mask_threshold    a pixel belongs to the object from this probability on
+    A mask is scaled to its box after the box was rounded, without a border around it, so it
+    may look blocky at its edges (deviation 51). Boxes without area are left out.
     """
-    rows = zip(
-        np.asarray(detections),
-        np.asarray(class_mask),
-        original_shape,
-        molded_shape,
-        window,
-        strict=True,
+    detections, class_mask = np.asarray(detections), np.asarray(class_mask)
+    images = [
+        _unmold_one(
+            detections[image],
+            class_mask[image],
+            original_shape[image],
+            molded_shape[image],
+            window[image],
+            mask_threshold,
+        )
+        for image in range(len(detections))
+    ]
+    return Instances(
+        rois=tuple(one.boxes for one in images),
+        class_ids=tuple(one.class_ids for one in images),
+        scores=tuple(one.scores for one in images),
+        masks=tuple(one.masks for one in images),
+        detection=tuple(one.detection for one in images),
     )
-    images = [_unmold_one(*row, mask_threshold) for row in rows]
-    return Instances(*(tuple(column) for column in zip(*images, strict=True)))
 
 
-def _unmold_one(detections, masks, original_shape, molded_shape, window, threshold):
+class _Objects(NamedTuple):
+    """The objects of one image; fields as in `Instances`."""
+
+    boxes: Int32[np.ndarray, "n 4"]
+    class_ids: Int32[np.ndarray, "n"]
+    scores: Float32[np.ndarray, "n"]
+    masks: Bool[np.ndarray, "h w n"]
+    detection: Int64[np.ndarray, "n"]
+
+
+def _unmold_one(
+    detections: Float32[np.ndarray, "D 6"],
+    masks: Float32[np.ndarray, "D M M"],
+    original_shape: Int64[np.ndarray, "3"],
+    molded_shape: Int64[np.ndarray, "3"],
+    window: Int64[np.ndarray, "4"],
+    threshold: float,
+) -> _Objects:
+    """Undo the molding for the detections of one image."""
     (found,) = np.nonzero(detections[:, 4] > 0)  # class 0 marks the zero-padded rows
     boxes = original_boxes(detections[found, :4], original_shape, molded_shape, window)
     has_area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) > 0
     found, boxes = found[has_area], boxes[has_area]
 
     full = np.zeros([len(found), *original_shape[:2]], bool)
-    with ThreadPoolExecutor() as pool:  # scaling releases Python's lock
+    with ThreadPoolExecutor() as pool:  # scaling runs in parallel: it releases Python's lock
         draw = partial(full_mask, image_shape=original_shape[:2], threshold=threshold)
         for i, mask in enumerate(pool.map(draw, masks[found], boxes)):
             full[i] = mask
-    class_ids = detections[found, 4].astype(np.int32)
-    return boxes, class_ids, detections[found, 5], np.moveaxis(full, 0, -1), found
+    return _Objects(
+        boxes=boxes,
+        class_ids=detections[found, 4].astype(np.int32),
+        scores=detections[found, 5],
+        masks=np.moveaxis(full, 0, -1),
+        detection=found,
+    )
 
 
 def original_boxes(
@@ -78,10 +129,15 @@ def original_boxes(
     molded_shape: Sequence[int],
     window: Sequence[int],
 ) -> Int32[np.ndarray, "n 4"]:
-    """Boxes normalised to the molded image, in whole pixels of the original one."""
+    """Convert boxes normalised to the molded image into whole pixels of the original image.
+
+    original_shape    (h, w, …) of the original image, pixels
+    molded_shape      (H, W, …) of the molded image, pixels
+    window            part of the molded image that holds the original, molded pixels
+    """
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
-    scale[scale == 0] = 1  # a window of one pixel: every box in it lies at its edge
+    scale[scale == 0] = 1  # a window of one pixel: every box lies at its edge
     inside = tf.constant((boxes - shift) / scale, tf.float64)  # normalised to the window
     return np.around(denorm_boxes(inside, tf.constant(original_shape[:2])).numpy()).astype(np.int32)
 
@@ -92,7 +148,12 @@ def full_mask(
     image_shape: Sequence[int],
     threshold: float = 0.5,
 ) -> Bool[np.ndarray, "h w"]:
-    """One mask, scaled to its box and laid into an image of `image_shape`, cut there."""
+    """Scale one mask to its box, apply the threshold, and place it in an empty image.
+
+    box            in pixels of the image
+    image_shape    (h, w) of the image, pixels
+    threshold      lowest probability at which a pixel belongs to the object
+    """
     y1, x1, y2, x2 = (int(v) for v in box)
     full = np.zeros(image_shape, bool)
     full[y1:y2, x1:x2] = scale_image(mask, (y2 - y1, x2 - x1)) >= threshold

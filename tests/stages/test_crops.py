@@ -225,7 +225,7 @@ def test_roi_align_is_the_loop_over_bins_and_samples(seed, pool_size, samples):
 def test_roi_align_of_nothing_and_of_no_samples():
     empty = roi_align(ramp(), np.zeros([0, 4], np.float32), np.zeros([0], np.int32), (8, 8))
     assert empty.pooled.shape == (0, 7, 7, 1)
-    with pytest.raises(ValueError, match="samples is 0: at least 1 a bin and side"):
+    with pytest.raises(ValueError, match="samples is 0; expected 1 or more per bin"):
         roi_align(ramp(), np.zeros([1, 4], np.float32), [0], (8, 8), samples=0)
 
 
