@@ -1,16 +1,21 @@
-"""Notebooks: as they are in git, without running them (`make notebooks` does that)."""
+"""Notebooks: as they are in git, and run from top to bottom (`make notebooks`)."""
 
 import json
 import re
+import time
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
+from test_tensorflow_log import clean_environment
 
 from mrcnn_explained.lessons.answers import ANSWERS
 from mrcnn_explained.lessons.notebook import check_answer
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+EACH = 60  # seconds that a notebook may take
 
 
 def test_they_are_numbered_without_a_gap():
@@ -47,3 +52,18 @@ def test_an_answer_is_judged_and_told_only_then(capsys):
         said = capsys.readouterr().out
         assert said.startswith(told)
         assert said.startswith("Right") or ANSWERS[question].why not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_in_a_plain_kernel_and_writes_nothing_to_stderr(path):
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=EACH, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+    )
+    start = time.monotonic()
+    client.execute(env=clean_environment())
+    assert time.monotonic() - start < EACH
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert outputs
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]

@@ -1,7 +1,7 @@
-"""Make environment.yml, for conda users, from pyproject.toml.
+"""Write environment.yml, for conda users, from pyproject.toml.
 
 Python and pip come from conda, everything else from pip, so that there is one list of
-requirements. `--check` changes nothing and fails where the file is out of date.
+requirements. `--check` changes nothing; it fails if the file is out of date.
 """
 
 import sys
@@ -19,7 +19,7 @@ def environment() -> str:
     extras = project["optional-dependencies"]
     pip = project["dependencies"] + [line for extra in EXTRAS for line in extras[extra]]
     lines = [
-        "# Made from pyproject.toml by tools/environment_yml.py; do not edit.",
+        "# Written from pyproject.toml by tools/environment_yml.py; do not edit.",
         "# Then: conda activate mrcnn-explained && pip install --no-deps --editable .",
         f"name: {project['name']}",
         "channels: [conda-forge]",
@@ -36,7 +36,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         TARGET.write_text(environment())
     elif not TARGET.exists() or TARGET.read_text() != environment():
-        sys.exit("environment.yml does not fit pyproject.toml: run `make docs`")
+        sys.exit("environment.yml does not agree with pyproject.toml: run `make docs`")
 
 
 if __name__ == "__main__":
