@@ -169,7 +169,7 @@ def _rows(model, path, name, number, suffix, folder):
 
 def _draw(model, image, found, path):
     from mrcnn_explained.plots.instances import plot_instances
-    from mrcnn_explained.report.write import save_figure
+    from mrcnn_explained.plots.save import save_figure
     from mrcnn_explained.stages.instances import Instances
 
     names = [model.config.class_name(k) for k in range(model.config.num_classes)]

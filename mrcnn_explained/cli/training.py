@@ -194,7 +194,7 @@ def evaluate(
         print(json)
     if curve:
         from mrcnn_explained.plots.evaluation import plot_precision_recall
-        from mrcnn_explained.report.write import save_figure
+        from mrcnn_explained.plots.save import save_figure
 
         print(save_figure(plot_precision_recall(found).figure, curve))
 

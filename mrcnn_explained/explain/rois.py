@@ -1,24 +1,16 @@
 """The table of ROIs: the box, score, level, class and fate of each one, read from a trace."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.fates import Fate, FateKind, fates
 from mrcnn_explained.stages.instances import original_boxes
-from mrcnn_explained.stages.levels import (
-    CANONICAL_LEVEL,
-    CANONICAL_SIDE,
-    HIGHEST,
-    LOWEST,
-    ROI_LEVELS,
-    Rounding,
-)
+from mrcnn_explained.stages.levels import ROI_LEVELS
 
 COLUMNS = {
     "roi": "row of rpn_rois, best score first",
@@ -38,16 +30,6 @@ COLUMNS = {
     "fate_row": "row of the detection, or the ROI that suppressed it; else empty",
     "fate_iou": "IoU with the ROI that suppressed it; else empty",
 }
-
-
-class LevelSettings(TypedDict):
-    """The arguments of `assign_levels` that decide which level an ROI reads."""
-
-    lowest: int
-    highest: int
-    rounding: Rounding
-    canonical_side: float  # pixels of the molded image
-    canonical_level: int
 
 
 def fate_columns(fate: Fate) -> dict[str, Any]:
@@ -108,26 +90,6 @@ def roi_rows(trace: Trace, image: int = 0) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def stage_settings(trace: Trace, stage: str) -> Mapping[str, Any]:
-    """Return the arguments that a resumed run gave a stage and that the config has no name for."""
-    return json.loads(trace.run.settings).get(stage, {})
-
-
-def level_settings(trace: Trace) -> LevelSettings:
-    """Return how this run assigned levels to its ROIs.
-
-    A resumed run may have used other numbers than the defaults of `assign_levels`.
-    """
-    changed = stage_settings(trace, "levels")
-    return {
-        "lowest": changed.get("lowest", LOWEST),
-        "highest": changed.get("highest", HIGHEST),
-        "rounding": trace.config.level_rounding,
-        "canonical_side": changed.get("canonical_side", CANONICAL_SIDE),
-        "canonical_level": changed.get("canonical_level", CANONICAL_LEVEL),
-    }
 
 
 def counts_by_level(

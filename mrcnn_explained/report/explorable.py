@@ -17,7 +17,8 @@ from PIL import Image
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.fates import Fate, FateKind, fates
-from mrcnn_explained.explain.rois import level_settings, roi_rows
+from mrcnn_explained.explain.reading import level_settings
+from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.plots.style import to_pixels

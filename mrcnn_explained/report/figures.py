@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.rois import level_settings
+from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.plots.anchors import plot_cell_anchors
 from mrcnn_explained.plots.backbone import plot_backbone
 from mrcnn_explained.plots.box_head import plot_all_probabilities, plot_probabilities

@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.rois import level_settings
+from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.stages.catalog import STAGES
 from mrcnn_explained.stages.levels import level_boundaries
 

@@ -1,21 +1,16 @@
 """Write a report: images, rois.csv, trace.npz, index.html."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
-
-from matplotlib.figure import Figure
-from PIL import Image
 
 from mrcnn_explained.detector.trace import BULKY, Trace
 from mrcnn_explained.explain.rois import COLUMNS, roi_rows
 from mrcnn_explained.files import atomic_write, write_csv
+from mrcnn_explained.plots.save import png, save_figure
 from mrcnn_explained.plots.weights import plot_weight_histograms
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
 from mrcnn_explained.weights.matterport_h5 import read_tensors
-
-DPI = 110
 
 
 def write_report(
@@ -64,18 +59,3 @@ def write_weight_histograms(weights: Path, path: Path) -> Path:
         wanted = [name for name in file.tensors if name.startswith(("rpn_", "mrcnn_"))]
         values = {name: file.read(name) for name in wanted}
     return save_figure(plot_weight_histograms(values), path)
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write one figure as PNG."""
-    with atomic_write(path) as handle:
-        handle.write(png(figure))
-    return path
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as PNG of 256 colours: a third of the size, and nothing that the eye would miss."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(256).save(packed, format="PNG", optimize=True)
-    return packed.getvalue()

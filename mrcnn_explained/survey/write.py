@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
 from mrcnn_explained.files import atomic_write, write_csv
+from mrcnn_explained.plots.save import png
 from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_sides
 from mrcnn_explained.report.page import as_base64
-from mrcnn_explained.report.write import png
 from mrcnn_explained.survey.job import Job, read_parts
 from mrcnn_explained.survey.parts import printable
 from mrcnn_explained.survey.rows import COLUMNS

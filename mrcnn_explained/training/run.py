@@ -228,7 +228,7 @@ def _tell(problem: Problem) -> None:
 def _draw(model: MaskRCNN, dataset: AnyDataset, path: Path) -> None:
     """Draw what the model finds on the first image."""
     from mrcnn_explained.plots.instances import plot_instances
-    from mrcnn_explained.report.write import save_figure
+    from mrcnn_explained.plots.save import save_figure
 
     image = dataset.load_image(dataset.image_ids[0])
     trace = model.trace(image)

@@ -147,14 +147,14 @@ def test_every_anchor_has_an_end(trace):
     assert ends == {"proposals", "nms", "detections", "instances"}
 
 
-def test_a_candidate_that_was_suppressed_names_its_suppressor(trace):
+def test_a_candidate_that_was_suppressed_names_the_one_that_did_it(trace):
     by = trace.proposals.nms.suppressed_by[0]
     loser = int(np.flatnonzero(by >= 0)[0])
     line = trace.lineage(anchor=int(trace.proposals.top_ix[0, loser]))
     assert line.numbers("nms")["suppressed_by"] == by[loser] and line.roi == -1
     assert f"Suppressed by candidate {by[loser]}:" in str(line)
     head = trace.lineage(anchor=int(trace.proposals.top_ix[0, by[loser]]))
-    assert loser in head.numbers("nms")["victims"]
+    assert loser in head.numbers("nms")["suppressed"]
     with pytest.raises(KeyError, match="levels: this path ends at nms"):
         line.numbers("levels")
 
@@ -185,8 +185,8 @@ def test_given_rois_have_no_anchor(tiny_model, tiny_images):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ({}, "say one of detection=, roi= and anchor="),
-        ({"roi": 1, "anchor": 2}, "say one of"),
+        ({}, "pass exactly one of detection=, roi= and anchor="),
+        ({"roi": 1, "anchor": 2}, "pass exactly one of"),
         ({"roi": 32}, "roi=32, but image 0 has 32: give 0 to 31"),
         ({"detection": 99}, "detection=99, but image 0 has"),
         ({"anchor": -1}, "anchor=-1, but image 0 has"),
@@ -235,7 +235,7 @@ def test_an_edited_roi_says_so(tiny_model, trace):
 def test_an_anchor_beside_given_rois(tiny_model, tiny_images):
     trace = tiny_model.trace(tiny_images[0], rois=[[5, 5, 60, 60]])
     assert (
-        trace.lineage(anchor=7).steps[-1].text == "The caller gave the ROIs: no anchor took part."
+        trace.lineage(anchor=7).steps[-1].text == "The caller gave the ROIs, so no anchor was used."
     )
 
 
