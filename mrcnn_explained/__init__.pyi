@@ -5,7 +5,7 @@ to know the name's type.
 """
 
 from .boxes import apply_box_deltas, box_refinement, clip_boxes, denorm_boxes, iou, norm_boxes
-from .config import Config, ConfigError
+from .config import Config
 from .data.annotations import extract_boxes, load_sample
 from .data.coco import CocoDataset
 from .data.dataset import Dataset, DatasetError
@@ -20,7 +20,7 @@ from .detector.open import open_model
 from .detector.runner import StageError
 from .detector.trace import Trace, TraceFileError
 from .detector.training_step import PARTS, TrainingTrace
-from .errors import InputError
+from .errors import ConfigError, InputError
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare

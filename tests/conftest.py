@@ -41,9 +41,18 @@ def training_goldens():
 
 #: Files that take minutes: a worker that got one last would keep the other one waiting.
 LONGEST_FIRST = (
-    "test_notebooks", "test_trainer", "test_cli_training", "test_survey_ray", "test_browser",
-    "test_cli", "test_survey", "test_explorers", "test_lineage", "test_why_missed", "test_debugging",
-)  # fmt: skip
+    "test_notebooks",
+    "test_trainer",
+    "test_cli_training",
+    "test_survey_ray",
+    "test_browser",
+    "test_cli",
+    "test_survey",
+    "test_explorers",
+    "test_lineage",
+    "test_why_missed",
+    "test_debugging",
+)
 
 
 def pytest_collection_modifyitems(items):
