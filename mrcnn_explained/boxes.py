@@ -1,8 +1,8 @@
 """Box maths that several stages share.
 
-A box is `(y1, x1, y2, x2)` on the last axis; leading axes are free. Every function keeps
-the order of operations of Matterport's code: a box on a knife edge (a level
-boundary, a threshold) must fall to the same side.
+A box is `(y1, x1, y2, x2)` on the last axis; any leading axes are allowed. Every function
+keeps the order of operations of Matterport's code: a box exactly at a threshold (a level
+boundary, an IoU) must get the same answer.
 """
 
 import tensorflow as tf
@@ -12,10 +12,12 @@ from jaxtyping import Float
 def norm_boxes(
     boxes: Float[tf.Tensor, "*n 4"], image_shape: Float[tf.Tensor, "2"]
 ) -> Float[tf.Tensor, "*n 4"]:
-    """Pixels to normalised coordinates: (0, 0, H, W) becomes (0, 0, 1, 1).
+    """Convert boxes from pixels to normalised coordinates: (0, 0, H, W) becomes (0, 0, 1, 1).
 
-    In pixels, y2 and x2 lie outside the box, normalised ones inside: hence the shift by
-    one and the division by H-1 and W-1 (deviation 10: a box loses one pixel that way).
+    image_shape    (H, W) of the image, pixels
+
+    In pixels, y2 and x2 lie one outside the box; normalised, they lie inside it. Hence the
+    shift by one and the division by H-1 and W-1: a box loses one pixel (deviation 10).
     """
     scale, shift = _pixel_grid(boxes, image_shape)
     return (boxes - shift) / scale
@@ -24,12 +26,15 @@ def norm_boxes(
 def denorm_boxes(
     boxes: Float[tf.Tensor, "*n 4"], image_shape: Float[tf.Tensor, "2"]
 ) -> Float[tf.Tensor, "*n 4"]:
-    """Normalised coordinates to pixels, not rounded. Undoes `norm_boxes`."""
+    """Convert boxes from normalised coordinates to pixels, not rounded. Undoes `norm_boxes`."""
     scale, shift = _pixel_grid(boxes, image_shape)
     return boxes * scale + shift
 
 
-def _pixel_grid(boxes, image_shape):
+def _pixel_grid(
+    boxes: Float[tf.Tensor, "*n 4"], image_shape: Float[tf.Tensor, "2"]
+) -> tuple[Float[tf.Tensor, "4"], Float[tf.Tensor, "4"]]:
+    """Return the scale (H-1, W-1, H-1, W-1) and the shift (0, 0, 1, 1) between the systems."""
     side = tf.cast(image_shape, boxes.dtype)
     scale = tf.concat([side, side], axis=-1) - tf.constant(1.0, boxes.dtype)
     return scale, tf.constant([0.0, 0.0, 1.0, 1.0], boxes.dtype)
@@ -38,10 +43,13 @@ def _pixel_grid(boxes, image_shape):
 def apply_box_deltas(
     boxes: Float[tf.Tensor, "*n 4"], deltas: Float[tf.Tensor, "*n 4"]
 ) -> Float[tf.Tensor, "*n 4"]:
-    """Move and stretch boxes by `(dy, dx, log dh, log dw)`, in units of the box's own size.
+    """Move and scale boxes by deltas `(dy, dx, log dh, log dw)`, relative to the box's size.
 
-    Source: R-CNN (arXiv:1311.2524), appendix C, equations 1-4. The size grows about the
-    centre; coordinates keep the system they had.
+    boxes     in any coordinate system; the result is in the same
+    deltas    already multiplied by the standard deviations
+
+    Source: R-CNN (arXiv:1311.2524), appendix C, equations 1-4. The box is scaled about its
+    centre.
     """
     y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
     dy, dx, dh, dw = tf.unstack(deltas, axis=-1)
@@ -58,10 +66,13 @@ def apply_box_deltas(
 def box_refinement(
     boxes: Float[tf.Tensor, "*n 4"], targets: Float[tf.Tensor, "*n 4"]
 ) -> Float[tf.Tensor, "*n 4"]:
-    """Deltas `(dy, dx, log dh, log dw)` that turn boxes into targets; undone by `apply_box_deltas`.
+    """Return the deltas `(dy, dx, log dh, log dw)` that turn boxes into targets.
 
-    Source: R-CNN (arXiv:1311.2524), appendix C, equations 6-9. Boxes and targets share any
-    coordinate system. A box without area has no deltas: they are not finite.
+    boxes, targets    both in the same coordinate system
+
+    Undone by `apply_box_deltas`. The deltas of a box without area are not finite.
+
+    Source: R-CNN (arXiv:1311.2524), appendix C, equations 6-9.
     """
     y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
     target_y1, target_x1, target_y2, target_x2 = tf.unstack(targets, axis=-1)
@@ -77,7 +88,10 @@ def box_refinement(
 def clip_boxes(
     boxes: Float[tf.Tensor, "*n 4"], window: Float[tf.Tensor, "*w 4"]
 ) -> Float[tf.Tensor, "*n 4"]:
-    """Move every corner into the window `(y1, x1, y2, x2)`, which broadcasts over boxes."""
+    """Clip boxes: move every corner into the window.
+
+    window    (y1, x1, y2, x2), in the coordinate system of the boxes; broadcasts over them
+    """
     top, left, bottom, right = tf.unstack(window, axis=-1)
     y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
     inside_y = lambda y: tf.maximum(tf.minimum(y, bottom), top)  # noqa: E731
@@ -88,10 +102,11 @@ def clip_boxes(
 def iou(
     boxes1: Float[tf.Tensor, "*b n 4"], boxes2: Float[tf.Tensor, "*c m 4"]
 ) -> Float[tf.Tensor, "*bc n m"]:
-    """Intersection over union of every pair, as `tf.image.non_max_suppression` computes it.
+    """Return the intersection over union of every pair, as `tf.image.non_max_suppression` does.
 
-    Corners may be given in any order. A pair with a box of no area has IoU 0. Leading axes
-    broadcast.
+    boxes1, boxes2    both in the same coordinate system; leading axes broadcast
+
+    The two corners of a box may come in any order. A pair has IoU 0 if a box has no area.
     """
     top1, left1, bottom1, right1 = _ordered(boxes1[..., :, tf.newaxis, :])
     top2, left2, bottom2, right2 = _ordered(boxes2[..., tf.newaxis, :, :])
@@ -104,6 +119,7 @@ def iou(
     return tf.where((area1 > 0) & (area2 > 0), overlap, 0.0)
 
 
-def _ordered(boxes):
+def _ordered(boxes: Float[tf.Tensor, "*n 4"]) -> tuple[tf.Tensor, ...]:
+    """Return top, left, bottom and right of each box, whichever corner comes first."""
     y1, x1, y2, x2 = tf.unstack(boxes, axis=-1)
     return tf.minimum(y1, y2), tf.minimum(x1, x2), tf.maximum(y1, y2), tf.maximum(x1, x2)

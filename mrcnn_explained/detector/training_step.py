@@ -36,7 +36,7 @@ from mrcnn_explained.stages.pyramid_roi_align import pyramid_roi_align
 from mrcnn_explained.stages.reorder import Reordered
 from mrcnn_explained.stages.rpn import RpnScores
 from mrcnn_explained.stages.rpn_targets import RpnTargets, rpn_targets
-from mrcnn_explained.stages.sampling import lots
+from mrcnn_explained.stages.sampling import random_draws
 
 #: Parts of the model, as gradient norms are given.
 PARTS = ("backbone", "pyramid", "rpn", "box_head", "mask_head")
@@ -86,7 +86,7 @@ def training_stages(
     candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
     if c.add_objects:
         candidates += tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)
-    draws = lots(seeds, number + candidates)
+    draws = random_draws(seeds, number + candidates)
 
     backbone = BackboneFeatures(*_backbone(model, batch.molded))
     pyramid = model.pyramid(backbone[1:])

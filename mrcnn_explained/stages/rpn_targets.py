@@ -1,9 +1,10 @@
-"""RPN targets: for every anchor, should it say "object", and how should it move its box?
+"""RPN targets: for every anchor, is it an object, background or ignored, and which deltas?
 
 Paper    Faster R-CNN (arXiv:1506.01497), section 3.1.2; Matterport's build_rpn_targets
 Input    anchors of anchors.py, the objects of the training images
 Output   rpn_match and rpn_bbox are read by losses.py
-Shapes   B images, A anchors, G objects, T anchors to train on; boxes (y1, x1, y2, x2), pixels
+Shapes   B images, A anchors, G ground-truth objects, T anchors to train on; boxes are
+         (y1, x1, y2, x2), molded pixels
 """
 
 from collections.abc import Sequence
@@ -15,37 +16,46 @@ from jaxtyping import Bool, Float32, Int32
 from mrcnn_explained.boxes import box_refinement, iou
 from mrcnn_explained.stages.sampling import count, first, marked, take
 
-POSITIVE_IOU = 0.7  # an anchor with this overlap finds the object
-NEGATIVE_IOU = 0.3  # one below this finds none; in between it is left alone
-CROWD_IOU = 0.001  # an anchor that overlaps a crowd this much cannot be called background
+POSITIVE_IOU = 0.7  # from this IoU with an object on, an anchor is positive
+NEGATIVE_IOU = 0.3  # below this IoU with every object, it is negative; in between it is ignored
+CROWD_IOU = 0.001  # from this IoU with a crowd on, an anchor is never negative
 
 
 class RpnTargets(NamedTuple):
-    """Every anchor with its best object, its match before and after sampling, its target."""
+    """Every anchor with its best object, its match before and after sampling, and its target."""
 
     anchor_iou_max: Annotated[
-        Float32[tf.Tensor, "B A"], "best IoU with an object; -1: there is none"
+        Float32[tf.Tensor, "B A"], "highest IoU of each anchor with an object; -1 without objects"
     ]
-    anchor_iou_argmax: Annotated[Int32[tf.Tensor, "B A"], "the object of that IoU"]
+    anchor_iou_argmax: Annotated[Int32[tf.Tensor, "B A"], "object with which that IoU is reached"]
     gt_iou_max: Annotated[
-        Float32[tf.Tensor, "B G"], "best IoU of each object with an anchor; -1: none"
+        Float32[tf.Tensor, "B G"],
+        "highest IoU of each object with an anchor; -1 for crowds and padding",
     ]
-    forced: Annotated[Bool[tf.Tensor, "B A"], "is the best anchor of an object, however poor"]
-    crowd_iou_max: Annotated[Float32[tf.Tensor, "B A"], "best IoU with a crowd; -1: there is none"]
+    forced: Annotated[
+        Bool[tf.Tensor, "B A"],
+        "True if the anchor is the best one of an object: it is positive at any IoU",
+    ]
+    crowd_iou_max: Annotated[
+        Float32[tf.Tensor, "B A"], "highest IoU of each anchor with a crowd; -1 without crowds"
+    ]
     match_before_sampling: Annotated[
-        Int32[tf.Tensor, "B A"], "1 positive, -1 negative, 0 left alone"
+        Int32[tf.Tensor, "B A"], "match of each anchor: 1 positive, -1 negative, 0 ignored"
     ]
     rpn_match: Annotated[
-        Int32[tf.Tensor, "B A"], "the same for the anchors that were drawn; 0 for others"
+        Int32[tf.Tensor, "B A"], "match of each sampled anchor; 0 for anchors not sampled"
     ]
     matched_gt: Annotated[
-        Int32[tf.Tensor, "B A"], "the object that a drawn positive should find; -1: none"
+        Int32[tf.Tensor, "B A"],
+        "object whose box each sampled positive anchor is trained on; -1 for the others",
     ]
     positive_anchors: Annotated[
-        Int32[tf.Tensor, "B T"], "the drawn positives in order; -1: padding"
+        Int32[tf.Tensor, "B T"], "sampled positive anchors in ascending order, padded with -1"
     ]
     rpn_bbox: Annotated[
-        Float32[tf.Tensor, "B T 4"], "their dy dx dh dw, in std-devs; zero rows behind"
+        Float32[tf.Tensor, "B T 4"],
+        "target deltas (dy, dx, dh, dw) of `positive_anchors` in standard deviations, then rows "
+        "of zeros",
     ]
 
 
@@ -60,19 +70,26 @@ def rpn_targets(
     std_dev: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
     forced_box: Literal["best", "forcing"] = "best",
 ) -> RpnTargets:
-    """Match anchors with objects and draw those that are trained on.
+    """Match anchors with objects and sample the anchors to train on.
 
-    gt_class_ids      0 is padding, a crowd is negative
-    draws             one number an anchor: the lowest are drawn (`sampling.lots`)
-    total             T: anchors to draw, positives and negatives together
-    positive_share    of T, at most
-    forced_box        which object the best anchor of an object is trained to find, when it
-                      overlaps another one more: "best" takes that other one, as the explained
-                      code does (deviation 28); "forcing" the object whose best anchor it is
+    anchors           molded pixels
+    gt_class_ids      class of each object; negative for a crowd, 0 for padding
+    gt_boxes          molded pixels
+    draws             one number per anchor: the lowest are sampled (`sampling.random_draws`)
+    total             T: anchors to sample, positive and negative together
+    positive_share    highest share of positive anchors in T
+    std_dev           standard deviations by which the target deltas are divided
+    forced_box        target of an anchor that is the best one of an object but overlaps
+                      another object more. "best": the box of that other object, as in
+                      Matterport's code (deviation 28). "forcing": the box of the object
+                      whose best anchor it is
 
-    Where implementations differ: the targets are made of boxes in pixels, but decoded on
-    normalised ones (27), and divided by std_dev (26); anchors beyond the image take part
-    (25). An object of no area would force every anchor: keep such boxes out.
+    Where implementations differ: targets are computed from boxes in pixels but decoded on
+    normalised boxes (27), and divided by std_dev (26); anchors that reach outside the image
+    take part (25). An object without area would make every anchor a forced one: leave out
+    such boxes.
+
+    Raises ValueError for another forced_box.
     """
     if forced_box not in ("best", "forcing"):
         raise ValueError(f"forced_box must be 'best' or 'forcing', not {forced_box!r}")
@@ -124,7 +141,7 @@ def rpn_targets(
 def at_least_one(
     gt_class_ids: Int32[tf.Tensor, "B g"], gt_boxes: Float32[tf.Tensor, "B g 4"]
 ) -> tuple[Int32[tf.Tensor, "B G"], Float32[tf.Tensor, "B G 4"]]:
-    """Give a batch without any object one row of padding: a maximum needs something."""
+    """Add one row of padding to a batch without any object: a maximum needs one element."""
     missing = tf.cast(tf.shape(gt_class_ids)[1] == 0, tf.int32)
     return (
         tf.pad(gt_class_ids, [[0, 0], [0, missing]]),
@@ -132,5 +149,6 @@ def at_least_one(
     )
 
 
-def _signs(positive, negative):
+def _signs(positive: Bool[tf.Tensor, "B A"], negative: Bool[tf.Tensor, "B A"]) -> tf.Tensor:
+    """Return 1 for positive, -1 for negative and 0 for other anchors: Int32 [B, A]."""
     return tf.cast(positive, tf.int32) - tf.cast(negative, tf.int32)

@@ -26,7 +26,7 @@ from mrcnn_explained.stages.losses import (
     weight_decay,
 )
 from mrcnn_explained.stages.rpn_targets import rpn_targets
-from mrcnn_explained.stages.sampling import lots
+from mrcnn_explained.stages.sampling import random_draws
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_it_is_repeatable_and_the_seed_counts(model, batch, trace):
 def test_the_model_returns_what_the_stages_return(model, batch, trace):
     c, t = model.config, trace
     anchors = len(t.anchors.boxes)
-    draws = lots(image_seeds(5, 0, 2), anchors + 40 + batch.gt_class_ids.shape[1])
+    draws = random_draws(image_seeds(5, 0, 2), anchors + 40 + batch.gt_class_ids.shape[1])
     anchor_targets = rpn_targets(
         t.anchors.boxes_px, batch.gt_class_ids, batch.gt_boxes, draws[:, :anchors], total=32
     )

@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.sampling import count, first, lots, marked, take
+from mrcnn_explained.stages.sampling import count, first, marked, random_draws, take
 
 
 def test_by_hand(mode):
@@ -44,7 +44,7 @@ def test_law_no_candidate_left_out_has_a_lower_number(rows, places):
 
 def test_lots_repeat_with_the_seed_and_every_candidate_wins_now_and_then():
     seeds = tf.constant([[1, step] for step in range(300)])
-    draws = lots(seeds, 5)
-    np.testing.assert_array_equal(draws[7:9], lots(seeds[7:9], 5))
+    draws = random_draws(seeds, 5)
+    np.testing.assert_array_equal(draws[7:9], random_draws(seeds[7:9], 5))
     wins = take(tf.ones([300, 5], tf.bool), draws, 1)[:, 0]
     assert np.bincount(wins, minlength=5).min() > 300 / 5 / 2
