@@ -1,10 +1,13 @@
-"""The one kind of error that a user can mend."""
+"""Errors that a user can fix: the input, the config, the machine's memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Input that cannot be used: says what came, what was expected and what to do.
+    """Input that cannot be used: what came, what was expected, what to do.
 
-    The command line prints it and ends with exit code 2; nothing else does.
+    The command line prints it and ends with exit code 2, which no other error does.
     """
 
 
@@ -14,3 +17,25 @@ class ImageError(InputError):
 
 class ConfigError(InputError):
     """A config that contradicts itself: the field, its value, and what would be valid."""
+
+
+class OutOfMemoryError(InputError, MemoryError):
+    """Memory that the machine does not have: for what, how much, what to do."""
+
+
+@contextmanager
+def memory_for(what: str, size: int) -> Iterator[None]:
+    """Turn a MemoryError within the block into an OutOfMemoryError that says what it was for.
+
+    what    what is read, with the file as the user named it
+    size    bytes that it needs in memory
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"out of memory while reading {what}, which needs {size:,} bytes; nothing is wrong "
+            "with the file: close other programs, or use a machine with more memory"
+        ) from error

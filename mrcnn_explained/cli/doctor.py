@@ -14,7 +14,7 @@ def findings() -> list[tuple[str, str]]:
     import tensorflow as tf
 
     from mrcnn_explained.detector.devices import let_memory_grow
-    from mrcnn_explained.weights.load import cached_coco_weights
+    from mrcnn_explained.weights.download import cached_coco_weights
 
     let_memory_grow()
     gpus = tf.config.list_physical_devices("GPU")

@@ -37,7 +37,8 @@ from mrcnn_explained.stages.proposals import given_rois, propose
 from mrcnn_explained.stages.pyramid import FeaturePyramid
 from mrcnn_explained.stages.pyramid_roi_align import pyramid_roi_align
 from mrcnn_explained.stages.rpn import RegionProposalNetwork
-from mrcnn_explained.weights.load import WeightReport, find_coco_weights, load_into
+from mrcnn_explained.weights.download import find_coco_weights
+from mrcnn_explained.weights.load import WeightReport, load_into
 from mrcnn_explained.weights.presets import read_preset
 
 Image = UInt8[np.ndarray, "h w 3"]

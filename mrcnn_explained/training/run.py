@@ -1,13 +1,11 @@
 """A training run from the command line: model, data, logs and images put together."""
 
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from mrcnn_explained.config import Config, read_settings
@@ -19,7 +17,9 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.trainer import Plan, Trainer
-from mrcnn_explained.weights.load import CLASS_LAYERS, find_coco_weights, save_weights
+from mrcnn_explained.weights.download import find_coco_weights
+from mrcnn_explained.weights.imagenet import load_imagenet
+from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
 from mrcnn_explained.weights.matterport_h5 import config_from_file
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
@@ -159,7 +159,7 @@ def _fill(model: MaskRCNN, run: RunPlan, large_batch: Callable[[], Any]) -> None
     if run.weights is None:
         calibrate_batch_norm(model, large_batch())
     elif run.weights == "imagenet":
-        load_imagenet(model)
+        load_imagenet(model.weights, model.config)
     elif is_preset(run.weights):
         _, weights = read_preset(run.weights)
         _assign_all_but(model, weights, run.exclude)
@@ -178,46 +178,6 @@ def _assign_all_but(model, weights, exclude):
                 f"for other classes leave out {','.join(CLASS_LAYERS)} (--exclude)"
             )
         variable.assign(weights[name])
-
-
-def load_imagenet(model: MaskRCNN) -> None:
-    """Fill a ResNet-50 backbone with Keras' own ImageNet weights; needs a network.
-
-    They expect BGR minus the mean, this model RGB minus the mean: the first convolution's
-    kernel is turned round (Matterport's code does not: deviation 19). Raises InputError where
-    the weights cannot be had or do not fit.
-    """
-    if model.config.backbone != "resnet50" or model.config.backbone_width != 64:
-        raise InputError(
-            f"ImageNet weights are those of a resnet50 of width 64; the config says "
-            f"{model.config.backbone} of width {model.config.backbone_width}. Blocks beyond it "
-            "would stay random"
-        )
-    try:
-        theirs = keras.applications.ResNet50(weights="imagenet", include_top=False)
-    except Exception as error:  # Keras raises a bare Exception for a failed download
-        raise InputError(f"Keras' ImageNet weights cannot be had: {error}") from error
-    for name, variable in model.weights.items():
-        if not name.startswith(("conv1/", "bn", "res")):
-            continue
-        layer, kind = name.split("/")
-        values = {v.name: v.numpy() for v in theirs.get_layer(keras_name(layer)).weights}
-        variable.assign(values[kind][:, :, ::-1] if name == "conv1/kernel" else values[kind])
-    warnings.warn(
-        "ImageNet weights were learnt on BGR: the first convolution was turned round for RGB",
-        stacklevel=2,
-    )
-
-
-def keras_name(layer: str) -> str:
-    """Return what Keras calls a layer of the backbone: res4b_branch2a is conv4_block2_1_conv."""
-    if layer in ("conv1", "bn_conv1"):
-        return "conv1_conv" if layer == "conv1" else "conv1_bn"
-    parts = re.fullmatch(r"(res|bn)(\d)([a-z])_branch(1|2[abc])", layer)
-    kind, stage, block, branch = parts.groups()
-    step = ["1", "2a", "2b", "2c"].index(branch)  # branch 1, the shortcut, is Keras' number 0
-    number = ord(block) - ord("a") + 1
-    return f"conv{stage}_block{number}_{step}_{'conv' if kind == 'res' else 'bn'}"
 
 
 def _tell(problem: Problem) -> None:

@@ -1,44 +1,40 @@
-"""Weights: load a file into a model, name by name, and tell what became of every tensor.
+"""Weights: load a file into a model, name by name, and report what became of every tensor.
 
-Source   Matterport's `load_weights(by_name=True, exclude=[…])`, which matches outer
-         layer names alone and skips in silence what does not fit. Here a tensor is matched by
-         layer, weight and shape; whatever does not fit is told, and nothing is loaded then.
+Source   Matterport's `load_weights(by_name=True, exclude=[…])` matches the names of outer
+         layers alone and skips in silence what does not fit. Here a tensor is matched by layer,
+         weight and shape; whatever does not fit is reported, and nothing is loaded then.
 """
 
 import difflib
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
-from platformdirs import user_cache_dir
 
 from mrcnn_explained.config import BACKBONES
 from mrcnn_explained.files import atomic_write
-from mrcnn_explained.weights.matterport_h5 import (
-    WeightFile,
-    WeightFileError,
-    read_tensors,
-    resnet_blocks,
-    some,
-)
+from mrcnn_explained.weights.errors import WeightFileError, some
+from mrcnn_explained.weights.matterport_h5 import WeightFile, read_tensors, resnet_blocks
 
-COCO_FILE = "mask_rcnn_coco.h5"
-COCO_URL = f"https://github.com/matterport/Mask_RCNN/releases/download/v2.0/{COCO_FILE}"
 #: Layers whose last dimension depends on the number of classes (mrcnn_bbox has no weights).
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask")
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-CHUNK = 2**20  # bytes
 
 Shape = tuple[int, ...]
+
+
+class Variable(Protocol):
+    """What loading needs of a variable."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """The shape of the values."""
+
+    def assign(self, value: np.ndarray) -> Any:
+        """Replace the values."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +43,26 @@ class WeightReport:
 
     path: Path
     loaded: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()  # of the model, left as they were on request
-    missing: tuple[str, ...] = ()  # of the model, not in the file
-    unused: tuple[str, ...] = ()  # of the file, not in the model
+    excluded: tuple[str, ...] = ()  # of the model: left as they were on request
+    missing: tuple[str, ...] = ()  # of the model: not in the file
+    unused: tuple[str, ...] = ()  # of the file: not in the model
     wrong_shape: Mapping[str, tuple[Shape, Shape]] = field(default_factory=dict)  # (file, model)
 
     @property
     def left_random(self) -> tuple[str, ...]:
-        """Tensors of the model that this file did not fill."""
+        """Return the tensors of the model that this file did not fill."""
         return (*self.excluded, *self.missing, *self.wrong_shape)
 
     @property
     def complete(self) -> bool:
+        """Return whether the file filled the whole model."""
         return not self.left_random
 
     def rows(self) -> list[tuple[str, str]]:
-        """(tensor, what became of it), in the order loaded, excluded, …"""
+        """Return (tensor, what became of it), in the order loaded, excluded, …"""
         shapes = [
-            (name, f"wrong shape: {list(theirs)} in the file, {list(ours)} in the model")
-            for name, (theirs, ours) in self.wrong_shape.items()
+            (name, f"wrong shape: {list(in_file)} in the file, {list(in_model)} in the model")
+            for name, (in_file, in_model) in self.wrong_shape.items()
         ]
         return [
             *((name, "loaded") for name in self.loaded),
@@ -85,7 +82,7 @@ class WeightReport:
 
 
 def load_into(
-    variables: Mapping[str, Any],
+    variables: Mapping[str, Variable],
     path: str | PathLike[str],
     exclude: Sequence[str] = (),
     *,
@@ -93,11 +90,12 @@ def load_into(
 ) -> WeightReport:
     """Fill variables from a weight file, all or nothing.
 
-    variables        `layer/weight` → anything with `shape` and `assign(array)`
+    variables        of the model, by `layer/weight`
     exclude          layers to leave as they are, by their exact names
     allow_missing    leave tensors that the file lacks as they are: for files of a backbone
 
-    Raises WeightFileError, which carries the report, before anything is assigned.
+    Raises WeightFileError, which carries the report, before anything is assigned, and
+    OutOfMemoryError.
     """
     with read_tensors(path) as file:
         _check_exclude(variables, file, exclude)
@@ -119,32 +117,36 @@ def load_into(
 def save_weights(path: str | PathLike[str], weights: Mapping[str, Any]) -> None:
     """Write `layer/weight` → array as Matterport's code does, whole or not at all.
 
-    Its own `load_weights(by_name=True)`, Keras and `load_into` read such a file.
+    Matterport's `load_weights(by_name=True)`, Keras and `load_into` read such a file.
     """
-    layers: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in weights:
         layer = _layer(name)
-        layers.setdefault("rpn_model" if layer.startswith("rpn_") else layer, []).append(name)
+        groups.setdefault("rpn_model" if layer.startswith("rpn_") else layer, []).append(name)
     with atomic_write(path) as raw, h5py.File(raw, "w") as file:
-        file.attrs["layer_names"] = list(layers)
+        file.attrs["layer_names"] = list(groups)
         file.attrs["backend"] = "tensorflow"
-        for layer, names in layers.items():
-            group = file.create_group(layer)
+        for group_name, names in groups.items():
+            group = file.create_group(group_name)
             group.attrs["weight_names"] = [f"{name}:0" for name in names]
             for name in names:
                 group.create_dataset(f"{name}:0", data=np.asarray(weights[name], np.float32))
 
 
 def _layer(name: str) -> str:
+    """Return the layer of a tensor named `layer/weight`."""
     return name.partition("/")[0]
 
 
 def _layers(names: Iterable[str]) -> list[str]:
+    """Return the layers of tensors, each once, in their order."""
     return list(dict.fromkeys(map(_layer, names)))
 
 
-def _compare(variables, file: WeightFile, exclude: Sequence[str]) -> WeightReport:
-    """Say of every tensor what would become of it."""
+def _compare(
+    variables: Mapping[str, Variable], file: WeightFile, exclude: Sequence[str]
+) -> WeightReport:
+    """Report what would become of every tensor."""
     wanted = {n: tuple(v.shape) for n, v in variables.items() if _layer(n) not in exclude}
     shapes = {n: t.shape for n, t in file.tensors.items() if _layer(n) not in exclude}
     return WeightReport(
@@ -161,7 +163,9 @@ def _compare(variables, file: WeightFile, exclude: Sequence[str]) -> WeightRepor
     )
 
 
-def _check_exclude(variables, file: WeightFile, exclude: Sequence[str]) -> None:
+def _check_exclude(
+    variables: Mapping[str, Variable], file: WeightFile, exclude: Sequence[str]
+) -> None:
     """Refuse a name that neither side knows: a typing error would leave a layer loaded."""
     known = {*_layers(variables), *file.layers, *_layers(file.tensors), *CLASS_LAYERS}
     for name in exclude:
@@ -169,132 +173,88 @@ def _check_exclude(variables, file: WeightFile, exclude: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             raise WeightFileError(
-                f"exclude names {name!r}, which is no layer of model or file{hint}"
+                f"exclude names {name!r}, but neither the model nor the file has such a layer{hint}"
             )
 
 
-def _check_fit(variables, file: WeightFile, report: WeightReport, allow_missing: bool) -> None:
-    """Raise what would make the loaded model another one than the file's, in words."""
+def _check_fit(
+    variables: Mapping[str, Variable], file: WeightFile, report: WeightReport, allow_missing: bool
+) -> None:
+    """Raise WeightFileError if the loaded model would not be the one that the file holds."""
     path = report.path
     if not report.loaded and not report.wrong_shape:
         raise WeightFileError(
             f"{path} has no tensor of this model: the file holds {some(_layers(file.tensors))}, "
-            f"the model wants {some(_layers(variables))}. It is another model's file",
+            f"the model needs {some(_layers(variables))}. It is another model's file",
             report,
         )
-    if message := _other_backbone(variables, file):
-        raise WeightFileError(f"{path} {message}", report)
-    if message := _other_classes(report):
-        raise WeightFileError(f"{path} {message}", report)
-    if report.wrong_shape:
-        name, (theirs, ours) = next(iter(report.wrong_shape.items()))
-        hint = (
-            "the images that it was trained on have another number of channels "
-            f"({theirs[2]} instead of {ours[2]}: image_channel_count)"
-            if name == "conv1/kernel" and len(theirs) == 4 and theirs[2] != ours[2]
-            else "make the model with the config that the file was trained with, or exclude it"
-        )
-        raise WeightFileError(
-            f"{len(report.wrong_shape)} tensors of {path} have another shape than the model's; the "
-            f"first is {name}, {list(theirs)} in the file and {list(ours)} in the model: {hint}",
-            report,
-        )
-    if report.missing and not allow_missing:
-        layers = _layers(report.missing)
-        raise WeightFileError(
-            f"{path} lacks {len(report.missing)} tensors of the model, which would stay random: "
-            f"{some(layers)}. Give a file of the whole model, or exclude these layers and train "
-            "them",
-            report,
-        )
+    for message in (
+        _other_backbone(variables, file),
+        _other_classes(report),
+        _other_shapes(report),
+        "" if allow_missing else _missing(report),
+    ):
+        if message:
+            raise WeightFileError(f"{path} {message}", report)
 
 
-def _other_backbone(variables, file: WeightFile) -> str:
-    """Words for a file with another ResNet. Its first blocks would fit, and mean nothing."""
+def _other_backbone(variables: Mapping[str, Variable], file: WeightFile) -> str:
+    """Explain a file with another ResNet: its first blocks would fit, without any meaning."""
     names = {blocks: name for name, blocks in BACKBONES.items()}
-    theirs, ours = resnet_blocks(list(file.tensors)), resnet_blocks(list(variables))
-    if theirs == ours or not any(theirs) or not any(ours):
+    in_file, in_model = resnet_blocks(file.tensors), resnet_blocks(variables)
+    if in_file == in_model or not any(in_file) or not any(in_model):
         return ""
-    told = [names.get(b, f"a ResNet with {list(b)} blocks in its stages") for b in (theirs, ours)]
-    how = f"backbone={told[0]!r}" if theirs in names else "that backbone"
-    return f"holds {told[0]}, but the model is {told[1]}; make the model with {how}"
+    holds, model = (
+        names.get(blocks, f"a ResNet with {list(blocks)} blocks in its stages")
+        for blocks in (in_file, in_model)
+    )
+    how = f"backbone={holds!r}" if in_file in names else "that backbone"
+    return f"holds {holds}, but the model is {model}; make the model with {how}"
 
 
 def _other_classes(report: WeightReport) -> str:
-    """Words for a file with another number of classes: which layers to exclude, at what cost."""
-    counts = report.wrong_shape.get("mrcnn_class_logits/kernel")
+    """Explain a file with another number of classes: which layers to exclude, at what price."""
+    kernels = report.wrong_shape.get("mrcnn_class_logits/kernel")
     others = set(_layers(report.wrong_shape)) - set(CLASS_LAYERS)
-    if not counts or others or counts[0][0] != counts[1][0]:
+    if not kernels or others:
         return ""
-    theirs, ours = counts[0][-1], counts[1][-1]
+    in_file, in_model = kernels  # (channels, classes)
+    if in_file[0] != in_model[0]:
+        return ""
+    classes = in_file[-1]
     return (
-        f"was trained on {theirs} classes, background included; this model has {ours}. Make the "
-        f"model with num_classes={theirs}, or exclude the four layers {', '.join(CLASS_LAYERS)}: "
-        "they start random then, and must be trained before what the model finds means anything"
+        f"was trained on {classes} classes, background included; this model has {in_model[-1]}. "
+        f"Make the model with num_classes={classes}, or exclude the four layers "
+        f"{', '.join(CLASS_LAYERS)}: they start random then, and what the model finds has no "
+        "meaning until they are trained"
     )
 
 
-def cached_coco_weights() -> Path:
-    """Where mask_rcnn_coco.h5 is looked for; $MRCNN_EXPLAINED_CACHE names another folder."""
-    folder = os.environ.get("MRCNN_EXPLAINED_CACHE") or user_cache_dir("mrcnn_explained", False)
-    return Path(folder) / COCO_FILE
-
-
-def find_coco_weights(
-    *, url: str = COCO_URL, progress: Callable[[int, int], None] | None = None
-) -> Path:
-    """Return Matterport's COCO weights from the cache, or download them there first.
-
-    progress    called with (bytes so far, bytes in all); None: a bar on the terminal
-
-    The file is there whole or not at all. Raises WeightFileError, which says where to put the
-    file by hand, where there is no network.
-    """
-    target = cached_coco_weights()
-    if target.exists():
-        return target
-    by_hand = f"get {url} (about 250 MB) elsewhere and put it there: {target}"
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            size = int(answer.headers.get("Content-Length") or 0)
-            with _bar(size, progress) as report, atomic_write(target) as file:
-                _copy(answer, file, size, report)
-    except urllib.error.HTTPError as error:
-        raise WeightFileError(f"{url} answered {error.code} {error.reason}; {by_hand}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise WeightFileError(f"no connection to {url} ({reason}); {by_hand}") from error
-    return target
-
-
-def _copy(answer, file, size: int, report: Callable[[int, int], None]) -> None:
-    """Copy an answer into a file; raise unless all of it came and is HDF5."""
-    done = 0
-    while chunk := answer.read(CHUNK):
-        if not done and not chunk.startswith(SIGNATURE):
-            raise WeightFileError(
-                f"the download of {COCO_FILE} is not a weight file, it begins with {chunk[:20]!r}: "
-                "something on the way answered in its place; try another network"
-            )
-        file.write(chunk)
-        done += len(chunk)
-        report(done, size)
-    if not done or (size and done != size):
-        raise WeightFileError(
-            f"the download of {COCO_FILE} broke off after {done:,} of {size:,} bytes; try again"
+def _other_shapes(report: WeightReport) -> str:
+    """Explain tensors of another shape by the first of them."""
+    if not report.wrong_shape:
+        return ""
+    name, (in_file, in_model) = next(iter(report.wrong_shape.items()))
+    if name == "conv1/kernel" and len(in_file) == 4 and in_file[2] != in_model[2]:
+        hint = (
+            f"it was trained on images of {in_file[2]} channels instead of {in_model[2]}: make "
+            f"the model with image_channel_count={in_file[2]}"
         )
+    else:
+        hint = "make the model with the config that the file was trained with, or exclude it"
+    count = len(report.wrong_shape)
+    return (
+        f"has {count} tensors of another shape than the model's; the first is {name}, "
+        f"{list(in_file)} in the file and {list(in_model)} in the model: {hint}"
+    )
 
 
-@contextmanager
-def _bar(size: int, progress: Callable[[int, int], None] | None) -> Iterator[Callable]:
-    """Give the function to report to: the caller's, or that of a bar on the terminal."""
-    if progress is not None:
-        yield progress
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(COCO_FILE), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(COCO_FILE, total=size or None)
-        yield lambda done, _: shown.update(task, completed=done)
+def _missing(report: WeightReport) -> str:
+    """Explain tensors of the model that the file lacks."""
+    if not report.missing:
+        return ""
+    return (
+        f"lacks {len(report.missing)} tensors of the model, which would stay random: "
+        f"{some(_layers(report.missing))}. Give a file of the whole model, or exclude these "
+        "layers and train them"
+    )

@@ -1,10 +1,9 @@
 """Weight files in the wild: every layout loads whole, everything else is refused in words."""
 
-import http.server
+import errno
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 import zlib
 
@@ -13,8 +12,10 @@ import numpy as np
 import pytest
 from weight_layouts import groups_of, listing, write
 
-from mrcnn_explained.weights.load import cached_coco_weights, find_coco_weights, load_into
-from mrcnn_explained.weights.matterport_h5 import WeightFileError, config_from_file, read_tensors
+from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.weights.errors import WeightFileError
+from mrcnn_explained.weights.load import load_into, save_weights
+from mrcnn_explained.weights.matterport_h5 import config_from_file, read_tensors
 from mrcnn_explained.weights.statistics import describe
 
 LAYOUTS = {
@@ -179,7 +180,7 @@ def test_another_class_count_names_the_four_layers_and_the_price(tmp_path):
     assert "81 classes" in words
     assert "this model has 4" in words
     assert "mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_bbox, mrcnn_mask" in words
-    assert "must be trained" in words
+    assert "no meaning until they are trained" in words
     assert "num_classes=81" in words
 
 
@@ -277,7 +278,7 @@ def test_a_truncated_file_a_directory_a_missing_one(tmp_path):
     whole = write(tmp_path / "w.h5", SMALL, numbered).read_bytes()
     assert "truncated" in refused(make(tmp_path / "cut.h5", whole[: len(whole) // 2]))
     assert "directory" in refused(tmp_path)
-    assert "no file" in refused(tmp_path / "nothing.h5")
+    assert "does not exist" in refused(tmp_path / "nothing.h5")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; ends with another user")
@@ -320,6 +321,72 @@ def test_whole_numbers_are_no_weights(tmp_path):
     assert "int32" in refused(path)
 
 
+# What is not the file's fault
+
+
+def test_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch):
+    # "is a damaged HDF5 file (); download or copy it again" was the message.
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+
+    def fails(*_):
+        raise MemoryError
+
+    with read_tensors(path) as file, monkeypatch.context() as patch:
+        patch.setattr(h5py.Dataset, "__getitem__", fails)
+        with pytest.raises(OutOfMemoryError) as caught:
+            file.read("conv1/kernel")
+    words = str(caught.value)
+    wanted = 7 * 7 * 3 * 4 * (4 + 4)  # as stored, and as float32
+    assert f"conv1/kernel of {path}, which needs {wanted:,} bytes" in words
+    assert "damaged" not in words and "download" not in words
+    variables = variables_of(SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.Dataset, "__getitem__", fails)
+        with pytest.raises(MemoryError, match="out of memory"):
+            load_into(variables, path)
+    assert untouched(variables)
+
+
+def test_lack_of_memory_while_the_names_are_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+
+    def fails(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.AttributeManager, "__getitem__", fails)
+        with pytest.raises(OutOfMemoryError, match=r"the names in .*w\.h5, which needs"):
+            read_tensors(path)
+
+
+def test_a_disk_that_fails_is_not_called_damage(tmp_path, monkeypatch):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with read_tensors(path) as file, monkeypatch.context() as patch:
+        patch.setattr(h5py.Dataset, "__getitem__", fails)
+        with pytest.raises(WeightFileError, match="cannot be read: Input/output error"):
+            file.read("conv1/kernel")
+
+
+def test_an_attribute_that_claims_more_than_the_file_holds(tmp_path):
+    """The claim of a damaged file is damage, not a lack of memory."""
+    path = tmp_path / "w.h5"
+    save_weights(path, {"conv1/kernel": np.zeros([2, 2])})
+    with h5py.File(path, "a") as file:
+        names = np.array([b"conv1"], "S64000")
+        file.attrs["layer_names"] = names  # 64,000 bytes in the file
+    content = bytearray(path.read_bytes())
+    size = content.find((64_000).to_bytes(4, "little"))
+    assert size > 0
+    content[size : size + 4] = (2**31 - 1).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(WeightFileError, match="damaged"):
+        read_tensors(path)
+
+
 # The table
 
 
@@ -360,69 +427,3 @@ def test_reading_needs_no_tensorflow(tmp_path):
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# The download
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A server on this machine; `server.answer` is (status, headers, body)."""
-    monkeypatch.setenv("MRCNN_EXPLAINED_CACHE", str(tmp_path / "cache"))
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, headers, body = server.answer
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{server.server_port}/mask_rcnn_coco.h5"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_download_is_kept_and_asked_for_once(server, tmp_path):
-    body = write(tmp_path / "w.h5", SMALL, numbered).read_bytes()
-    server.answer = (200, {"Content-Length": str(len(body))}, body)
-    seen = []
-    path = find_coco_weights(url=server.url, progress=lambda *x: seen.append(x))
-    assert path.read_bytes() == body
-    assert seen[-1] == (len(body), len(body))
-    server.answer = (500, {}, b"")
-    assert find_coco_weights(url=server.url) == path
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ((200, {"Content-Length": "9"}, b"<html>ha!"), "not a weight file"),
-        ((200, {"Content-Length": "100"}, b"\x89HDF\r\n\x1a\n and no more"), "broke off"),
-        ((404, {}, b""), "404"),
-        ((200, {"Content-Length": "0"}, b""), "broke off"),
-    ],
-)
-def test_a_bad_answer_leaves_nothing_behind(server, answer, words):
-    server.answer = answer
-    with pytest.raises(WeightFileError, match=words):
-        find_coco_weights(url=server.url, progress=lambda *_: None)
-    folder = cached_coco_weights().parent
-    assert not folder.exists() or not list(folder.iterdir())
-
-
-def test_without_a_network_it_says_where_to_put_the_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("MRCNN_EXPLAINED_CACHE", str(tmp_path))
-    with pytest.raises(WeightFileError) as caught:
-        find_coco_weights(url="http://127.0.0.1:9/mask_rcnn_coco.h5")
-    assert "no connection" in str(caught.value)
-    assert str(tmp_path / "mask_rcnn_coco.h5") in str(caught.value)

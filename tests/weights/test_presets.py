@@ -1,12 +1,16 @@
 """Presets: weights and config in one file without pickle."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from conftest import make_tiny_model
 
+from mrcnn_explained.config import Config
 from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.weights.errors import WeightFileError
 from mrcnn_explained.weights.load import load_into, save_weights
-from mrcnn_explained.weights.matterport_h5 import WeightFileError
 from mrcnn_explained.weights.presets import read_preset, save_preset
 
 
@@ -25,7 +29,7 @@ def test_a_saved_preset_is_the_same_model_in_half_precision(tmp_path, tiny_image
 
 
 def test_what_is_no_preset(tmp_path):
-    with pytest.raises(WeightFileError, match="'circles' is no preset and no file"):
+    with pytest.raises(WeightFileError, match="'circles' is neither a preset nor a file"):
         read_preset("circles")
     (tmp_path / "a.npz").write_bytes(b"PK nothing")
     with pytest.raises(WeightFileError, match="is not a preset, or is broken"):
@@ -50,3 +54,26 @@ def test_weights_are_saved_as_matterport_does_and_read_back(tmp_path):
     assert report.complete and not report.unused
     for name, v in other.weights.items():
         np.testing.assert_array_equal(v, weights[name], err_msg=name)
+
+
+def test_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch):
+    weights = {"conv1/kernel": np.ones([10, 10])}
+    save_preset(tmp_path / "p.npz", Config.slim(), weights)
+
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", fails)
+    with pytest.raises(OutOfMemoryError, match=r"reading .*p\.npz, which needs [0-9,]+ bytes"):
+        read_preset(tmp_path / "p.npz")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_broken(tmp_path, monkeypatch):
+    save_preset(tmp_path / "p.npz", Config.slim(), {"conv1/kernel": np.ones([2, 2])})
+
+    def fails(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", fails)
+    with pytest.raises(WeightFileError, match="no permission to read"):
+        read_preset(tmp_path / "p.npz")

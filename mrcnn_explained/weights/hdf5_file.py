@@ -1,0 +1,100 @@
+"""Opening an HDF5 file: what a file is that cannot be opened, or that turns out to be damaged."""
+
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.weights.errors import EXPECTED, WeightFileError
+
+#: Which error h5py raises over a damaged file depends on the byte that is wrong.
+DAMAGE = (
+    OSError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+)
+
+_TRUNCATED = re.compile(r"truncated file: eof = (\d+).*stored_eof = (\d+)")
+
+
+def check_is_hdf5(path: Path) -> None:
+    """Raise WeightFileError unless a path is a readable HDF5 file: what it is instead."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise WeightFileError(f"{path} is a directory; {EXPECTED}: give the file inside")
+        if not stat.S_ISREG(mode):  # reading a pipe or a device may never end
+            raise WeightFileError(f"{path} is not a regular file; {EXPECTED}")
+        with path.open("rb") as file:
+            start = file.read(512)
+        if not h5py.is_hdf5(path):
+            raise WeightFileError(f"{path} {_what_came(path, start)}; {EXPECTED}")
+    except FileNotFoundError:
+        raise WeightFileError(f"{path} does not exist; {EXPECTED}: check the path") from None
+    except PermissionError:
+        raise WeightFileError(
+            f"no permission to read {path}: change it (chmod u+r), or copy the file to where "
+            "you may read"
+        ) from None
+    except OSError as error:
+        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def damage_explained(path: Path) -> Iterator[None]:
+    """Turn what h5py raises over a damaged file within the block into a WeightFileError.
+
+    Errors of the machine pass or are named as such: lack of memory, a disk that fails.
+    """
+    try:
+        yield
+    except (WeightFileError, OutOfMemoryError):
+        raise
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise WeightFileError(f"{path} cannot be read: {error.strerror}") from error
+        sizes = _TRUNCATED.search(str(error))
+        damage = (
+            f"is truncated: {int(sizes[1]):,} of {int(sizes[2]):,} bytes are there"
+            if sizes
+            else f"is a damaged HDF5 file ({error})"
+        )
+        raise WeightFileError(f"{path} {damage}; download or copy it again") from error
+
+
+def _what_came(path: Path, start: bytes) -> str:
+    """Describe a file that is not HDF5 by its first bytes."""
+    again = "download the file itself"
+    if not start:
+        return "is empty: download or copy it again"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        return f"is HTML: a web page was saved instead of the file; {again}"
+    if start.startswith(b"version https://git-lfs"):
+        return f"is a pointer of Git LFS, not the file it points to; {again} (git lfs pull)"
+    if start.startswith(b"PK") and zipfile.is_zipfile(path):
+        return _which_archive(path)
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        return "is compressed; unpack it first"
+    return f"is not HDF5: it begins with {start[:8]!r}"
+
+
+def _which_archive(path: Path) -> str:
+    """Describe a zip archive: a model of Keras 3, or something else."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if "model.weights.h5" in names:
+        return (
+            "is a .keras file of Keras 3, a zip archive; in the program that wrote it, save "
+            "the model once more with model.save('NAME.h5')"
+        )
+    return "is a zip archive, as PyTorch's weights are; unpack it if the .h5 file is inside"
