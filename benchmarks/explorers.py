@@ -41,16 +41,21 @@ x
 """
 # module, class, slider that is moved, kind, set before
 VIEWS = [
-    ("rpn", "RpnExplorer", "map over image", "canvas", ""),
-    ("mask_head", "MaskExplorer", "pixel from", "canvas", ""),
+    ("rpn", "RpnExplorer", "opacity of the map", "canvas", ""),
+    ("mask_head", "MaskExplorer", "mask threshold", "canvas", ""),
     ("reorder", "ReorderExplorer", "ROIs", "stage", ""),
     ("anchors", "AnchorsExplorer", "row of the cell", "stage", ""),
-    ("proposals", "ProposalsExplorer", "NMS: IoU at most", "stage",
-     "x.settings['pre_nms_limit'].value = 6000"),
+    (
+        "proposals",
+        "ProposalsExplorer",
+        "NMS: IoU at most",
+        "stage",
+        "x.settings['pre_nms_limit'].value = 6000",
+    ),
     ("levels", "LevelsExplorer", "canonical side, px", "stage", ""),
     ("crops", "CropsExplorer", "ROI", "stage", ""),
     ("detections", "DetectionsExplorer", "confidence at least", "stage", ""),
-]  # fmt: skip
+]
 WATCH = """
 (view) => {
   window.spent = [];
@@ -79,9 +84,11 @@ def main() -> None:
                 tenth, middle = statistics.quantiles(spent, n=10)[-1], statistics.median(spent)
                 limit = LIMITS.get(kind)
                 verdict = "" if not limit or tenth <= limit else "  TOO SLOW"
-                print(f"{name:12}{kind:8}median {middle:5.0f} ms  p90 {tenth:5.0f} ms"
-                      f"{f' of {limit}' if limit else ''}  ({len(spent)} moves){verdict}",
-                      flush=True)  # fmt: skip
+                print(
+                    f"{name:12}{kind:8}median {middle:5.0f} ms  p90 {tenth:5.0f} ms"
+                    f"{f' of {limit}' if limit else ''}  ({len(spent)} moves){verdict}",
+                    flush=True,
+                )
         finally:
             lab.close()
 

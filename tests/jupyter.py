@@ -19,7 +19,7 @@ RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.ke
 
 
 class Lab:
-    """A server that knows no setting of the user's and fetches nothing."""
+    """A server without the user's settings, which fetches nothing."""
 
     def __init__(self, folder: Path, port: int, *, dark: bool = False):
         self.folder, self.port, self.token = folder, port, secrets.token_hex(8)
@@ -33,18 +33,31 @@ class Lab:
         self.work = folder / "work"
         self.work.mkdir()
         environment = {
-            **os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR":
-            str(folder / "data"), "HOME": str(folder),
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "HOME": str(folder),
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        }  # fmt: skip
+        }
         self.log = (folder / "lab.log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-             "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-             f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.work}",
-             "--LabApp.expose_app_in_browser=True"],
-            env=environment, stdout=self.log, stderr=self.log,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                f"--port={port}",
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={self.token}",
+                f"--ServerApp.root_dir={self.work}",
+                "--LabApp.expose_app_in_browser=True",
+            ],
+            env=environment,
+            stdout=self.log,
+            stderr=self.log,
+        )
         self._wait()
 
     def _wait(self, seconds: float = 60):
@@ -68,9 +81,10 @@ class Lab:
         """A notebook of these code cells; returns its address."""
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3",
-                                     "language": "python"}},
-        )  # fmt: skip
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+        )
         nbformat.write(notebook, self.work / f"{name}.ipynb")
         return (
             f"http://127.0.0.1:{self.port}/lab/workspaces/{name}/tree/{name}.ipynb"
@@ -79,7 +93,7 @@ class Lab:
 
 
 class Page:
-    """A page with a notebook, which keeps what went wrong in it."""
+    """A page with a notebook, which keeps its errors."""
 
     def __init__(self, browser, lab: Lab, name: str, cells: list[str], size=(1400, 1000)):
         self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
@@ -108,15 +122,17 @@ class Page:
         return self.page.locator(".mx[data-stamp]").nth(number)
 
     def changed(self, view, act) -> float:
-        """Do something to a control; wait until the image is drawn anew. Milliseconds."""
+        """Do something to a control; wait until the image is drawn again. Milliseconds."""
         before = view.get_attribute("data-stamp")
         start = time.perf_counter()
         act()
         handle = view.element_handle()
         self.page.wait_for_function(
-            "([view, before]) => view.dataset.stamp !== before", arg=[handle, before],
-            timeout=20_000, polling="raf",
-        )  # fmt: skip
+            "([view, before]) => view.dataset.stamp !== before",
+            arg=[handle, before],
+            timeout=20_000,
+            polling="raf",
+        )
         return 1000 * (time.perf_counter() - start)
 
     def settled(self, view, still: float = 0.25) -> None:

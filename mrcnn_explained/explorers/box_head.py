@@ -1,7 +1,7 @@
-"""Explore TimeDistributed: fold, apply once, unfold; beside a loop and Keras' wrapper."""
+"""Explore TimeDistributed: fold, apply once, unfold; compared with a loop and Keras' wrapper."""
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -9,77 +9,79 @@ import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
 from mrcnn_explained.plots.palette import BAD, GOOD, QUIET
+from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import label, line, panel
 from mrcnn_explained.stages.layers import dense
 
+FOLD = "fold, call once, unfold"
+
 
 class TimeDistributedExplorer(TraceExplorer):
-    """One fully connected layer on N ROIs, three ways: the same numbers, other times.
+    """One fully connected layer on N ROIs, three ways: the same numbers in different times.
 
-    The layer is a new one, with weights of its name, on the `shared` features of the trace's
-    ROIs. `result` is a dict: way → (output, milliseconds, median of five).
+    The layer is a new one; its weights are drawn at random, seeded by its name. Its input are
+    the `shared` features of the trace's ROIs. `result` is a dict: way → (output, milliseconds,
+    median of five).
     """
 
+    result: dict[str, tuple[tf.Tensor, float]]
+
     def controls(self) -> Controls:
-        trace, image = self.trace, self.image
-        most = len(trace.box_head.shared[image])
+        most = len(self.trace.box_head.shared[self.image])
         return {"count": slider("ROIs", min(32, most), 1, min(most, 100), 1)}
 
-    def draw(self, count: int) -> dict[str, Any]:
-        x = tf.constant(np.asarray(self.trace.box_head.shared)[[self.image], :count])
+    def draw(self, count: int) -> Scene:
+        x = tf.constant(self.of_image(self.trace.box_head.shared)[:, :count])
         channels, units = x.shape[-1], self.config.num_classes
         layer = dense("time_distributed", channels, units)
         wrapper = keras.layers.TimeDistributed(layer)
 
-        def fold():
+        def fold() -> tf.Tensor:
             rows = tf.reshape(x, [-1, channels])
             return tf.reshape(layer(rows), [*x.shape[:2], units])
 
         ways = {
-            "fold, call once, unfold": fold,
+            FOLD: fold,
             "a loop over ROIs": lambda: tf.stack([layer(x[:, i]) for i in range(count)], axis=1),
             "keras.layers.TimeDistributed": lambda: wrapper(x),
         }
         self.result = {name: (run(), _milliseconds(run)) for name, run in ways.items()}
-        first = self.result["fold, call once, unfold"][0].numpy()
-        shapes = [
-            f"[1, {count}, {channels}]",
-            f"[{count}, {channels}]",
-            f"[{count}, {units}]",
-            f"[1, {count}, {units}]",
-        ]
-        steps = ["as it came", "folded", "one call", "unfolded"]
-        flow = panel(
-            "Fold, apply, unfold",
-            (0, 0, 4, 1.4),
-            width=640,
-            height=110,
-            labels=[
-                *(
-                    label(s, i + 0.5, 0.45, align="center", bold=True, size=14, color=GOOD)
-                    for i, s in enumerate(shapes)
-                ),
-                *(
-                    label(s, i + 0.5, 0.95, align="center", color=QUIET)
-                    for i, s in enumerate(steps)
-                ),
-                *(label("→", i, 0.45, align="center", size=16) for i in (1, 2, 3)),
-            ],
-        )
+        return {"panels": [_steps_panel(count, channels, units)], "text": self._text()}
+
+    def _text(self) -> list[TextLine]:
+        """Return for each way its time and how far its output differs from the first one's."""
+        first, _ = self.result[FOLD]
         text = []
         for name, (output, spent) in self.result.items():
-            apart = float(np.abs(output.numpy() - first).max())
-            text.append(
-                line(
-                    f"{name}: {spent:.2f} ms, {list(output.shape)}, differs from the "
-                    f"first by {apart:.1e}",
-                    BAD if apart > 1e-4 else GOOD,
-                )
+            difference = float(np.abs(output.numpy() - first.numpy()).max())
+            words = (
+                f"{name}: {spent:.2f} ms, {list(output.shape)}, differs from the "
+                f"first by {difference:.1e}"
             )
-        return {"panels": [flow], "text": text}
+            text.append(line(words, BAD if difference > 1e-4 else GOOD))
+        return text
 
 
-def _milliseconds(run, times=5):
+def _steps_panel(count: int, channels: int, units: int) -> Panel:
+    """Return the shapes of the tensor from its input to its output."""
+    steps = {
+        "input": f"[1, {count}, {channels}]",
+        "folded": f"[{count}, {channels}]",
+        "one call": f"[{count}, {units}]",
+        "unfolded": f"[1, {count}, {units}]",
+    }
+    labels = []
+    for i, (step, shape) in enumerate(steps.items()):
+        if i:
+            labels.append(label("→", i, 0.45, align="center", size=16))
+        centre = i + 0.5
+        labels.append(label(shape, centre, 0.45, align="center", bold=True, size=14, color=GOOD))
+        labels.append(label(step, centre, 0.95, align="center", color=QUIET))
+    return panel("Fold, apply, unfold", (0, 0, 4, 1.4), width=640, height=110, labels=labels)
+
+
+def _milliseconds(run: Callable[[], tf.Tensor], times: int = 5) -> float:
+    """Return the median time of some calls."""
     spent = []
     for _ in range(times):
         start = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Explore detections: the cascade of filters, again with other thresholds."""
+"""Explore detections: the filters of the last stage, again with other thresholds."""
 
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -8,109 +8,136 @@ import tensorflow as tf
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explain.fates import fates_of
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import BAD, GOOD, QUIET, class_color
+from mrcnn_explained.plots.palette import BAD, GOOD, LOST_DASH, QUIET, class_color
 from mrcnn_explained.plots.style import to_pixels
+from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines, panel
-from mrcnn_explained.stages.detections import select_detections
+from mrcnn_explained.stages.detections import Detections, select_detections
+
+MOST_CLASSES = 10  # shown for one ROI
 
 select_again = in_graph_mode(select_detections)
 
 
 class DetectionsExplorer(TraceExplorer):
-    """Move confidence and NMS; click a ROI for its fate and its classes.
+    """Move confidence and NMS; click an ROI to see its fate and its classes.
 
     Rows are ROIs. `result` is a Detections of this image alone.
     """
 
+    result: Detections
+
     def controls(self) -> Controls:
-        trace = self.trace
-        c = trace.config
+        c = self.config
         return {
             "min_confidence": slider("confidence at least", c.detection_min_confidence, 0.0, 1.0),
             "nms_threshold": slider("NMS: IoU at most", c.detection_nms_threshold, 0.01, 0.99),
             "max_instances": slider("detections at most", c.detection_max_instances, 1, 200, 1),
         }
 
-    def draw(
-        self, min_confidence: float, nms_threshold: float, max_instances: int
-    ) -> dict[str, Any]:
-        t, one = self.trace, slice(self.image, self.image + 1)
-        shape = self.pixels.shape[:2]
-        window = norm_boxes(tf.constant(np.asarray(t.image.window)[one], tf.float32), shape)
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of all classes."""
+        return [self.config.class_name(k) for k in range(self.config.num_classes)]
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """Which ROIs are more than padding: [1, N]."""
+        return self.of_image(self.trace.proposals.valid)
+
+    @cached_property
+    def inputs(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The inputs of the stage for this image, read once for all moves of a slider."""
+        head, window = self.trace.box_head, self.of_image(self.trace.image.window)
+        return (
+            tf.constant(self.of_image(self.trace.proposals.rpn_rois)),
+            tf.constant(self.of_image(head.mrcnn_class)),
+            tf.constant(self.of_image(head.mrcnn_bbox)),
+            norm_boxes(tf.constant(window, tf.float32), self.pixels.shape[:2]),
+        )
+
+    def draw(self, min_confidence: float, nms_threshold: float, max_instances: int) -> Scene:
         d = self.result = select_again(
-            *(
-                tf.constant(np.asarray(x[one]))
-                for x in (t.proposals.rpn_rois, t.box_head.mrcnn_class, t.box_head.mrcnn_bbox)
-            ),
-            window,
+            *self.inputs,
             min_confidence=tf.constant(min_confidence, tf.float32),
             nms_threshold=tf.constant(nms_threshold, tf.float32),
             max_instances=max_instances,
             std_dev=self.config.bbox_std_dev,
         )
-        valid = np.asarray(t.proposals.valid[one])
+        valid = self.valid[0]
+        passed = (d.is_foreground & d.is_confident)[0].numpy() & valid
+        kept = np.flatnonzero(d.kept[0].numpy() & valid)
+        lost = np.flatnonzero(passed & ~d.kept[0].numpy())
+        fates = fates_of(d, self.valid)
+        panels = [self._on_image(kept, lost)]
+        text = self._counts(min_confidence, int(passed.sum()), len(kept))
+        roi = self.view.selected
+        if 0 <= roi < len(fates):
+            text.append(line(f"ROI {roi}: {fates[roi]}"))
+            panels.append(self._class_panel(roi))
+        else:
+            text.append(line("Click a box to see the fate of its ROI."))
+        class_ids, scores = d.class_ids[0].numpy(), d.class_scores[0].numpy()
+        tips = {
+            int(i): f"ROI {i}: {self.names[class_ids[i]]} {scores[i]:.3f}, {fates[i]}"
+            for i in (*kept, *lost)
+        }
+        return {"panels": panels, "text": text, "tips": tips}
+
+    def _on_image(self, kept: np.ndarray, lost: np.ndarray) -> Panel:
+        """Return the image with detections, and with the ROIs that the last filters dropped."""
+        d = self.result
         class_ids, scores = d.class_ids[0].numpy(), d.class_scores[0].numpy()
         place = to_pixels(d.refined_rois_clipped[0], self.pixels)
-        kept = np.flatnonzero(d.kept[0].numpy() & valid[0])
-        lost = np.flatnonzero((d.is_foreground & d.is_confident & ~d.kept)[0].numpy() & valid[0])
-        names = [self.config.class_name(k) for k in range(self.config.num_classes)]
-        on_image = image_panel(
-            "Detections, and (dotted) what NMS and the limit took",
+        colors = [class_color(k) for k in class_ids[kept]]
+        labels = []
+        for row, color in zip(kept, colors, strict=True):
+            y1, x1, y2, _ = place[row]
+            text = f"{self.names[class_ids[row]]} {scores[row]:.2f}"
+            name = label(
+                text, x1, y1, box_bottom=float(y2), background=color, size=11, avoids_labels=True
+            )
+            labels.append(name)
+        return image_panel(
+            "Detections, and (dashed) the ROIs that NMS and the limit dropped",
             self.pixels,
             fade=0.75,
             boxes=[
-                boxes(place[lost], QUIET, lost, dash=[2, 3]),
-                boxes(place[kept], [class_color(k) for k in class_ids[kept]], kept, width=2),
+                boxes(place[lost], QUIET, lost, dash=LOST_DASH),
+                boxes(place[kept], colors, kept, width=2),
             ],
-            labels=[
-                label(
-                    f"{names[class_ids[i]]} {scores[i]:.2f}",
-                    place[i, 1],
-                    place[i, 0],
-                    foot=place[i, 2],
-                    size=11,
-                    background=class_color(class_ids[i]),
-                    apart=True,
-                )
-                for i in kept
-            ],
+            labels=labels,
         )
-        fate_of = fates_of(d, valid)
-        fate = "Click a box for the fate of its ROI."
-        panels, chosen = [on_image], self.view.selected
-        if 0 <= chosen < len(fate_of):
-            fate = f"ROI {chosen}: {fate_of[chosen]}"
-            panels.append(self._classes(chosen, names, class_ids))
-        counts = [
-            (f"{valid.sum()} ROIs", QUIET),
-            (f"{(d.is_foreground.numpy() & valid).sum()} of them are not background", QUIET),
-            (f"{len(kept) + len(lost)} score {min_confidence:.2f} or more", QUIET),
-            (f"{(d.survives_nms.numpy() & valid).sum()} survive NMS within their class", GOOD),
-            (f"{len(kept)} are detections", GOOD),
-        ]
-        tips = {
-            int(i): f"ROI {i}: {names[class_ids[i]]} {scores[i]:.3f}, {fate_of[i]}"
-            for i in (*kept, *lost)
-        }
-        text = [*(line(*entry) for entry in counts), line(fate)]
-        return {"panels": panels, "text": text, "tips": tips}
 
-    def _classes(self, roi, names, class_ids):
-        """The probabilities of the best classes of one ROI."""
-        p = np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi]
-        best = np.argsort(-p, kind="stable")[:10]
-        color = {True: GOOD, False: BAD}
+    def _counts(self, min_confidence: float, passed: int, kept: int) -> list[TextLine]:
+        """Return how many ROIs pass each filter."""
+        d, valid = self.result, self.valid
+        foreground = int((d.is_foreground.numpy() & valid).sum())
+        survivors = int((d.survives_nms.numpy() & valid).sum())
+        return [
+            line(f"{valid.sum()} ROIs", QUIET),
+            line(f"{foreground} of them are not background", QUIET),
+            line(f"{passed} score {min_confidence:.2f} or more", QUIET),
+            line(f"{survivors} survive NMS within their class", GOOD),
+            line(f"{kept} are detections", GOOD),
+        ]
+
+    def _class_panel(self, roi: int) -> Panel:
+        """Return the probabilities of the best classes of one ROI, as bars."""
+        probabilities = np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi]
+        best = np.argsort(-probabilities, kind="stable")[:MOST_CLASSES]
+        chosen = int(self.result.class_ids[0][roi])
+        bars, labels = [], []
+        for row, class_id in enumerate(best):
+            p, color = float(probabilities[class_id]), GOOD if class_id == chosen else BAD
+            bars.append(lines([[0, row, max(p, 0.003), row]], color, width=12))
+            labels.append(label(self.names[class_id], -0.04, row, align="right"))
+            labels.append(label(f"{p:.4f}", p + 0.03, row))
         return panel(
             f"ROI {roi}: probability of its classes",
             (-0.55, -0.6, 1.25, len(best) - 0.4),
             width=360,
             height=24 * len(best) + 16,
-            lines=[
-                lines([[0, i, max(p[k], 0.003), i]], color[k == class_ids[roi]], width=12)
-                for i, k in enumerate(best)
-            ],
-            labels=[
-                *(label(names[k], -0.04, i, align="right") for i, k in enumerate(best)),
-                *(label(f"{p[k]:.4f}", p[k] + 0.03, i) for i, k in enumerate(best)),
-            ],
+            lines=bars,
+            labels=labels,
         )

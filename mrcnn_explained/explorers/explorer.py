@@ -4,7 +4,6 @@ import itertools
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -18,7 +17,9 @@ from traitlets import Bunch
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.inputs import check_image_number
-from mrcnn_explained.plots.palette import BAD
+from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
+from mrcnn_explained.scenes.bundle import widget_module
+from mrcnn_explained.scenes.format import Scene
 from mrcnn_explained.scenes.scene import line, pixels_of
 
 Controls = dict[str, ipywidgets.Widget]
@@ -26,7 +27,7 @@ STAMPS = itertools.count(1)
 
 
 def _allow_widgets_in_colab() -> None:
-    """Colab shows widgets of other packages only where a notebook asks for it."""
+    """Switch on the widgets of other packages, which Colab hides by default."""
     if "google.colab" in sys.modules:
         import_module("google.colab.output").enable_custom_widget_manager()
 
@@ -35,43 +36,47 @@ _allow_widgets_in_colab()
 
 
 class View(anywidget.AnyWidget):
-    """The canvas. `scene` is drawn; `selected` and `drawn` come back from the reader.
+    """The canvas of an explorer. Python sets the scene; the reader's actions come back.
 
-    images     by name, sent once
-    maps         by name, sent when they change: values that the browser cuts at the threshold
-    threshold    what has a lower value is not drawn; a slider moves it within the browser
-    opacity      0…1, of the layers that say `fades`; likewise
+    images       by name, sent once
+    maps         by name, sent when they change: values that the browser compares with the
+                 threshold
+    scene        what is drawn, see scenes/format.py
+    threshold    lower scores and values are not drawn; a slider moves it within the browser
+    opacity      0…1, of the layers with `uses_opacity`; a slider moves it within the browser
+    selected     the row that the reader has selected; -1: none
+    drawn_box    the box that the reader draws, (y1, x1, y2, x2) in the units of its panel
     """
 
-    _esm = Path(__file__).parent.parent / "scenes" / "explorer.js"
+    _esm = widget_module()
     images = traitlets.Dict().tag(sync=True)
     maps = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     threshold = traitlets.Float(0.0).tag(sync=True)
     opacity = traitlets.Float(1.0).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
-    drawn = traitlets.List(traitlets.Float()).tag(sync=True)
+    drawn_box = traitlets.List(traitlets.Float()).tag(sync=True)
 
 
 class Selection(traitlets.HasTraits):
-    """One chosen ROI for several explorers: `selection=` of each; -1 is none."""
+    """The selected ROI of several explorers: pass it to each as `selection=`; -1: none."""
 
     roi = traitlets.Int(-1)
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above a view. What a reader changes runs the stage function again.
+    """Controls above a view. Whatever a reader changes runs the stage function again.
 
-    image      uint8 [H, W, 3], behind the boxes
-    controls     as TraceExplorer.controls
+    image        uint8 [H, W, 3], drawn under the boxes
+    controls     by the names of `draw`'s arguments
     selection    shared with other explorers of ROIs
 
-    `result` is what the stage function returned last; what is drawn comes from it.
+    `result` is what the stage function returned last; the view shows it.
     """
 
-    follows = ""  # the control that takes the number of the row that is selected
-    cuts = ""  # the control that is the view's threshold, so that the image need not wait
-    fades = ""  # the control that is the view's opacity; nothing has to be computed for it
+    selection_control = ""  # the control that holds the number of the selected row
+    threshold_control = ""  # the control that is the view's threshold: it acts in the browser
+    opacity_control = ""  # the control that is the view's opacity; Python computes nothing for it
 
     def __init__(
         self,
@@ -81,55 +86,56 @@ class Explorer(ipywidgets.VBox):
     ):
         self.pixels, self.settings = image, controls
         self.result: Any = None
-        self.view = View(images={"image": pixels_of(self.backdrop())})
+        self.view = View(images={"image": pixels_of(self.background())})
         self.selection = selection or Selection()
         self.view.selected = self.row_of(self.selection.roi)
+        traits = {self.threshold_control: "threshold", self.opacity_control: "opacity"}
         self.links = [
-            self._within_the_browser(controls[name], trait)
-            for name, trait in ((self.cuts, "threshold"), (self.fades, "opacity"))
-            if name
+            self._link_in_browser(controls[name], trait) for name, trait in traits.items() if name
         ]
         for name, control in controls.items():
-            if name != self.fades:
+            if name != self.opacity_control:
                 control.observe(lambda _: self.refresh(), "value")
-        self.view.observe(lambda change: self.box_drawn(change.new), "drawn")
-        self.view.observe(self._select, "selected")
-        self.selection.observe(self._follow, "roi")
+        self.view.observe(lambda change: self.box_drawn(change.new), "drawn_box")
+        self.view.observe(self._row_selected, "selected")
+        self.selection.observe(self._roi_selected, "roi")
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
         super().__init__([row, self.view])
         self.refresh()
 
-    def backdrop(self) -> UInt8[np.ndarray, "_ _ 3"]:
-        """The image behind the boxes, which is sent once."""
+    def background(self) -> UInt8[np.ndarray, "_ _ 3"]:
+        """Return the image under the boxes, which is sent once."""
         return self.pixels
 
-    def _within_the_browser(self, control, trait):
-        """Moving a slider sets the view's trait there: no way to the kernel and back."""
+    def _link_in_browser(self, control: ipywidgets.Widget, trait: str) -> ipywidgets.Widget:
+        """Let a slider set a trait of the view within the browser, without a way to the kernel."""
         setattr(self.view, trait, control.value)
         return ipywidgets.jslink((control, "value"), (self.view, trait))
 
-    def _follow(self, change):
+    def _roi_selected(self, change: Bunch) -> None:
+        """Select the row of the ROI that another explorer has selected."""
         if self.roi_of(self.view.selected) != change.new:
             self.view.selected = self.row_of(change.new)
 
-    def _select(self, change):
+    def _row_selected(self, change: Bunch) -> None:
+        """Share the selected row with the other explorers and draw it."""
         self.selection.roi = self.roi_of(change.new)
-        control, value = self.settings.get(self.follows), self.setting_of(change.new)
+        control, value = self.settings.get(self.selection_control), self.setting_of(change.new)
         if control and control.value != value and 0 <= value <= control.max:
-            control.value = value  # draws anew
+            control.value = value  # which draws the scene
         else:
             self.refresh()
 
     def row_of(self, roi: int) -> int:
-        """The row, a box or a dot of this explorer, that shows a ROI; -1: none."""
+        """Return the row, a box or dot of this explorer, that shows an ROI; -1: none."""
         return roi
 
     def roi_of(self, row: int) -> int:
-        """The ROI that a row shows; -1: none."""
+        """Return the ROI that a row shows; -1: none."""
         return row
 
     def setting_of(self, row: int) -> int:
-        """The value of the control that `follows` a selected row; -1: none."""
+        """Return the value of `selection_control` for a selected row; -1: none."""
         return row
 
     def box_drawn(self, box: list[float]) -> None:
@@ -137,17 +143,21 @@ class Explorer(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self) -> None:
-        """Compute and draw anew; what cannot be computed is said in its place."""
-        values = {name: x.value for name, x in self.settings.items() if name != self.fades}
+        """Compute and draw the scene again; the message of an InputError takes its place."""
+        values = {
+            name: control.value
+            for name, control in self.settings.items()
+            if name != self.opacity_control
+        }
         try:
             scene = self.draw(**values)
         except InputError as error:
             scene = {"panels": [], "text": [line(str(error), BAD)]}
         self.view.scene = {**scene, "stamp": next(STAMPS)}
 
-    def draw(self, **settings: Any) -> dict[str, Any]:
+    def draw(self, *args: Any, **settings: Any) -> Scene:
         """Run the stage with these settings, keep its result, and return the scene."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it draws")
+        raise NotImplementedError(f"{type(self).__name__} must implement draw")
 
     @property
     def text(self) -> list[str]:
@@ -159,7 +169,7 @@ class TraceExplorer(Explorer):
     """An explorer of one image of a run.
 
     trace        of a model, or loaded from a file: no explorer needs the model itself
-    image        which image of the trace
+    image        number of the image in the trace
     selection    shared with other explorers of ROIs
 
     Raises InputError for an image that the trace does not hold.
@@ -169,26 +179,34 @@ class TraceExplorer(Explorer):
         pixels = image_of(trace, image)
         self.trace, self.image, self.config = trace, image, trace.config
         super().__init__(pixels, self.controls(), selection)
-        if self.follows and self.selection.roi >= 0:
-            self._select(Bunch(new=self.selection.roi))
+        if self.selection_control and self.selection.roi >= 0:
+            self._row_selected(Bunch(new=self.selection.roi))
 
     def controls(self) -> Controls:
-        """The controls for this image, by the names of `draw`'s arguments."""
-        raise NotImplementedError(f"{type(self).__name__} must say what can be changed")
+        """Return the controls for this image, by the names of `draw`'s arguments."""
+        raise NotImplementedError(f"{type(self).__name__} must implement controls")
+
+    def of_image(self, values: Any) -> np.ndarray:
+        """Return the part of a batch's tensor [B, …] that belongs to this image: [1, …]."""
+        return np.asarray(values[self.image : self.image + 1])
 
 
 def image_of(trace: Trace, image: int) -> UInt8[np.ndarray, "H W 3"]:
-    """The molded image before the mean was taken off; InputError where there is none."""
+    """Return a molded image before its mean was subtracted.
+
+    Raises InputError for an image that the trace does not hold.
+    """
     check_image_number(image, len(trace.image.resized))
     return np.asarray(trace.image.resized[image])
 
 
 def in_graph_mode(stage: Callable[..., Any]) -> Callable[..., Any]:
-    """A stage that runs as a graph from the second call with the same settings on.
+    """Return a stage that runs as a graph from the second call with the same settings on.
 
     A slider moves ten times a second, and a graph of many small operations is several times
-    faster than they are one by one. Making it takes longer than one run, so a setting that is
-    tried once runs as it is. A setting that is a tensor may change without a new graph.
+    faster than the operations one by one. To build a graph takes longer than to run the stage
+    once, so the first call with new settings builds none. A setting that is a tensor can change
+    without a new graph.
     """
     graph, seen = tf.function(stage), set()
 
@@ -205,28 +223,33 @@ def in_graph_mode(stage: Callable[..., Any]) -> Callable[..., Any]:
 def slider(
     text: str, value: float, low: float, high: float, step: float = 0.01
 ) -> ipywidgets.Widget:
-    """A slider that tells its value while it is moved."""
+    """Return a slider that shows its value while it moves; of integers if the value is one."""
     kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
-    return kind(value=value, min=low, max=high, step=step, description=text, **_look(text))
+    return kind(value=value, min=low, max=high, step=step, description=text, **_layout(text))
 
 
-def typed(text: str, placeholder: str) -> ipywidgets.Text:
-    """A line to type into; it counts when Enter is pressed or the line is left."""
+def text_field(text: str, placeholder: str) -> ipywidgets.Text:
+    """Return a field to type into; its value changes when Enter is pressed or the field is left."""
     return ipywidgets.Text(
         placeholder=placeholder,
         description=text,
         continuous_update=False,
-        **_look(text + placeholder),
+        **_layout(text + placeholder),
     )
 
 
 def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:
-    """A list to choose from."""
-    return ipywidgets.Dropdown(options=options, value=value, description=text, **_look(text))
+    """Return a list to choose from: values, or pairs of text and value."""
+    return ipywidgets.Dropdown(options=options, value=value, description=text, **_layout(text))
 
 
-def _look(text):
-    """Room for the words, and for the control behind them."""
+def level_choice(text: str, value: int) -> ipywidgets.Dropdown:
+    """Return a list of the pyramid's levels P2 to P6; its values are 2 to 6."""
+    return choice(text, [(f"P{k}", k) for k in LEVEL_COLORS], value)
+
+
+def _layout(text: str) -> dict[str, dict[str, str]]:
+    """Return a style and a width with room for the text and the control beside it."""
     return {
         "style": {"description_width": "initial"},
         "layout": {"width": "auto", "min_width": f"{190 + 7 * len(text)}px"},

@@ -1,4 +1,4 @@
-"""What notebooks need beside stages, plots and explorers: to show, to list, to be asked."""
+"""Helpers for notebooks: show a plot, list the tensors of a result, check an answer."""
 
 import io
 from typing import Any
@@ -14,40 +14,42 @@ from mrcnn_explained.lessons.answers import ANSWERS
 
 def show(drawn: Axes | Figure) -> None:
     """Show a plot below the cell."""
-    figure = drawn.figure if isinstance(drawn, Axes) else drawn
+    figure = drawn if isinstance(drawn, Figure) else drawn.figure
+    assert isinstance(figure, Figure), "axes of a subfigure: pass the figure itself"
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
     display(Image(file.getvalue(), width=int(100 * figure.get_figwidth())))
 
 
 def describe(result: Any) -> None:
-    """List a stage's tensors: name, shape, kind, least and largest value."""
-    rows = [("tensor", "shape", "kind", "least", "largest")]
+    """List the tensors of a stage's result: name, shape, dtype, minimum and maximum."""
+    rows = [["tensor", "shape", "dtype", "min", "max"]]
     for name, tensor in named_tensors(result):
         values = np.asarray(tensor)
-        ends = [f"{v:.4g}" for v in (values.min(), values.max())] if values.size else ["", ""]
-        rows.append((name, str(list(values.shape)), str(values.dtype), *ends))
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        low, high = (f"{values.min():.4g}", f"{values.max():.4g}") if values.size else ("", "")
+        rows.append([name, str(list(values.shape)), str(values.dtype), low, high])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def check_answer(question: str, answer: Any, right: Any = None) -> None:
-    """Say whether an answer is right, and why.
+    """Print whether an answer is right, and why.
 
     question    notebook and number, "07.2"
-    answer      the reader's; None is none yet
-    right       the right one, where it comes from the notebook's own tensors
+    answer      the reader's; None if there is none yet
+    right       the right answer, if it comes from the notebook's own tensors
     """
     if answer is None:
-        return print("Put your answer in place of None and run the cell again.")
+        print("Put your answer in place of None and run the cell again.")
+        return
     known = ANSWERS[question]
     right = known.right if right is None else right
-    numbers = all(isinstance(x, int | float | np.number) for x in (answer, right))
-    good = abs(answer - right) <= known.within if numbers else answer == right
-    if good:
-        return print(f"Right. {known.why}")
-    hint = f" Too {'low' if answer < right else 'high'}." if numbers else ""
+    numeric = all(isinstance(x, int | float | np.number) for x in (answer, right))
+    correct = abs(answer - right) <= known.tolerance if numeric else answer == right
+    if correct:
+        print(f"Right. {known.why}")
+        return
+    hint = f" Too {'low' if answer < right else 'high'}." if numeric else ""
     print(f"Not yet.{hint} Look again, and try another answer.")

@@ -42,7 +42,7 @@ def explorable(trace: Trace) -> dict[str, Any]:
                   class, probability, fate (the word of its kind), mask_level (null if the
                   ROI became no detection)
     levels, classes, fates    what there is to filter by: value, text, count of ROIs
-    scene         panels for explorer.js: the ROIs on the image and on the level equation,
+    scene         panels for the viewer: the ROIs on the image and on the level equation,
                   whose boxes, dots and lines know their ROIs; tips
     pool_size     P
     sample_y, sample_x        [ROIs, P] places of a ROI's samples, pixels as above
@@ -165,17 +165,17 @@ def _detections(trace, rows):
         "Detections",
         image,
         fade=0.75,
-        below=True,
+        below_text=True,
         boxes=[boxes(place[rows], colors, rows, width=2)],
         labels=[
             label(
                 text,
                 place[i, 1],
                 place[i, 0],
-                foot=place[i, 2],
+                box_bottom=place[i, 2],
                 size=11,
                 background=color,
-                apart=True,
+                avoids_labels=True,
                 row=int(i),
             )
             for i, text, color in zip(rows, words, colors, strict=True)

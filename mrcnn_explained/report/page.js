@@ -1,7 +1,11 @@
-// What the page of a report adds to explorer.js: a stand-in for a notebook's model, filters, and
-// the choice of what is drawn. Everything was computed before, by report/explorable.py.
+// What the page of a report adds to the viewer: a stand-in for a notebook's model, filters, and
+// the choice of what is drawn. report/explorable.py has computed everything that is shown.
 
-/** The five calls of a notebook's model that explorer.js makes. */
+import { decodeFloats, decodeRows, selectItems } from "../scenes/viewer/layers.js";
+import { addElement } from "../scenes/viewer/panel.js";
+import { render } from "../scenes/viewer/view.js";
+
+/** The five calls of a notebook's model that the viewer makes. */
 class Model {
   constructor(values) {
     this.values = values;
@@ -25,26 +29,21 @@ class Model {
   }
 }
 
-/** The rows of a group that are wanted; a group that knows no rows stays whole. */
-function pick(group, wanted) {
-  if (!group.rows || !group.rows.length) return group;
-  group.rows = rowsOf(group);  // decoded once, not at every move of a control
-  group.values ??= floats(group.data);
-  const size = group.values.length / group.rows.length;
-  const kept = group.rows.flatMap((row, i) => (wanted.has(row) ? [i] : []));
-  const data = new Float32Array(kept.length * size);
-  kept.forEach((i, place) => data.set(group.values.subarray(i * size, (i + 1) * size), place * size));
-  return {
-    ...group, data, rows: kept.map((i) => group.rows[i]),
-    color: Array.isArray(group.color) ? kept.map((i) => group.color[i]) : group.color,
-  };
+/** A layer reduced to the wanted rows; a layer without rows stays whole. */
+function pick(layer, wanted) {
+  if (!layer.rows || !layer.rows.length) return layer;
+  layer.rows = decodeRows(layer);  // decoded once, not at every move of a control
+  layer.values ??= decodeFloats(layer.data);
+  const kept = layer.rows.flatMap((row, i) => (wanted.has(row) ? [i] : []));
+  const { values, ...picked } = selectItems(layer, kept, layer.values.length / layer.rows.length);
+  return { ...picked, data: values };
 }
 
 const picked = (panel, wanted) => ({
   ...panel,
-  boxes: (panel.boxes || []).map((group) => pick(group, wanted)),
-  lines: (panel.lines || []).map((group) => pick(group, wanted)),
-  points: (panel.points || []).map((group) => pick(group, wanted)),
+  boxes: (panel.boxes || []).map((layer) => pick(layer, wanted)),
+  lines: (panel.lines || []).map((layer) => pick(layer, wanted)),
+  points: (panel.points || []).map((layer) => pick(layer, wanted)),
   labels: (panel.labels || []).filter((label) => label.row === undefined || wanted.has(label.row)),
 });
 
@@ -52,14 +51,14 @@ class Page {
   constructor(data, element, controls) {
     this.data = data;
     this.stamp = 0;
-    this.samples = [floats(data.sample_y), floats(data.sample_x)];
+    this.samples = [decodeFloats(data.sample_y), decodeFloats(data.sample_x)];
     this.place = new Map(data.rois.roi.map((roi, i) => [roi, i]));
     this.makeControls(controls);
     this.model = new Model({
-      selected: data.main, images: { image: data.image }, scene: null, drawn: [],
+      selected: data.main, images: { image: data.image }, scene: null, drawn_box: [],
     });
     this.model.set("scene", this.scene());
-    explorer.render({ model: this.model, el: element });
+    render({ model: this.model, el: element });
     this.model.on("change:selected", () => this.draw());
   }
 
@@ -69,17 +68,17 @@ class Page {
     const { data } = this;
     const again = (input) => { input.addEventListener("input", () => this.draw()); return input; };
     const labelled = (text, input, told) => {
-      const label = add(parent, "label");
+      const label = addElement(parent, "label");
       label.append(text, again(input));
       if (told) {
-        const value = add(label, "output");
+        const value = addElement(label, "output");
         const tell = () => { value.textContent = told(input.value); };
         input.addEventListener("input", tell);
         tell();
       }
       return input;
     };
-    const levels = add(parent, "div");
+    const levels = addElement(parent, "div");
     levels.setAttribute("role", "group");
     levels.setAttribute("aria-label", "pyramid levels");
     levels.append("levels ");
@@ -87,7 +86,7 @@ class Page {
       const input = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
       input.style.accentColor = color;
       input.dataset.level = value;
-      const label = add(levels, "label");
+      const label = addElement(levels, "label");
       label.append(again(input), `${text} (${count})`);
       return [value, input];
     });

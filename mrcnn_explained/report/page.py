@@ -1,7 +1,7 @@
 """The page: one self-contained index.html with images, text and its one script, no network.
 
-The script is scenes/explorer.js, which notebooks run too, and page.js; the content security
-policy lets nothing else run.
+The script is the viewer of scenes/, which notebooks use too, and page.js. The content security
+policy allows no other script.
 """
 
 import base64
@@ -16,6 +16,7 @@ from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows, summary_rows
 from mrcnn_explained.report.explorable import as_json, explorable
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
+from mrcnn_explained.scenes.bundle import viewer_script, without_imports
 from mrcnn_explained.stages.catalog import STAGES, fields
 
 
@@ -56,11 +57,9 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
 
 
 def page_script() -> str:
-    """The script of a page: the explorers' own module, then what the page adds."""
-    package = files("mrcnn_explained")
-    view = package.joinpath("scenes", "explorer.js").read_text("utf-8")
-    own = package.joinpath("report", "page.js").read_text("utf-8")
-    return view.replace("export default {", "const explorer = {") + "\n" + own
+    """Return the script of a page: the viewer that notebooks use, then what the page adds."""
+    own = files("mrcnn_explained.report").joinpath("page.js").read_text("utf-8")
+    return f"{viewer_script()}\n{without_imports(own)}"
 
 
 def as_base64(content: bytes) -> str:

@@ -1,12 +1,12 @@
-"""The chart of the level equation as a panel: the explorer and the page of a report share it."""
+"""The chart of the level equation as a panel; an explorer and the page of a report show it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
 from mrcnn_explained.plots.palette import LEVEL_COLORS, QUIET
+from mrcnn_explained.scenes.format import Label, LineLayer, Panel
 from mrcnn_explained.scenes.scene import label, lines, panel, points
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
@@ -17,7 +17,7 @@ from mrcnn_explained.stages.levels import (
 )
 
 LOW = -1.0  # the lowest exact level that the chart shows
-FOOT = 0.8 - LOW  # below level 0, for the numbers of the axis
+FOOT = 0.8 - LOW  # y below level 0, of the chart's lower edge
 LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
 
 
@@ -32,70 +32,84 @@ def level_chart(
     highest: int = HIGHEST,
     canonical_side: float = CANONICAL_SIDE,
     canonical_level: int = CANONICAL_LEVEL,
-) -> dict[str, Any]:
-    """Every ROI as a dot at its exact level, with its fall to the level that it reads.
+) -> Panel:
+    """Return a panel with every ROI at its exact level and a line to the level that it reads.
 
-    side, exact, level    of all ROIs of one image, as LevelAssignment has them; sides in
+    side, exact, level    of all ROIs of one image, the fields of LevelAssignment; sides in
                           pixels of the molded image
     rows                  ROIs that are shown
-    edges                 sides in pixels at which the level changes, as level_boundaries
+    edges                 sides in pixels at which the level changes, from level_boundaries
     lowest, highest       levels between which the run kept its ROIs
 
     The panel's units are log2 of pixels to the right and minus the level downwards. Dots and
-    falls know their rows.
+    their lines carry the rows of their ROIs.
     """
-    # Beyond the chart's ends a dot stays at its edge; a ROI without area is at minus infinity.
+    # ROIs outside the chart lie at its edge; the exact level of an empty ROI is minus infinity.
     x = np.clip(np.log2(np.maximum(side, 1)), LEFT, RIGHT)
-    up = np.maximum(exact, LOW)
-    steps = np.clip([LEFT, *np.log2(edges), RIGHT], LEFT, RIGHT)
+    y = -np.maximum(exact, LOW)
     levels = range(lowest, highest + 1)
-    boundaries = zip(levels, edges, strict=False)  # the highest level has none above it
-    shown = [(k, edge) for k, edge in boundaries if LEFT < np.log2(edge) < RIGHT]
-    origin = canonical_level - np.log2(canonical_side)  # exact level of a side of one pixel
-    first = max(LEFT, LOW - origin)
-    of_level = {k: rows[level[rows] == k] for k in ROI_LEVELS}
+    intercept = canonical_level - np.log2(canonical_side)  # exact level of a side of one pixel
+    upper_edges = zip(levels, edges, strict=False)  # the highest level has none
+    boundaries = {k: edge for k, edge in upper_edges if LEFT < np.log2(edge) < RIGHT}
+    dots = points(
+        np.stack([x[rows], y[rows]], 1),
+        [LEVEL_COLORS[k] for k in level[rows]],
+        rows,
+        radius=3,
+        halo=True,
+    )
     return panel(
-        f"k = {canonical_level} + log2(side / {canonical_side:g} px), and its fall to a step",
+        f"k = {canonical_level} + log2(side / {canonical_side:g} px), and the level that is read",
         (LEFT - 0.6, -6.2, RIGHT + 0.2, FOOT),
         width=520,
         height=400,
         lines=[
-            *(
-                lines([[a, -k, b, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
-                for k, a, b in zip(levels, steps[:-1], steps[1:], strict=True)
-            ),
-            lines([[first, -origin - first, RIGHT, -origin - RIGHT]], QUIET),
-            lines(
-                [[np.log2(edge), -k, np.log2(edge), FOOT - 0.4] for k, edge in shown],
-                QUIET,
-                alpha=0.4,
-                dash=[2, 3],
-            ),
-            *(
-                lines(
-                    np.stack([x[here], -up[here], x[here], -level[here]], 1),
-                    LEVEL_COLORS[k],
-                    rows=here.tolist(),
-                    alpha=0.5,
-                )
-                for k, here in of_level.items()
-            ),
+            *_steps(levels, edges),
+            _exact_levels(intercept),
+            _boundary_lines(boundaries),
+            *_falls(x, y, level, rows),
         ],
-        points=[
-            points(
-                np.stack([x[rows], -up[rows]], 1),
-                [LEVEL_COLORS[k] for k in level[rows]],
-                rows,
-                radius=3,
-                halo=True,
-            )
-        ],
-        labels=[
-            *(
-                label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True)
-                for k in ROI_LEVELS
-            ),
-            *(label(f"{e:.0f}", np.log2(e), FOOT - 0.2, align="center") for _, e in shown),
-            label("side of the ROI, px", LEFT - 0.5, FOOT - 0.2, size=11),
-        ],
+        points=[dots],
+        labels=_axis_labels(list(boundaries.values())),
     )
+
+
+def _steps(levels: range, edges: Sequence[float]) -> list[LineLayer]:
+    """Return each level as a step, from its lower to its upper boundary."""
+    ends = np.clip([LEFT, *np.log2(edges), RIGHT], LEFT, RIGHT)
+    return [
+        lines([[left, -k, right, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
+        for k, left, right in zip(levels, ends[:-1], ends[1:], strict=True)
+    ]
+
+
+def _exact_levels(intercept: float) -> LineLayer:
+    """Return the line of the equation before rounding."""
+    first = max(LEFT, LOW - intercept)
+    return lines([[first, -intercept - first, RIGHT, -intercept - RIGHT]], QUIET)
+
+
+def _boundary_lines(boundaries: Mapping[int, float]) -> LineLayer:
+    """Return a line from the upper end of each level, whose side is given, to the axis."""
+    ends = [[np.log2(edge), -k, np.log2(edge), FOOT - 0.4] for k, edge in boundaries.items()]
+    return lines(ends, QUIET, alpha=0.4, dash=[2, 3])
+
+
+def _falls(x: np.ndarray, y: np.ndarray, level: np.ndarray, rows: np.ndarray) -> list[LineLayer]:
+    """Return, level by level, the lines from each ROI's exact level to the one that it reads."""
+    layers = []
+    for k in ROI_LEVELS:
+        here = rows[level[rows] == k]
+        ends = np.stack([x[here], y[here], x[here], -level[here]], 1)
+        layers.append(lines(ends, LEVEL_COLORS[k], here, alpha=0.5))
+    return layers
+
+
+def _axis_labels(edges: Sequence[float]) -> list[Label]:
+    """Return the names of the levels, the sides at the boundaries, and the axis' title."""
+    bottom = FOOT - 0.2
+    names = [
+        label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True) for k in ROI_LEVELS
+    ]
+    sides = [label(f"{edge:.0f}", np.log2(edge), bottom, align="center") for edge in edges]
+    return [*names, *sides, label("side of the ROI, px", LEFT - 0.5, bottom, size=11)]

@@ -1,16 +1,60 @@
-"""Scenes: what explorer.js draws, as plain data. Everything of the detector happened before.
+"""Make scenes: what the viewer draws, as plain data. Everything of the detector is computed before.
 
-A scene is a dict of `panels` (each with images, lines, boxes, points and labels in its own
-units), `text` (lines below them) and `tips` (row → what hovering tells). Numbers travel as
-float32 bytes, rows as int32. Boxes are (y1, x1, y2, x2), points (x, y), lines (x1, y1, x2, y2).
+The functions encode arrays as the bytes that format.py describes.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from mrcnn_explained.scenes.format import (
+    BoxLayer,
+    BoxStyle,
+    ImageLayer,
+    ImageStyle,
+    Label,
+    LabelStyle,
+    Layers,
+    LineLayer,
+    LineStyle,
+    Panel,
+    Pixels,
+    PointLayer,
+    PointStyle,
+    TextLine,
+    ValueMap,
+)
 
 WIDTH = 400  # CSS pixels of a panel that holds an image
+FADE = 0.55  # opacity of the image under the boxes
+
+Colors = str | Sequence[str]  # one colour, or one per item
+Rows = Sequence[int] | np.ndarray
+
+
+class PanelOptions(Layers, total=False):
+    """The options of `panel`."""
+
+    width: float
+    height: float
+    color: str
+    drawable: bool
+    starts_row: bool
+    below_text: bool
+
+
+class _Items(TypedDict):
+    """The fields that lines, boxes and points share."""
+
+    data: bytes
+    color: str | list[str]
+    rows: bytes
+
+
+class _Scores(TypedDict, total=False):
+    scores: bytes
 
 
 def panel(
@@ -20,121 +64,161 @@ def panel(
     width: float = WIDTH,
     height: float | None = None,
     color: str = "",
-    draws: bool = False,
+    drawable: bool = False,
     starts_row: bool = False,
-    below: bool = False,
-    **layers: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """One canvas.
+    below_text: bool = False,
+    **layers: Unpack[Layers],
+) -> Panel:
+    """Return one canvas.
 
-    extent        (x1, y1, x2, y2) that it shows, in the units of its layers
-    width         CSS pixels; the height follows from the extent unless given
-    draws         whether its reader may draw a box
-    starts_row    stands left, below the panels before it
-    below         stands below the text; such panels come last
-    layers        images, lines, boxes, points, labels; drawn in this order
+    extent           (x1, y1, x2, y2) that it shows, in the units of its layers
+    width, height    CSS pixels; the height follows from the extent unless given
+    color            of a bar beside the title
+    drawable         whether the reader can draw a box on it
+    starts_row       whether it starts a new row of panels
+    below_text       whether it lies below the text; such panels come last
+    layers           images, lines, boxes, points, labels; drawn in this order
     """
     x1, y1, x2, y2 = (float(v) for v in extent)
-    height = width * abs(y2 - y1) / abs(x2 - x1) if height is None else height
+    if height is None:
+        height = width * abs(y2 - y1) / abs(x2 - x1)
     return {
         "title": title,
         "extent": [x1, y1, x2, y2],
         "size": [round(width), round(height)],
         "color": color,
-        "draws": draws,
+        "drawable": drawable,
         "starts_row": starts_row,
-        "below": below,
+        "below_text": below_text,
         **layers,
     }
 
 
-def image_panel(title: str, image: Any, **options: Any) -> dict[str, Any]:
-    """A panel over the molded image, in its pixels; the image itself is sent once."""
-    height, width = np.asarray(image).shape[:2]
-    extent = [0, 0, width, height]
-    fade = options.pop("fade", 0.55)
-    background = {"name": "image", "extent": extent, "alpha": fade, "smooth": True}
-    images = [background, *options.pop("images", [])]
-    return panel(title, extent, images=images, **options)
+def image_panel(
+    title: str, image: np.ndarray, *, fade: float = FADE, **options: Unpack[PanelOptions]
+) -> Panel:
+    """Return a panel over an image, in its pixels; the view holds the image as "image".
+
+    image      [H, W, 3], of which only the size is read
+    fade       its opacity, 0…1
+    options    as for `panel`; further images lie on this one
+    """
+    height, width = image.shape[:2]
+    extent = [0.0, 0.0, float(width), float(height)]
+    background: ImageLayer = {"name": "image", "extent": extent, "alpha": fade, "smooth": True}
+    options["images"] = [background, *options.get("images", [])]
+    return panel(title, extent, **options)
 
 
-def heat(values: Any, extent: Sequence[float], **options: Any) -> dict[str, Any]:
-    """A map [h, w] of values 0…1 in the palette viridis."""
+def heat(values: ArrayLike, extent: Sequence[float], **style: Unpack[ImageStyle]) -> ImageLayer:
+    """Return a map [h, w] of values 0…1 in the palette viridis."""
     shown = np.clip(np.nan_to_num(np.asarray(values, np.float32)), 0, 1) * 255
-    return {**pixels_of(shown.astype(np.uint8)), "extent": [float(v) for v in extent], **options}
+    return {**pixels_of(shown.astype(np.uint8)), "extent": _numbers(extent), **style}
 
 
-def values_of(values: Any) -> dict[str, Any]:
-    """A map of values [h, w] for a layer of `cut_map`; float64, which the browser counts in."""
-    values = np.ascontiguousarray(values, np.float64)
-    return {"data": values.tobytes(), "height": values.shape[0], "width": values.shape[1]}
+def thresholded_map(name: str, extent: Sequence[float], **style: Unpack[ImageStyle]) -> ImageLayer:
+    """Return a layer that is bright where one of the view's maps reaches the view's threshold.
+
+    name     of the map, which `values_of` makes
+    tint     a colour in place of bright, and transparent in place of dark
+    """
+    return {"name": name, "thresholded": True, "extent": _numbers(extent), **style}
 
 
-def cut_map(name: str, extent: Sequence[float], **options: Any) -> dict[str, Any]:
-    """One of the view's maps: bright, or in `tint`, where it is at least the view's threshold."""
-    return {"name": name, "cut": True, "extent": [float(v) for v in extent], **options}
+def values_of(values: ArrayLike) -> ValueMap:
+    """Return a map [h, w] for `thresholded_map`; float64, as the browser computes."""
+    numbers = np.ascontiguousarray(values, np.float64)
+    return {"data": numbers.tobytes(), "height": numbers.shape[0], "width": numbers.shape[1]}
 
 
-def pixels_of(image: Any) -> dict[str, Any]:
-    """The bytes of an image, uint8 [h, w] or [h, w, 3]."""
-    image = np.ascontiguousarray(image, np.uint8)
-    channels = image.shape[2] if image.ndim == 3 else 1
+def pixels_of(image: ArrayLike) -> Pixels:
+    """Return the bytes of an image, uint8 [h, w] or [h, w, 3]."""
+    pixels = np.ascontiguousarray(image, np.uint8)
     return {
-        "data": image.tobytes(),
-        "height": image.shape[0],
-        "width": image.shape[1],
-        "channels": channels,
+        "data": pixels.tobytes(),
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "channels": pixels.shape[2] if pixels.ndim == 3 else 1,
     }
 
 
 def boxes(
-    values: Any, color: str | Sequence[str], rows: Sequence[int] = (), **options: Any
-) -> dict[str, Any]:
-    """Boxes [n, 4]; those with rows can be hovered, clicked and reached by keys.
+    values: ArrayLike,
+    color: Colors,
+    rows: Rows = (),
+    *,
+    scores: ArrayLike | None = None,
+    **style: Unpack[BoxStyle],
+) -> BoxLayer:
+    """Return boxes [n, 4], each (y1, x1, y2, x2).
 
-    With `worth`, float32 [n], only those are there that are worth the view's threshold. Lines
-    take it too.
+    rows      [n], of the detector's result: these boxes can be hovered, clicked and reached by
+              keys; without rows none can
+    scores    float32 [n]: only boxes whose score reaches the view's threshold are drawn
     """
-    return _group(values, color, rows, **options)
+    return {**_items(values, color, rows), **_scores(scores), **style}
 
 
 def points(
-    values: Any, color: str | Sequence[str], rows: Sequence[int] = (), **options: Any
-) -> dict[str, Any]:
-    """Dots [n, 2] as (x, y)."""
-    return _group(values, color, rows, **options)
+    values: ArrayLike, color: Colors, rows: Rows = (), **style: Unpack[PointStyle]
+) -> PointLayer:
+    """Return dots [n, 2], each (x, y); rows as for `boxes`."""
+    return {**_items(values, color, rows), **style}
 
 
-def lines(values: Any, color: str, **options: Any) -> dict[str, Any]:
-    """Straight lines [n, 4] as (x1, y1, x2, y2); `arrow=True` gives them heads."""
-    return _group(values, color, **options)
+def lines(
+    values: ArrayLike,
+    color: str,
+    rows: Rows = (),
+    *,
+    scores: ArrayLike | None = None,
+    **style: Unpack[LineStyle],
+) -> LineLayer:
+    """Return straight lines [n, 4], each (x1, y1, x2, y2); `arrow=True` gives them heads.
 
-
-def label(text: str, x: float, y: float, **options: Any) -> dict[str, Any]:
-    """A text; it is moved into the panel where it would stick out.
-
-    With `apart=True` also below the labels before it where they would overlap. With `foot`, the
-    y of a box's lower edge, it stands above y, the box's upper edge; where there is no room,
-    below the foot: it hides no small object. Text on a `background` is black or white,
-    whichever can be read, unless it has a `color`.
+    rows      [n], so that the page of a report can filter them
+    scores    as for `boxes`
     """
-    return {"text": text, "x": float(x), "y": float(y), **options}
+    return {**_items(values, color, rows), **_scores(scores), **style}
 
 
-def line(text: str, color: str = "", *, live: bool = False) -> dict[str, Any]:
-    """A line of text below the panels.
+def label(text: str, x: float, y: float, **style: Unpack[LabelStyle]) -> Label:
+    """Return a text, which is moved into its panel where it would be cut off.
 
-    live    screen readers read it out when it changes; where no line says so, they read all
+    avoids_labels    move it away from earlier labels
+    box_bottom       y of a box's lower edge: the text lies above y, the box's upper edge, or,
+                     without room there, below the box, so that it hides no small object
+    background       the text on it is black or white, whichever can be read, unless it has a
+                     `color`
     """
-    return {"text": text, "color": color, **({"live": True} if live else {})}
+    return {"text": text, "x": float(x), "y": float(y), **style}
 
 
-def _group(values, color, rows=(), *, worth=None, **options):
-    data = np.ascontiguousarray(values, np.float32)
+def line(text: str, color: str = "", *, live: bool = False) -> TextLine:
+    """Return a line of text below the panels.
+
+    color    of a bar beside it
+    live     screen readers announce its changes; if no line is live, they announce all of them
+    """
+    written: TextLine = {"text": text, "color": color}
+    if live:
+        written["live"] = True
+    return written
+
+
+def _items(values: ArrayLike, color: Colors, rows: Rows) -> _Items:
+    """Encode what lines, boxes and points share."""
     return {
-        "data": data.tobytes(),
+        "data": np.ascontiguousarray(values, np.float32).tobytes(),
         "color": color if isinstance(color, str) else [str(c) for c in color],
         "rows": np.asarray(rows, np.int32).tobytes(),
-        **({} if worth is None else {"worth": np.asarray(worth, np.float32).tobytes()}),
-        **options,
     }
+
+
+def _scores(scores: ArrayLike | None) -> _Scores:
+    """Encode the scores that the view compares with its threshold, if there are any."""
+    return {} if scores is None else {"scores": np.asarray(scores, np.float32).tobytes()}
+
+
+def _numbers(values: Sequence[float]) -> list[float]:
+    return [float(value) for value in values]

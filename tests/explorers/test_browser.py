@@ -1,7 +1,6 @@
 """Explorers in JupyterLab and a real Chromium: controls, clicks, keys; no request goes out."""
 
 import re
-from importlib import resources
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from jupyter import CHROMIUM, RESTART, RUN, Lab, Page
 from explorers.test_explorers import EXPLORERS, make
 from mrcnn_explained.report.explorable import _portable
 from mrcnn_explained.report.page import as_base64
+from mrcnn_explained.scenes.bundle import widget_module
 from mrcnn_explained.scenes.scene import panel
 
 pytestmark = [
@@ -152,7 +152,7 @@ def move(there, control):
         there.locator(".noUi-handle").press("End" if up else "Home")
 
 
-@pytest.mark.parametrize("page", ["controls"], indirect=True)  # one that nobody has touched
+@pytest.mark.parametrize("page", ["controls"], indirect=True)  # one that is untouched
 @pytest.mark.parametrize("name", NAMES)
 def test_every_control_runs_the_stage_again(page, ours, name):
     view, explorer = view_of(page, name), ours[name]
@@ -164,21 +164,23 @@ def test_every_control_runs_the_stage_again(page, ours, name):
         page.changed(view, lambda c=control: move(control_of(view, c.description), c))
         page.settled(view)
         assert told(lines(view), name) == told(explorer.text, name), control.description
-        if scene(explorer) != scene_before or control is explorer.settings.get(explorer.fades):
+        if scene(explorer) != scene_before or control is explorer.settings.get(
+            explorer.opacity_control
+        ):
             assert image(view) != before, control.description
 
 
 DRAW = """
 async ([source, values]) => {
   const { default: explorer } = await import("data:text/javascript;base64," + source);
-  const model = { values, heard: {}, get: (name) => values[name],
-                  on: (event, call) => { model.heard[event] = call; },
+  const model = { values, listeners: {}, get: (name) => values[name],
+                  on: (event, call) => { model.listeners[event] = call; },
                   set: (name, value) => { values[name] = value; }, save_changes: () => {} };
   const element = document.body.appendChild(document.createElement("div"));
   explorer.render({ model, el: element });
   window.shown = (threshold) => {
     values.threshold = threshold;
-    model.heard["change:threshold"]();
+    model.listeners["change:threshold"]();
     const canvas = element.querySelector("canvas");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [...data].filter((_, i) => i % 4 === 3);
@@ -197,7 +199,7 @@ def test_the_browser_cuts_a_mask_as_the_stage_does(lab_and_browser, ours, thresh
     """A pixel of the canvas for a pixel of the mask, so that both can be compared."""
     explorer = ours["mask_head"]
     if isinstance(threshold, str):  # that pixel belongs to the object
-        values = np.sort(np.frombuffer(explorer.view.maps["grown"]["data"], np.float64))
+        values = np.sort(np.frombuffer(explorer.view.maps["scaled"]["data"], np.float64))
         threshold = float(values[np.searchsorted(values, 0.5)])
     explorer.settings["threshold"].value = threshold
     (over,) = (p for p in explorer.view.scene["panels"][0]["images"] if "tint" in p)
@@ -225,11 +227,13 @@ def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place)
     # The worst is the first one here, so that a row cannot pass for another.
     apart = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
     worst_first = {
-        "data": apart.astype(np.float32).tobytes(), "rows": rows[::-1].tobytes(),
-        "worth": np.frombuffer(group["worth"], np.float32)[::-1].tobytes(),
-    }  # fmt: skip
-    small = panel("", (0, 0, 10 * len(apart), 6), width=10 * len(apart),
-                  boxes=[{**group, **worst_first}])  # fmt: skip
+        "data": apart.astype(np.float32).tobytes(),
+        "rows": rows[::-1].tobytes(),
+        "scores": np.frombuffer(group["scores"], np.float32)[::-1].tobytes(),
+    }
+    small = panel(
+        "", (0, 0, 10 * len(apart), 6), width=10 * len(apart), boxes=[{**group, **worst_first}]
+    )
     shown, reached = drawn_at(lab_and_browser[1], explorer, small, threshold)
     inked = np.reshape(shown, [6, len(apart), 10]).any(axis=(0, 2))
     np.testing.assert_array_equal(inked[::-1], np.arange(len(apart)) < number)
@@ -237,13 +241,16 @@ def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place)
 
 
 def drawn_at(browser, explorer, one, threshold):
-    """A panel that explorer.js draws for a view with a threshold: the alpha of each pixel, and
+    """A panel that the viewer draws for a view with a threshold: the alpha of each pixel, and
     the rows that arrow keys come to."""
-    source = (resources.files("mrcnn_explained.explorers") / "explorer.js").read_bytes()
+    source = widget_module().encode()
     values = {
-        "scene": {"panels": [one], "stamp": 1}, "maps": explorer.view.maps, "selected": -1,
-        "threshold": 0.0, "opacity": 1.0,
-    }  # fmt: skip
+        "scene": {"panels": [one], "stamp": 1},
+        "maps": explorer.view.maps,
+        "selected": -1,
+        "threshold": 0.0,
+        "opacity": 1.0,
+    }
     page = browser.new_page()
     page.evaluate(DRAW, [as_base64(source), _portable(values)])
     shown = page.evaluate("threshold => window.shown(threshold)", threshold)
@@ -275,8 +282,9 @@ def test_several_views_share_one_selection(lab_and_browser):
     cells = [SETUP + "from mrcnn_explained.explorers.explorer import Selection\nroi = Selection()"]
     cells += [
         f"from mrcnn_explained.explorers.{name} import {EXPLORERS[name]}\n"
-        f"{EXPLORERS[name]}(trace, selection=roi)" for name in names
-    ]  # fmt: skip
+        f"{EXPLORERS[name]}(trace, selection=roi)"
+        for name in names
+    ]
     lab, browser = lab_and_browser
     page = Page(browser, lab, "shared", cells)
     views = [page.explorer(i) for i in range(len(names))]

@@ -1,7 +1,6 @@
 """Explorers: what they draw is what the stage function returns for the settings chosen."""
 
 import importlib
-import importlib.resources
 
 import numpy as np
 import pytest
@@ -20,11 +19,19 @@ from mrcnn_explained.stages.levels import assign_levels
 from mrcnn_explained.stages.proposals import propose
 
 EXPLORERS = {
-    "anchors": "AnchorsExplorer", "rpn": "RpnExplorer", "proposals": "ProposalsExplorer",
-    "levels": "LevelsExplorer", "crops": "CropsExplorer", "reorder": "ReorderExplorer",
-    "box_head": "TimeDistributedExplorer", "detections": "DetectionsExplorer",
+    "anchors": "AnchorsExplorer",
+    "rpn": "RpnExplorer",
+    "proposals": "ProposalsExplorer",
+    "levels": "LevelsExplorer",
+    "crops": "CropsExplorer",
+    "reorder": "ReorderExplorer",
+    "box_head": "TimeDistributedExplorer",
+    "detections": "DetectionsExplorer",
     "mask_head": "MaskExplorer",
-}  # fmt: skip
+}
+
+
+HOME = "Every crop is at its own ROI."
 
 
 def make(name, trace, **options):
@@ -34,14 +41,14 @@ def make(name, trace, **options):
 
 @pytest.fixture(scope="module")
 def trace(tiny_model):
-    """A run that finds something: noise finds what no threshold holds back."""
+    """A run that finds something: without a threshold, noise has detections."""
     model = tiny_model.with_config(detection_min_confidence=0.0)
     return model.trace([noise_image(100, 128, seed=1), noise_image(90, 60, seed=2)])
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
 @pytest.mark.parametrize("image", [0, 1])
-def test_every_control_draws_anew(trace, name, image):
+def test_every_control_draws_again(trace, name, image):
     explorer = make(name, trace, image=image)
     for control in explorer.settings.values():
         stamp = explorer.view.scene["stamp"]
@@ -54,7 +61,7 @@ def test_every_control_draws_anew(trace, name, image):
             control.value = control.min if control.value != control.min else control.max
         else:
             continue
-        if control is explorer.settings.get(explorer.fades):
+        if control is explorer.settings.get(explorer.opacity_control):
             assert explorer.view.scene["stamp"] == stamp  # the browser does it alone
         else:
             assert explorer.view.scene["stamp"] > stamp, control.description
@@ -65,7 +72,7 @@ def test_every_control_draws_anew(trace, name, image):
 def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
     trace.save(tmp_path / "run.npz")
     assert make(name, Trace.load(tmp_path / "run.npz")).text == make(name, trace).text or (
-        name == "box_head"  # tells times
+        name == "box_head"  # shows times
     )
 
 
@@ -90,7 +97,7 @@ def test_levels_are_the_stage_functions(trace):
     explorer = make("levels", trace, image=1)
     explorer.settings["rounding"].value = "floor"
     explorer.settings["canonical_side"].value = 112
-    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    explorer.view.drawn_box = [10.0, 20.0, 60.0, 100.0]
     shape = explorer.pixels.shape[:2]
     own = norm_boxes(tf.constant([[10.0, 20.0, 60.0, 100.0]]), shape)
     rois = tf.concat([trace.proposals.rpn_rois[1], own], 0)[None]
@@ -102,10 +109,10 @@ def test_levels_are_the_stage_functions(trace):
     assert f": P{k}." in explorer.text[-1] and explorer.text[-1].startswith("Your box")
 
 
-def test_a_box_can_be_typed_and_told_beside_a_roi(trace):
+def test_a_box_can_be_typed_and_described_as_an_roi_is(trace):
     selection = Selection()
     explorer = make("levels", trace, selection=selection)
-    explorer.view.drawn = [10.0, 20.0, 60.0, 100.0]
+    explorer.view.drawn_box = [10.0, 20.0, 60.0, 100.0]
     assert explorer.settings["box"].value == "10, 20, 60, 100"
     drawn = explorer.text
     explorer.settings["box"].value = ""
@@ -117,7 +124,7 @@ def test_a_box_can_be_typed_and_told_beside_a_roi(trace):
     for wrong in ("10, 20, 60", "a, b, c, d", "60, 20, 10, 100", "nan, 1, 2, 3"):
         explorer.settings["box"].value = wrong
         assert "expected" in explorer.text[-1] and explorer.view.scene["panels"]
-    explorer.view.drawn = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
+    explorer.view.drawn_box = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
     assert explorer.settings["box"].value == "nan, 1, 2, 3"
 
 
@@ -126,9 +133,14 @@ def test_proposals_are_the_stage_functions(trace):
     explorer.settings["nms_threshold"].value = 0.3
     c = trace.config
     expected = propose(
-        trace.rpn.rpn_class[1:], trace.rpn.rpn_bbox[1:], trace.anchors.boxes, nms_threshold=0.3,
-        count=c.post_nms_rois_inference, pre_nms_limit=c.pre_nms_limit, std_dev=c.rpn_bbox_std_dev,
-    )  # fmt: skip
+        trace.rpn.rpn_class[1:],
+        trace.rpn.rpn_bbox[1:],
+        trace.anchors.boxes,
+        nms_threshold=0.3,
+        count=c.post_nms_rois_inference,
+        pre_nms_limit=c.pre_nms_limit,
+        std_dev=c.rpn_bbox_std_dev,
+    )
     by = expected.nms.suppressed_by[0].numpy()
     np.testing.assert_array_equal(explorer.result.nms.suppressed_by[0], by)
     assert explorer.text[1] == f"{(by >= 0).sum()} suppressed"
@@ -143,10 +155,15 @@ def test_detections_are_the_stage_functions(trace):
     c, shape = trace.config, explorer.pixels.shape[:2]
     window = norm_boxes(tf.constant(trace.image.window[:1], tf.float32), shape)
     expected = select_detections(
-        trace.proposals.rpn_rois[:1], trace.box_head.mrcnn_class[:1],
-        trace.box_head.mrcnn_bbox[:1], window, min_confidence=0.0, nms_threshold=0.9,
-        max_instances=c.detection_max_instances, std_dev=c.bbox_std_dev,
-    )  # fmt: skip
+        trace.proposals.rpn_rois[:1],
+        trace.box_head.mrcnn_class[:1],
+        trace.box_head.mrcnn_bbox[:1],
+        window,
+        min_confidence=0.0,
+        nms_threshold=0.9,
+        max_instances=c.detection_max_instances,
+        std_dev=c.bbox_std_dev,
+    )
     # A graph may round the last bit of a box another way.
     close(explorer.result.detections, expected.detections, relative=1e-6)
     np.testing.assert_array_equal(explorer.result.kept, expected.kept)
@@ -157,9 +174,11 @@ def test_anchors_are_the_stage_functions(trace):
     explorer.settings["factor"].value = 2.0
     c = trace.config
     expected = pyramid_anchors(
-        explorer.pixels.shape[:2], scales=[2 * s for s in c.rpn_anchor_scales],
-        ratios=c.rpn_anchor_ratios, strides=c.backbone_strides,
-    )  # fmt: skip
+        explorer.pixels.shape[:2],
+        scales=[2 * s for s in c.rpn_anchor_scales],
+        ratios=c.rpn_anchor_ratios,
+        strides=c.backbone_strides,
+    )
     np.testing.assert_array_equal(explorer.result.boxes_px, expected.boxes_px)
 
 
@@ -185,13 +204,13 @@ def test_a_crop_is_that_of_the_model_on_its_own_level(trace):
 def test_the_reorder_breaks_where_the_keys_run_out(trace):
     explorer = make("reorder", trace)
     explorer.settings["images"].value = 2
-    assert explorer.result.home.numpy().all() and "Every crop is home." in explorer.text
+    assert explorer.result.home.numpy().all() and HOME in explorer.text
     explorer.settings["gap"].value = 50_000
-    assert explorer.result.home.numpy().sum() > 0 and "Every crop is home." in explorer.text
+    assert explorer.result.home.numpy().sum() > 0 and HOME in explorer.text
     explorer.settings["gap"].value = 100_000
     assert "crops came to a wrong ROI" in explorer.text[-1]
     explorer.settings["images"].value = 1
-    assert "Every crop is home." in explorer.text
+    assert HOME in explorer.text
 
 
 def test_one_selection_for_several(trace):
@@ -201,7 +220,7 @@ def test_one_selection_for_several(trace):
     assert second.view.selected == 2 and second.text[-1].startswith("ROI 2: ")
 
 
-def test_a_roi_that_is_selected_is_followed_to_its_mask(trace):
+def test_an_roi_that_is_selected_is_followed_to_its_mask(trace):
     selection = Selection()
     explorer = make("mask_head", trace, selection=selection)
     selection.roi = int(trace.detections.detection_roi[0, 1])
@@ -220,7 +239,7 @@ def test_a_name_that_holds_html_stays_text(tiny_model):
     explorer = make("mask_head", model.trace(noise_image(100, 128, seed=1)))
     options = explorer.settings["class_id"].options
     assert ("<b>x</b>", 1) in options  # the view writes with textContent alone
-    source = (importlib.resources.files("mrcnn_explained.explorers") / "explorer.js").read_text()
+    source = explorer.view._esm
     assert "innerHTML" not in source and "http" not in source
 
 
@@ -255,7 +274,7 @@ def test_terms_are_the_losses(step, what, loss):
 
 
 @pytest.mark.parametrize("way", ["crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples"])
-def test_a_bin_is_the_sum_that_is_told(trace, way):
+def test_a_bin_is_the_sum_that_is_shown(trace, way):
     explorer = make("crops", trace)
     explorer.settings["way"].value = way
     explorer.settings["channel"].value = 0
@@ -286,8 +305,8 @@ def test_what_a_file_lacks_is_named(trace, tmp_path):
     trace.save(tmp_path / "run.npz", omit=["pyramid"])
     loaded = Trace.load(tmp_path / "run.npz")
     assert make("levels", loaded).view.scene["panels"]  # needs no map
-    told = make("crops", loaded).text
-    assert len(told) == 1 and "pyramid.p2" in told[0] and "run the model again" in told[0]
+    text = make("crops", loaded).text
+    assert len(text) == 1 and "pyramid.p2" in text[0] and "run the model again" in text[0]
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +321,7 @@ def test_a_batch_of_three_is_three_images(last_alone_and_all_three, name):
     last, all_three = last_alone_and_all_three
     alone, third = make(name, last), make(name, all_three, image=2)
     np.testing.assert_array_equal(third.pixels, alone.pixels)
-    if name == "box_head":  # its text tells times; what it folds is of one image
+    if name == "box_head":  # its text shows times; what it folds is of one image
         for way, (output, _) in third.result.items():
             assert output.shape == alone.result[way][0].shape
     elif name != "crops":  # values of a batch differ in the last bit from those of one image
@@ -336,15 +355,15 @@ def test_levels_without_rois_are_drawn_and_counted(tiny_model):
     ]
 
 
-def test_only_what_changes_is_sent_when_a_mask_is_cut_anew(trace):
+def test_only_what_changes_is_sent_when_the_mask_threshold_moves(trace):
     explorer = make("mask_head", trace)
     explorer.settings["threshold"].value = 0.4
     painted = [layer for panel in explorer.view.scene["panels"] for layer in panel["images"]]
     assert sum(len(layer.get("data", b"")) for layer in painted) == 28 * 28
     (over,) = (layer for layer in painted if "tint" in layer)
     x1, y1, x2, y2 = (int(v) for v in over["extent"])
-    grown = explorer.view.maps[over["name"]]
-    values = np.frombuffer(grown["data"], np.float64).reshape(grown["height"], grown["width"])
+    scaled = explorer.view.maps[over["name"]]
+    values = np.frombuffer(scaled["data"], np.float64).reshape(scaled["height"], scaled["width"])
     np.testing.assert_array_equal(values >= 0.4, explorer.result[y1:y2, x1:x2])
     assert (values >= 0.4).sum() == explorer.result.sum()
 
@@ -356,8 +375,8 @@ def test_masks_that_a_file_lacks_stop_no_other_explorer(trace, tmp_path, name):
     explorer = make(name, Trace.load(tmp_path / "run.npz"))
     if name == "mask_head":
         assert explorer.view.scene["panels"] == []
-        (told,) = explorer.text
-        assert "mask_head" in told and "run the model again" in told
+        (text,) = explorer.text
+        assert "mask_head" in text and "run the model again" in text
     else:
         assert explorer.view.scene["panels"]
 

@@ -296,7 +296,7 @@ def test_it_fits_a_telephone(page):
 def test_a_screen_reader_is_told_what_is_what(page):
     roles = page.locator("#explorer canvas[role=application][aria-roledescription]")
     assert roles.count() == 3
-    assert "Arrow keys choose" in roles.first.get_attribute("aria-label")
+    assert "Arrow keys select" in roles.first.get_attribute("aria-label")
     group = page.get_by_role("group", name="pyramid levels")
     assert group.get_by_role("checkbox").count() == 4
     # The count alone is read out; the lineage stays the same nodes until another is chosen.

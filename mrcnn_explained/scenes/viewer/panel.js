@@ -1,0 +1,286 @@
+// One panel of a scene: a canvas with a title, which can be hovered, clicked, reached by keys and,
+// if the panel says so, drawn on.
+
+import {
+  decodeLayer, drawBoxes, drawImage, drawLabel, drawLines, drawPoints,
+} from "./layers.js";
+import { INK } from "./palette.js";  // bundle.py writes it
+
+/**
+ * One canvas. Its layers are drawn in the order images, lines, boxes, points, labels.
+ * @typedef {object} Panel
+ * @property {string} title
+ * @property {number[]} extent [x1, y1, x2, y2] that the canvas shows, in the units of its layers
+ * @property {number[]} size [width, height], CSS pixels
+ * @property {string} color of the bar beside the title; "": no bar
+ * @property {boolean} drawable whether the reader can draw a box on it
+ * @property {boolean} starts_row whether it starts a new row of panels
+ * @property {boolean} below_text whether it lies below the text; such panels come last
+ * @property {ImageLayer[]} [images]
+ * @property {LineLayer[]} [lines]
+ * @property {BoxLayer[]} [boxes]
+ * @property {PointLayer[]} [points]
+ * @property {Label[]} [labels]
+ */
+
+/** The distance in CSS pixels from which the pointer reaches a dot. */
+const REACH = 12;
+
+/** The canvas of a panel: its pen, and the scale from the panel's units to CSS pixels. */
+class Surface {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.pen = canvas.getContext("2d");
+  }
+
+  /** Prepare an empty canvas for a panel. `ink` is the colour of the page's text. */
+  clear({ extent, size: [width, height] }, ink) {
+    const { canvas, pen } = this;
+    const ratio = this.pixelRatio = window.devicePixelRatio || 1;
+    Object.assign(this, { extent, width, height, ink, labelFrames: [] });
+    const [columns, rows] = [width, height].map((side) => Math.round(side * ratio));
+    if (canvas.width !== columns || canvas.height !== rows) {
+      canvas.width = columns;
+      canvas.height = rows;
+      canvas.style.width = `${width}px`;
+      canvas.style.aspectRatio = `${width} / ${height}`;
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+  }
+
+  /** CSS pixels of the canvas for a position in the panel's units. */
+  toCanvas(x, y) {
+    const [x0, y0, x1, y1] = this.extent;
+    return [((x - x0) / (x1 - x0)) * this.width, ((y - y0) / (y1 - y0)) * this.height];
+  }
+
+  /** The colour of one item of a layer. */
+  colorOf({ color }, item) {
+    const name = Array.isArray(color) ? color[item] : color;
+    return name === "ink" ? this.ink : name;
+  }
+
+  /** An image at the size that it has on the canvas, kept for the next time. */
+  scaled(image, width, height) {
+    const size = [width, height].map((side) => Math.max(1, Math.round(side * this.pixelRatio)));
+    const { cached } = this;
+    if (cached?.image !== image || String(cached.size) !== String(size)) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = size;
+      canvas.getContext("2d").drawImage(image, 0, 0, ...size);
+      this.cached = { image, size, canvas };
+    }
+    return this.cached.canvas;
+  }
+
+  /** Draw the frame of one box (y1, x1, y2, x2). */
+  frame([top, left, bottom, right], color, width, dash = []) {
+    const { pen } = this;
+    const [x0, y0] = this.toCanvas(left, top), [x1, y1] = this.toCanvas(right, bottom);
+    pen.setLineDash(dash);
+    pen.strokeStyle = color;
+    pen.lineWidth = width;
+    pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    pen.setLineDash([]);
+  }
+}
+
+/** A panel on the page, and what its reader does to it. */
+export class PanelView {
+  /**
+   * @param {View} view that holds the selection
+   * @param {HTMLElement} element the panel's own
+   */
+  constructor(view, element) {
+    this.view = view;
+    this.element = element;
+    this.title = addElement(element, "div", "mx-title");
+    this.canvas = addElement(element, "canvas");
+    this.tip = addElement(element, "div", "mx-tip");
+    this.surface = new Surface(this.canvas);
+    this.drawing = null;  // the corner at which the reader began to draw a box
+    this.drawnBox = null;  // (y1, x1, y2, x2) of the box that is being drawn
+    const listeners = {
+      pointermove: (event) => this.pointerMoved(event),
+      pointerleave: () => this.hideTip(),
+      pointerdown: (event) => this.pointerPressed(event),
+      pointerup: (event) => this.pointerReleased(event),
+      keydown: (event) => this.keyPressed(event),
+    };
+    for (const [name, call] of Object.entries(listeners)) this.canvas.addEventListener(name, call);
+  }
+
+  /** @param {Panel} panel */
+  show(panel) {
+    this.panel = panel;
+    const { threshold } = this.view;
+    const decode = (layers) => (layers || []).map((layer) => decodeLayer(layer, threshold));
+    this.boxes = decode(panel.boxes);
+    this.lines = decode(panel.lines);
+    this.points = decode(panel.points);
+    this.title.textContent = panel.title || "";
+    // The level's colour is a bar: as the colour of text it would be hard to read.
+    this.title.classList.toggle("mx-titled", Boolean(panel.color));
+    this.title.style.borderLeftColor = panel.color || "";
+    this.describe();
+    this.draw();
+  }
+
+  /** Describe the canvas to a screen reader. A canvas without anything to select is an image. */
+  describe() {
+    const { canvas, panel } = this;
+    const title = panel.title || "figure";
+    const interactive = panel.drawable || this.selectableRows().length;
+    const attributes = interactive ? {
+      role: "application", "aria-roledescription": "interactive image",
+      "aria-label": `${title}. Arrow keys select an item, Escape clears the selection.`,
+    } : { role: "img", "aria-label": title };
+    canvas.removeAttribute("aria-roledescription");
+    for (const [name, value] of Object.entries(attributes)) canvas.setAttribute(name, value);
+    canvas.tabIndex = interactive ? 0 : -1;
+  }
+
+  draw() {
+    const { panel, surface, view } = this;
+    // An element that is not on the page yet has no colour.
+    surface.clear(panel, getComputedStyle(this.element).color || INK);
+    for (const layer of panel.images || []) {
+      const image = view.imageOf(layer);
+      if (image) drawImage(surface, layer, image, view.opacity);
+    }
+    for (const layer of this.lines) drawLines(surface, layer);
+    for (const layer of this.boxes) drawBoxes(surface, layer, view.selected);
+    for (const layer of this.points) drawPoints(surface, layer, view.selected);
+    for (const label of panel.labels || []) drawLabel(surface, label);
+    if (this.drawnBox) surface.frame(this.drawnBox, surface.ink, 2, [5, 3]);
+  }
+
+  /** The rows that can be selected here, in ascending order. */
+  selectableRows() {
+    const rows = [...this.boxes, ...this.points].flatMap((layer) => layer.rows);
+    return [...new Set(rows)].sort((a, b) => a - b);
+  }
+
+  /** Where the pointer is, in the panel's units. */
+  pointerPosition(event) {
+    const [x0, y0, x1, y1] = this.panel.extent;
+    const frame = this.canvas.getBoundingClientRect();
+    return [
+      x0 + ((event.clientX - frame.left) / frame.width) * (x1 - x0),
+      y0 + ((event.clientY - frame.top) / frame.height) * (y1 - y0),
+    ];
+  }
+
+  /** The row of the smallest box around a position, or else of the nearest dot; null if none. */
+  rowAt(position) {
+    return this.smallestBoxAt(position) ?? this.nearestDotAt(position);
+  }
+
+  smallestBoxAt([x, y]) {
+    let found = null, smallest = Infinity;
+    for (const { rows, values } of this.boxes) {
+      for (let i = 0; i < rows.length; i++) {
+        const [top, left, bottom, right] = values.subarray(4 * i, 4 * i + 4);
+        const area = (bottom - top) * (right - left);
+        if (x >= left && x <= right && y >= top && y <= bottom && area < smallest) {
+          [found, smallest] = [rows[i], area];
+        }
+      }
+    }
+    return found;
+  }
+
+  nearestDotAt([x, y]) {
+    const [pointerX, pointerY] = this.surface.toCanvas(x, y);
+    let found = null, nearest = REACH;
+    for (const { rows, values } of this.points) {
+      rows.forEach((row, i) => {
+        const [dotX, dotY] = this.surface.toCanvas(values[2 * i], values[2 * i + 1]);
+        const distance = Math.hypot(pointerX - dotX, pointerY - dotY);
+        if (distance < nearest) [found, nearest] = [row, distance];
+      });
+    }
+    return found;
+  }
+
+  pointerMoved(event) {
+    if (this.drawing) this.extendBox(this.pointerPosition(event));
+    else this.showTip(event);
+  }
+
+  /** Draw the box from its first corner to the pointer. */
+  extendBox([x, y]) {
+    const [startX, startY] = this.drawing;
+    this.drawnBox = [
+      Math.min(y, startY), Math.min(x, startX), Math.max(y, startY), Math.max(x, startX),
+    ];
+    this.view.sendBox(this.drawnBox);
+    this.draw();
+  }
+
+  /** Show the tip of the row under the pointer. */
+  showTip(event) {
+    const row = this.rowAt(this.pointerPosition(event));
+    const text = row === null ? undefined : (this.view.scene.tips || {})[row];
+    if (!text) { this.hideTip(); return; }
+    const { style } = this.tip;
+    style.display = "block";
+    this.tip.textContent = text;
+    const frame = this.element.getBoundingClientRect();
+    const left = event.clientX - frame.left + 14;
+    style.left = `${Math.min(left, Math.max(0, frame.width - this.tip.offsetWidth))}px`;
+    style.top = `${event.clientY - frame.top + 14}px`;
+  }
+
+  hideTip() { this.tip.style.display = "none"; }
+
+  pointerPressed(event) {
+    this.pressed = true;
+    if (!this.panel.drawable) return;
+    this.drawing = this.pointerPosition(event);
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  pointerReleased(event) {
+    if (!this.pressed) return;  // pressed outside this canvas
+    const [start, end] = [this.drawing, this.pointerPosition(event)];
+    [this.drawing, this.pressed] = [null, false];
+    if (start && this.distance(start, end) > 4) {
+      this.drawnBox = null;  // the next scene holds the box
+      return;
+    }
+    this.view.select(this.rowAt(end) ?? -1);
+  }
+
+  /** The distance of two positions, CSS pixels. */
+  distance(first, second) {
+    const [x0, y0] = this.surface.toCanvas(...first), [x1, y1] = this.surface.toCanvas(...second);
+    return Math.hypot(x1 - x0, y1 - y0);
+  }
+
+  keyPressed(event) {
+    const rows = this.selectableRows();
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") this.view.select(-1);
+    else if (step && rows.length) this.view.select(this.neighbour(rows, step));
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** The row after (step 1) or before (step -1) the selected one; past an end, the other end. */
+  neighbour(rows, step) {
+    const position = rows.indexOf(this.view.selected);
+    if (position < 0) return step > 0 ? rows[0] : rows[rows.length - 1];
+    return rows[(position + step + rows.length) % rows.length];
+  }
+}
+
+/** Append a new element to another one. */
+export function addElement(parent, tag, className = "") {
+  const element = document.createElement(tag);
+  element.className = className;
+  parent.appendChild(element);
+  return element;
+}
