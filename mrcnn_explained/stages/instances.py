@@ -19,6 +19,8 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from mrcnn_explained.boxes import denorm_boxes, norm_boxes
 from mrcnn_explained.stages.image import scale_image
 
+Numbers = Sequence[int] | np.ndarray  # a shape or a window
+
 
 class Instances(NamedTuple):
     """The objects of each image. The first four names are the keys of the dicts of `detect`."""
@@ -125,9 +127,9 @@ def _unmold_one(
 
 def original_boxes(
     boxes: Float32[np.ndarray, "n 4"],
-    original_shape: Sequence[int],
-    molded_shape: Sequence[int],
-    window: Sequence[int],
+    original_shape: Numbers,
+    molded_shape: Numbers,
+    window: Numbers,
 ) -> Int32[np.ndarray, "n 4"]:
     """Convert boxes normalised to the molded image into whole pixels of the original image.
 
@@ -145,7 +147,7 @@ def original_boxes(
 def full_mask(
     mask: Float32[np.ndarray, "M M"],
     box: Int32[np.ndarray, "4"],
-    image_shape: Sequence[int],
+    image_shape: Numbers,
     threshold: float = 0.5,
 ) -> Bool[np.ndarray, "h w"]:
     """Scale one mask to its box, apply the threshold, and place it in an empty image.
