@@ -39,3 +39,7 @@ def memory_for(what: str, size: int) -> Iterator[None]:
             f"out of memory while reading {what}, which needs {size:,} bytes; nothing is wrong "
             "with the file: close other programs, or use a machine with more memory"
         ) from error
+
+
+class RandomWeightsWarning(UserWarning):
+    """Detections have no meaning: the weights, or some of them, were never trained."""

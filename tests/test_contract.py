@@ -47,7 +47,7 @@ def again(trace, model):
         mode=c.image_resize_mode, mean_pixel=c.mean_pixel, num_classes=c.num_classes,
     )  # fmt: skip
     yield "backbone", lambda: model.backbone(molded)
-    yield "pyramid", lambda: model.pyramid(t.backbone[1:])
+    yield "pyramid", lambda: model.pyramid(t.backbone.pyramid_maps)
     yield (
         "anchors",
         lambda: pyramid_anchors(

@@ -139,8 +139,8 @@ def _model(weights, settings, device):
     weights, config = weights_and_config(weights, settings)
     with quiet_import():
         from mrcnn_explained.detector.devices import select_device
-        from mrcnn_explained.detector.model import RandomWeightsWarning
         from mrcnn_explained.detector.open import make_model
+        from mrcnn_explained.errors import RandomWeightsWarning
     warnings.simplefilter("ignore", RandomWeightsWarning)  # told at the end
     select_device(device)
     return make_model(weights, config)

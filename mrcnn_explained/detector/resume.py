@@ -1,107 +1,153 @@
-"""What if: which settings a resumed run may change, and where it starts to compute again."""
+"""Resume: which settings a run that goes on may change, and where it starts to compute again."""
 
 import inspect
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
-from mrcnn_explained.config import ARCHITECTURE, Config
-from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.config import ARCHITECTURE
+from mrcnn_explained.detector.network import Network
+from mrcnn_explained.detector.provenance import RoiSource, Settings
+from mrcnn_explained.detector.schema import unusable
+from mrcnn_explained.detector.settings import CHANGEABLE, STAGE_SETTINGS
+from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.explain.invariants import unusable
-from mrcnn_explained.stages.catalog import STAGES
+from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding
 
-#: Arguments of stages that the config has, by (stage of the trace, argument).
-IN_CONFIG = {
-    ("proposals", "count"): "post_nms_rois_inference",
-    ("proposals", "pre_nms_limit"): "pre_nms_limit",
-    ("proposals", "nms_threshold"): "rpn_nms_threshold",
-    ("proposals", "std_dev"): "rpn_bbox_std_dev",
-    ("levels", "rounding"): "level_rounding",
-    ("detections", "min_confidence"): "detection_min_confidence",
-    ("detections", "nms_threshold"): "detection_nms_threshold",
-    ("detections", "max_instances"): "detection_max_instances",
-    ("detections", "std_dev"): "bbox_std_dev",
-}
-_LEVEL = {
-    "lowest": (int, LOWEST, HIGHEST),
-    "highest": (int, LOWEST, HIGHEST),
-    "canonical_side": (float, 1.0, 1e5),
-    "canonical_level": (int, -10, 20),
-}
-#: Arguments that it has not: they travel with the trace (`run.settings`). Kind, least, most.
-BESIDE_CONFIG: dict[str, dict[str, tuple[Any, ...]]] = {
-    "levels": _LEVEL,
-    "mask_levels": {**_LEVEL, "rounding": get_args(Rounding)},
-    "instances": {"mask_threshold": (float, 0.0, 1.0)},
-}
-#: What the model does twice follows the first of the two, unless it is named itself.
-SECOND = {"levels": "mask_levels", "crops": "mask_crops", "reordered": "mask_reordered"}
-COMPUTED = tuple(name for name in Trace._fields if name != "run")
+#: Arguments that the config holds, of stages whose settings can change.
+IN_CONFIG = {stage: STAGE_SETTINGS[stage] for stage in CHANGEABLE}
 
-Settings = Mapping[str, Mapping[str, Any]]
+
+class Allowed(NamedTuple):
+    """The values that an argument may have: a range of numbers, or a few words."""
+
+    kind: type  # int, float, or str
+    least: float = 0.0
+    most: float = 0.0
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind is str:
+            return f"one of {', '.join(self.words)}"
+        number = "a whole number" if self.kind is int else "a number"
+        return f"{number} from {self.least:g} to {self.most:g}"
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value is allowed."""
+        if self.kind is str:
+            return value in self.words
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.kind(value) == value and self.least <= value <= self.most
+
+
+_LEVEL_EQUATION = {
+    "lowest": Allowed(int, LOWEST, HIGHEST),
+    "highest": Allowed(int, LOWEST, HIGHEST),
+    "canonical_side": Allowed(float, 1.0, 1e5),
+    "canonical_level": Allowed(int, -10, 20),
+}
+#: Arguments that the config does not hold: they are kept in the trace (`run.settings`).
+BESIDE_CONFIG: dict[str, dict[str, Allowed]] = {
+    "levels": _LEVEL_EQUATION,
+    "mask_levels": {**_LEVEL_EQUATION, "rounding": Allowed(str, words=get_args(Rounding))},
+    "instances": {"mask_threshold": Allowed(float, 0.0, 1.0)},
+}
+#: What the model does twice: the second follows the first, unless it is named itself.
+SECOND = {"levels": "mask_levels", "crops": "mask_crops", "reordered": "mask_reordered"}
+#: Stages of the training step alone that a function can take the place of.
+TRAINING_ONLY = tuple(s.module for s in TRAINING_STAGES if s.module != "losses")
 
 
 class Resumption(NamedTuple):
     """Where a run goes on, and with which numbers."""
 
-    config_changes: dict[str, Any]  # against the model's config
-    settings: dict[str, dict[str, Any]]  # arguments beside the config, by stage of the trace
-    known: dict[str, Any]  # results that are not computed again, by stage of the trace
-    edited: str  # stages whose results a reader edited, and which are still in it
-    replaced: tuple[str, ...]  # stages in whose place another function made what is kept
+    config_changes: dict[str, Any]  # differences from the model's config
+    settings: dict[str, dict[str, Any]]  # stage → arguments beside the config
+    known: dict[str, Any]  # stage → result that is not computed again
+    edited: tuple[str, ...]  # stages whose results were edited, among those that are kept
+    replaced: tuple[str, ...]  # stages whose kept results another function computed
+    roi_source: RoiSource  # who chose the ROIs
 
 
-def resumption(
-    trace: Trace, config: Config, weights: str, after: str | None, changes: Settings
+def plan_resumption(
+    trace: Trace, network: Network, after: str | None, changes: Settings
 ) -> Resumption:
-    """Read a wish to resume, `MaskRCNN.resume(trace, after=after, **changes)`.
+    """Decide what `MaskRCNN.resume(trace, after=after, **changes)` keeps, changes and computes.
 
-    config, weights    of the model that is to go on
+    network    of the model that goes on
 
     Raises InputError for a trace of another model, for a stage or an argument that cannot be
-    changed, and for a change that would come too early to be computed.
+    changed, and for a change upstream of what is kept.
     """
-    _check_origin(trace, config, weights)
-    if "proposals" in changes and not trace.proposals.scores.shape[1]:
+    _check_origin(trace, network)
+    if "proposals" in changes and trace.has_given_rois:
         raise InputError(
-            "the ROIs of this trace were given, so the settings of proposals decide nothing: "
+            "the ROIs of this trace were given, so the settings of proposals have no effect: "
             "trace the image without rois="
         )
     if after is None and not changes:
         raise InputError(
-            "nothing to resume: say what changes, resume(trace, proposals={'nms_threshold': 0.5}), "
-            "or behind which stage to go on, resume(edited, after='levels')"
+            "nothing to resume: give the settings that change, "
+            "resume(trace, proposals={'nms_threshold': 0.5}), or the stage to go on after, "
+            "resume(edited, after='levels')"
         )
-    check_names({} if after is None else {after: None})
-    fields, settings = _sort(changes, json.loads(trace.run.settings))
-    start = min([COMPUTED.index(name) for name in changes], default=len(COMPUTED))
-    if after is not None:
-        behind = COMPUTED.index(after) + 1
-        if start < behind:
-            raise InputError(
-                f"{COMPUTED[start]} comes before the end of {after}, which after={after!r} keeps: "
-                "leave out one of the two"
-            )
-        start = behind
-    kept = COMPUTED[:start]
+    if after is not None and after not in COMPUTED:
+        raise InputError(f"{after!r} is not a stage of a trace; one of {', '.join(COMPUTED)}")
+    fields, settings = _sort(changes, trace.run.settings)
+    kept = COMPUTED[: _start(after, changes)]
     known = {name: _usable(trace, name) for name in kept}
-    edited = [name for name in trace.run.edited.split() if name in kept]
-    edited += [after] if after is not None and after not in edited else []
+    edited = tuple(name for name in trace.run.edited if name in kept)
+    if after is not None and after not in edited:
+        edited += (after,)
     return Resumption(
-        trace.config.replace(**fields).differences(config),
-        settings,
-        known,
-        " ".join(edited),
-        tuple(name for name in trace.run.replaced.split(", ") if name in kept),
+        config_changes=trace.config.replace(**fields).differences(network.config),
+        settings=settings,
+        known=known,
+        edited=edited,
+        replaced=tuple(name for name in trace.run.replaced if name in kept),
+        roi_source=_roi_source(trace, edited),
     )
 
 
-def _usable(trace, stage):
-    """A stage's result that is kept, or the refusal of one that the next stages would trip over."""
+def check_names(names: Mapping[str, Any]) -> None:
+    """Raise InputError for a name whose stage no function can take the place of."""
+    known = (*COMPUTED, *TRAINING_ONLY)
+    for name in names:
+        if name not in known:
+            raise InputError(f"{name!r} is not a stage; one of {', '.join(known)}")
+
+
+def second_names(functions: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Return the functions, and the same for the masks' own levels, crops and reordered."""
+    twice = {SECOND[name]: function for name, function in functions.items() if name in SECOND}
+    return {**twice, **functions}
+
+
+def _start(after: str | None, changes: Settings) -> int:
+    """Return the number of the first stage that is computed again."""
+    first_changed = min([COMPUTED.index(name) for name in changes], default=len(COMPUTED))
+    if after is None:
+        return first_changed
+    start = COMPUTED.index(after) + 1
+    if first_changed < start:
+        raise InputError(
+            f"{COMPUTED[first_changed]} is upstream of the end of {after}, which after={after!r} "
+            "keeps: leave out one of the two"
+        )
+    return start
+
+
+def _roi_source(trace: Trace, edited: tuple[str, ...]) -> RoiSource:
+    """Return who chose the ROIs of the run that goes on."""
+    if not trace.has_given_rois:
+        return "rpn"
+    return "given proposals" if "proposals" in edited else "given rois"
+
+
+def _usable(trace: Trace, stage: str) -> Any:
+    """Return a stage's kept result; raise if the stages downstream would fail on it."""
     result, expected = getattr(trace, stage), get_type_hints(Trace)[stage]
     if not isinstance(result, expected):
         raise InputError(
@@ -113,20 +159,25 @@ def _usable(trace, stage):
     return result
 
 
-def _check_origin(trace, config, weights):
-    """Refuse a trace that another model made: its tensors mean nothing to these weights."""
-    other = sorted(trace.config.differences(config).keys() & set(ARCHITECTURE))
-    if trace.run.weights != weights or other:
-        raise InputError(
-            f"this trace ran with the weights {trace.run.weights!r}, the model has {weights!r}"
-            + (f"; they differ in {', '.join(other)}" if other else "")
-            + ": resume it with the model that made it"
-        )
+def _check_origin(trace: Trace, network: Network) -> None:
+    """Refuse a trace of another model: its tensors mean nothing to these weights."""
+    other = sorted(trace.config.differences(network.config).keys() & set(ARCHITECTURE))
+    ours = network.weights_sha256()
+    if trace.run.weights_sha256 == ours and not other:
+        return
+    raise InputError(
+        f"this trace ran with the weights {trace.run.weights!r} "
+        f"(sha256 {trace.run.weights_sha256[:8]}), the model has {network.weights_from!r} "
+        f"(sha256 {ours[:8]})"
+        + (f"; they differ in {', '.join(other)}" if other else "")
+        + ": resume it with the model that made it"
+    )
 
 
-def _sort(changes, before):
-    """Changes as fields of the config, and as arguments of stages on top of those `before`."""
-    fields, settings = {}, {name: dict(given) for name, given in before.items()}
+def _sort(changes: Settings, earlier: Settings) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return changes as fields of the config, and as arguments of stages added to `earlier`."""
+    fields: dict[str, Any] = {}
+    settings = {name: dict(arguments) for name, arguments in earlier.items()}
     for stage, arguments in changes.items():
         if not isinstance(arguments, Mapping):
             raise InputError(
@@ -135,61 +186,45 @@ def _sort(changes, before):
             )
         for argument, value in arguments.items():
             value = value.item() if isinstance(value, np.generic) else value
-            follows = stage == "levels" and argument not in changes.get("mask_levels", {})
-            if field := IN_CONFIG.get((stage, argument)):
+            masks_follow = stage == "levels" and argument not in changes.get("mask_levels", {})
+            if field := IN_CONFIG.get(stage, {}).get(argument):
                 fields[field] = value
-                if follows:  # the masks' own rounding, of an earlier wish, holds no longer
+                if masks_follow:  # a rounding of the masks' own, set earlier, is no longer valid
                     settings.get("mask_levels", {}).pop(argument, None)
                 continue
-            if argument not in BESIDE_CONFIG.get(stage, ()):
-                raise InputError(_refusal(stage, argument))
             _check_value(stage, argument, value)
             settings.setdefault(stage, {})[argument] = value
-            if follows:
+            if masks_follow:
                 settings.setdefault("mask_levels", {})[argument] = value
     for stage in ("levels", "mask_levels"):
-        given = {"lowest": LOWEST, "highest": HIGHEST, **settings.get(stage, {})}
-        if given["lowest"] > given["highest"]:
-            raise InputError(
-                f"{stage}: the lowest level, {given['lowest']}, is above the highest, "
-                f"{given['highest']}"
-            )
+        _check_range(stage, settings.get(stage, {}))
     return fields, settings
 
 
-def _check_value(stage, argument, value):
-    """Refuse a value of another kind, or out of its range."""
-    allowed = BESIDE_CONFIG[stage][argument]
-    if isinstance(allowed[0], str):
-        good, expected = value in allowed, f"one of {', '.join(allowed)}"
-    else:
-        kind, least, most = allowed
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        good = number and kind(value) == value and least <= value <= most
-        expected = f"{'a whole number' if kind is int else 'a number'} from {least:g} to {most:g}"
-    if not good:
-        raise InputError(f"{argument} of {stage} is {value!r}; expected {expected}")
+def _check_range(stage: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse a lowest level above the highest."""
+    lowest, highest = arguments.get("lowest", LOWEST), arguments.get("highest", HIGHEST)
+    if lowest > highest:
+        raise InputError(f"{stage}: the lowest level, {lowest}, is above the highest, {highest}")
 
 
-def second_names(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for what the model does twice: levels, crops and reordered of the masks too."""
-    twice = {SECOND[name]: value for name, value in changes.items() if name in SECOND}
-    return {**twice, **changes}
+def _check_value(stage: str, argument: str, value: Any) -> None:
+    """Refuse an argument that cannot change, and a value of another kind or out of range."""
+    allowed = BESIDE_CONFIG.get(stage, {}).get(argument)
+    if allowed is None:
+        raise InputError(_refusal(stage, argument))
+    if not allowed.holds(value):
+        raise InputError(f"{argument} of {stage} is {value!r}; expected {allowed}")
 
 
-def check_names(names: Mapping[str, Any]) -> None:
-    """Raise InputError for a name that is no stage of a trace."""
-    if unknown := [name for name in names if name not in COMPUTED]:
-        raise InputError(f"{unknown[0]!r} is no stage; one of {', '.join(COMPUTED)}")
-
-
-def _refusal(stage, argument):
-    known = [a for s, a in IN_CONFIG if s == stage] + list(BESIDE_CONFIG.get(stage, ()))
+def _refusal(stage: str, argument: str) -> str:
+    """Explain why an argument of a stage cannot change, and which ones can."""
+    known = [*IN_CONFIG.get(stage, ()), *BESIDE_CONFIG.get(stage, ())]
     if known:
         return f"{stage} has no setting {argument!r} that can change; one of {', '.join(known)}"
-    stages = dict.fromkeys([*(s for s, _ in IN_CONFIG), *BESIDE_CONFIG])
+    stages = ", ".join(dict.fromkeys([*IN_CONFIG, *BESIDE_CONFIG]))
     if stage not in COMPUTED:
-        return f"{stage!r} is no stage with settings; one of {', '.join(stages)}"
+        return f"{stage!r} is not a stage with settings; one of {stages}"
     call = next(s.call for s in STAGES if stage in s.trace_fields)
     own = [p.name for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if argument in own:
@@ -197,4 +232,4 @@ def _refusal(stage, argument):
             f"{argument!r} of {stage} decides the shapes of weights or images: make another "
             "model with that config and trace the image again"
         )
-    return f"{stage} has no settings that can change; those that have: {', '.join(stages)}"
+    return f"{stage} has no settings that can change; stages that have some: {stages}"

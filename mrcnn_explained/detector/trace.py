@@ -1,7 +1,7 @@
 """Trace: one whole run of the detector as one value, every tensor of every stage.
 
-A file of it is an .npz without pickle: it can be mailed, handed in and opened again
-without a model.
+Its file is an .npz without pickle: it can be mailed, handed in and opened again without a
+model.
 """
 
 import json
@@ -14,11 +14,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+import mrcnn_explained
 from mrcnn_explained.config import Config
-from mrcnn_explained.errors import InputError
-from mrcnn_explained.explain.invariants import Problem, check, wrong_shapes
-from mrcnn_explained.explain.lineage import Lineage, lineage
-from mrcnn_explained.explain.why_missed import Missed, why_missed
+from mrcnn_explained.detector.provenance import Provenance
+from mrcnn_explained.detector.schema import Omitted, TraceFileError, tensors_of, wrong_shapes
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
@@ -36,46 +35,19 @@ from mrcnn_explained.stages.rpn import RpnScores
 
 #: Fields that are large and that no plot of a saved trace needs.
 BULKY = (
-    *("backbone", "pyramid.laterals", "pyramid.upsampled", "pyramid.sums", "rpn.shared"),
-    *("reordered.pooled", "mask_reordered.pooled"),
-    *("mask_head.conv1", "mask_head.conv2", "mask_head.conv3", "mask_head.conv4"),
+    "backbone",
+    "pyramid.laterals",
+    "pyramid.upsampled",
+    "pyramid.sums",
+    "rpn.shared",
+    "reordered.pooled",
+    "mask_reordered.pooled",
+    "mask_head.conv1",
+    "mask_head.conv2",
+    "mask_head.conv3",
+    "mask_head.conv4",
     "mask_head.deconv",
 )
-
-
-class TraceFileError(InputError):
-    """A file that is not a trace, or no longer one: what came and what to do."""
-
-
-class Run(NamedTuple):
-    """Where and how the trace came to be."""
-
-    config: str  # JSON of the Config
-    weights: str  # where the weights came from
-    random: str  # why what it found means nothing, in words; empty where it was all trained
-    device: str  # where TensorFlow ran it
-    tensorflow: str  # its version
-    rois: str  # "rpn", or "given" by the caller
-    settings: str  # JSON: stage → arguments that the config has no name for
-    edited: str  # stages whose results a reader had edited before the run went on
-    replaced: str  # stages in whose place another function ran
-
-
-class Omitted(NamedTuple):
-    """Stands in a loaded trace for a tensor that was left out when it was saved."""
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: str
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.__array__()[index]
-
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise TraceFileError(
-            f"{self.path} {list(self.shape)} was left out when this trace was saved; "
-            "run the model again, or save the trace with omit=()"
-        )
 
 
 class Trace(NamedTuple):
@@ -97,15 +69,24 @@ class Trace(NamedTuple):
     mask_reordered: Reordered
     mask_head: MaskHeadOutput
     instances: Instances
-    run: Run
+    run: Provenance
 
     @property
     def config(self) -> Config:
-        return Config.from_json(self.run.config)
+        """Every number that this run was computed with."""
+        return self.run.config
+
+    @property
+    def has_given_rois(self) -> bool:
+        """Whether the caller chose the ROIs of the second stage, and not the RPN."""
+        return self.proposals.scores.shape[1] == 0
 
     def randomness(self) -> str:
-        """Which weights were random, in words; empty where none was. Reports must show it."""
-        return self.run.random
+        """Return a sentence about random weights; empty if all were trained. Reports show it."""
+        return self.run.randomness()
+
+    # These three ask through the package's public names, because explain/ reads traces: the
+    # one place where a room uses what lies above it.
 
     def lineage(
         self,
@@ -114,72 +95,67 @@ class Trace(NamedTuple):
         roi: int | None = None,
         anchor: int | None = None,
         image: int = 0,
-    ) -> Lineage:
-        """The whole path of one detection, ROI or anchor; as lineage.py's `lineage`."""
-        return lineage(self, detection=detection, roi=roi, anchor=anchor, image=image)
+    ) -> Any:
+        """Return the whole path of one detection, ROI or anchor: `explain.lineage.Lineage`."""
+        rows = {"detection": detection, "roi": roi, "anchor": anchor}
+        return mrcnn_explained.lineage(self, **rows, image=image)
 
-    def why_missed(self, box: Any, class_id: int | None = None, *, image: int = 0) -> Missed:
-        """The first stage that lost an object; as missed.py's `why_missed`."""
-        return why_missed(self, box, class_id, image=image)
+    def why_missed(self, box: Any, class_id: int | None = None, *, image: int = 0) -> Any:
+        """Return the first stage that lost an object: `explain.why_missed.Missed`."""
+        return mrcnn_explained.why_missed(self, box, class_id, image=image)
 
-    def check(self) -> list[Problem]:
-        """What must hold and does not; as health.py's `check`. Nothing: the run is sound."""
-        return check(self)
+    def check(self) -> list[Any]:
+        """Return what must hold and does not (`explain.invariants.check`); [] for a sound run."""
+        return mrcnn_explained.check(self)
 
     def tensors(self) -> Iterator[tuple[str, Any]]:
         """Yield (`proposals.nms.rank`, tensor) for every tensor, in the order of the data."""
-        for stage, result in zip(self._fields, self, strict=True):
-            if stage != "run":
-                yield from _leaves(result, stage)
+        for stage in COMPUTED:
+            yield from tensors_of(getattr(self, stage), stage)
 
     def numpy(self) -> Self:
-        """The same trace with NumPy arrays for tensors."""
-        return _map(lambda x: x if isinstance(x, Omitted | str) else np.asarray(x), self)
+        """Return the same trace with NumPy arrays in place of tensors."""
+        results = {stage: _map(_as_array, getattr(self, stage)) for stage in COMPUTED}
+        return self._replace(**results)
 
     def save(self, path: str | PathLike[str], omit: Iterable[str] = ()) -> None:
         """Write an .npz file, whole or not at all.
 
-        omit    stages or fields to leave out, `backbone`, `pyramid.sums`, …; `BULKY`
-                names those that take nine tenths of the room
+        omit    stages or fields to leave out, such as "backbone" or "pyramid.sums"; `BULKY`
+                names those that take nine tenths of the space
         """
         omit, arrays, omitted = tuple(omit), {}, {}
         for name, tensor in self.tensors():
-            if isinstance(tensor, Omitted) or _within(name, omit):
-                dtype = (
-                    tensor.dtype
-                    if isinstance(tensor, Omitted)
-                    else np.dtype(getattr(tensor.dtype, "as_numpy_dtype", tensor.dtype)).name
-                )
-                omitted[name] = [list(tensor.shape), dtype]
+            if isinstance(tensor, Omitted) or _is_within(name, omit):
+                omitted[name] = [list(tensor.shape), _dtype_name(tensor.dtype)]
             else:
                 arrays[name] = np.asarray(tensor)
         with atomic_write(path) as file:
-            np.savez(
-                file, run=json.dumps(self.run._asdict()), omitted=json.dumps(omitted), **arrays
-            )
+            np.savez(file, run=self.run.to_json(), omitted=json.dumps(omitted), **arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Read what `save` wrote. Never unpickles.
+        """Read a file that `save` wrote. Never unpickles.
 
-        Raises TraceFileError for a file that is no trace, broken, or of another version.
+        Raises TraceFileError for a file that is not a trace, is damaged, or belongs to another
+        version.
         """
         path = Path(path)
         if not path.is_file():
             raise TraceFileError(f"{path} is not a file; give the .npz that Trace.save wrote")
         if not zipfile.is_zipfile(path):
             raise TraceFileError(
-                f"{path} is not a trace of this version, or is broken: it is no .npz file. Give "
-                "the one that Trace.save wrote"
+                f"{path} is not a trace of this version, or is damaged: it is not an .npz file. "
+                "Give the file that Trace.save wrote"
             )
         try:
             trace = cls._read(path)
-            problems = [p for stage in cls._fields[:-1] for p in wrong_shapes(trace, stage)]
-        except MemoryError:
-            raise
+            problems = [problem for stage in COMPUTED for problem in wrong_shapes(trace, stage)]
+        except MemoryError as error:
+            raise TraceFileError(f"{path} needs more memory than is free: {error}") from error
         except Exception as error:  # whatever the bytes of a damaged file make NumPy or JSON raise
             raise TraceFileError(
-                f"{path} is not a trace of this version, or is broken: "
+                f"{path} is not a trace of this version, or is damaged: "
                 f"{error or type(error).__name__}. Make it again with trace.save(...)"
             ) from error
         if problems:
@@ -188,38 +164,38 @@ class Trace(NamedTuple):
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        """The trace in a file; any error where there is none."""
+        """Return the trace in a file; raise any error if there is none."""
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             leaves = {name: file[name] for name in file.files}
-        run = Run(**json.loads(str(leaves.pop("run"))))
-        Config.from_json(run.config)
-        dict(json.loads(run.settings))
+        run = Provenance.from_json(str(leaves.pop("run")))
         for name, (shape, dtype) in json.loads(str(leaves.pop("omitted"))).items():
             leaves[name] = Omitted(name, tuple(shape), dtype)
         hints = typing.get_type_hints(cls)
-        return cls(*(_build(hints[name], name, leaves) for name in cls._fields[:-1]), run=run)
+        results = {stage: _build(hints[stage], stage, leaves) for stage in COMPUTED}
+        return cls(**results, run=run)
 
 
-def _within(name: str, paths: Iterable[str]) -> bool:
+#: The stages of a trace, in the order of the data.
+COMPUTED = tuple(name for name in Trace._fields if name != "run")
+
+
+def _is_within(name: str, paths: Iterable[str]) -> bool:
+    """Return whether a tensor is one of the named stages or fields, or lies in one."""
     return any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
-def named_tensors(result: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (`nms.rank`, tensor) for every tensor of one stage's result."""
-    for name in result._fields:
-        yield from _leaves(getattr(result, name), name)
+def _as_array(tensor: Any) -> Any:
+    """Return a tensor as a NumPy array; one that was left out stays so."""
+    return tensor if isinstance(tensor, Omitted) else np.asarray(tensor)
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, tuple) and not isinstance(value, Omitted):
-        names = getattr(value, "_fields", range(len(value)))
-        for name, part in zip(names, value, strict=True):
-            yield from _leaves(part, f"{path}.{name}")
-    else:
-        yield path, value
+def _dtype_name(dtype: Any) -> str:
+    """Return the NumPy name of a tensor's, an array's or an omitted tensor's dtype."""
+    return np.dtype(getattr(dtype, "as_numpy_dtype", dtype)).name
 
 
 def _map(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to every tensor of a result, and keep its types."""
     if not isinstance(value, tuple) or isinstance(value, Omitted):
         return function(value)
     parts = [_map(function, part) for part in value]
@@ -227,7 +203,7 @@ def _map(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _build(kind: Any, path: str, leaves: dict[str, Any]) -> Any:
-    """A value of the annotated type from its leaves: a result, a tuple of tensors, a tensor."""
+    """Return a value of the annotated type from its tensors: a result, a tuple, or a tensor."""
     if hasattr(kind, "_fields"):
         hints = typing.get_type_hints(kind)
         return kind(*(_build(hints[name], f"{path}.{name}", leaves) for name in kind._fields))

@@ -1,22 +1,31 @@
-"""The training path: the map of one training step, and everything that it computed.
+"""Training step: the map of learning, from a batch to the five losses. One line per stage.
 
-The inference path's stages, with targets in between: what model.py is for detecting. The
-proposals are the RPN's own, the heads see ROIs that stage T2 chose from them.
+Its twin is inference.py, the map of detecting. Here the ROIs pass through stage T2, which
+chooses those to learn from, and the losses take the place of the filters. Source: the
+"training" branch of Matterport's `MaskRCNN.build()`.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NamedTuple
 
+import numpy as np
 import tensorflow as tf
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float32, Int32
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import LOSSES
 from mrcnn_explained.data.batch import Batch
+from mrcnn_explained.detector.inference import first_rois
+from mrcnn_explained.detector.network import PARTS, Network
+from mrcnn_explained.detector.runner import Runner
+from mrcnn_explained.detector.settings import stage_settings
 from mrcnn_explained.stages.anchors import Anchors
-from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet
+from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.detection_targets import DetectionTargets, detection_targets
+from mrcnn_explained.stages.image import unpack_meta
 from mrcnn_explained.stages.levels import LevelAssignment
 from mrcnn_explained.stages.losses import (
     Losses,
@@ -30,16 +39,13 @@ from mrcnn_explained.stages.losses import (
     weight_decay,
 )
 from mrcnn_explained.stages.mask_head import MaskHeadOutput
-from mrcnn_explained.stages.proposals import Proposals, given_rois, propose
+from mrcnn_explained.stages.proposals import Proposals
 from mrcnn_explained.stages.pyramid import PyramidFeatures
 from mrcnn_explained.stages.pyramid_roi_align import pyramid_roi_align
 from mrcnn_explained.stages.reorder import Reordered
 from mrcnn_explained.stages.rpn import RpnScores
 from mrcnn_explained.stages.rpn_targets import RpnTargets, rpn_targets
 from mrcnn_explained.stages.sampling import random_draws
-
-#: Parts of the model, as gradient norms are given.
-PARTS = ("backbone", "pyramid", "rpn", "box_head", "mask_head")
 
 
 class TrainingTrace(NamedTuple):
@@ -62,12 +68,15 @@ class TrainingTrace(NamedTuple):
     mask_reordered: Reordered
     mask_head: MaskHeadOutput
     losses: Losses
-    #: Norm of the total loss's gradient in each of PARTS; NaN where it was not asked for.
-    gradient_norms: Float32[tf.Tensor, "5"]
+    gradient_norms: Annotated[
+        Float32[tf.Tensor, "5"],
+        "norm of the total loss's gradient in each of PARTS; NaN if it was not asked for",
+    ]
 
 
-def training_stages(
-    model: Any,
+def training_step(
+    network: Network,
+    run: Runner,
     batch: Batch,
     anchors: Anchors,
     seeds: Int32[tf.Tensor, "B 2"],
@@ -75,119 +84,130 @@ def training_stages(
 ) -> TrainingTrace:
     """Run every stage of one training step, in the order of the data.
 
-    model          a MaskRCNN: its config and its layers
-    seeds          of each image: decide which anchors and ROIs are drawn
+    run            calls each stage by its name in the trace (runner.py)
+    batch          images and their objects
+    anchors        of `pyramid_anchors`, for images of this size
+    seeds          per image: decide which anchors and ROIs are drawn
     summed_over    as in stages/losses.py
     """
-    c = model.config
-    image_shape = batch.image_meta[0, 4:6]  # of the first image, for all (deviation 9)
+    c, norm = network.config, network.norm_settings(training=True)
+    of = {name: stage_settings(c, name, training=True) for name in TrainingTrace._fields}
+    image_shape = unpack_meta(batch.image_meta).molded_shape[0, :2]  # of all (deviation 9)
     gt_boxes = norm_boxes(batch.gt_boxes, image_shape)
-    number = tf.shape(anchors.boxes)[0]
-    candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
-    if c.add_objects:
-        candidates += tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)
-    draws = random_draws(seeds, number + candidates)
+    box_pooling = {**of["levels"], **of["crops"], "run": run}
+    mask_pooling = {**of["mask_levels"], **of["mask_crops"], "run": run}
 
-    backbone = BackboneFeatures(*_backbone(model, batch.molded))
-    pyramid = model.pyramid(backbone[1:])
-    rpn = model.rpn(pyramid.rpn_maps)
-    anchor_targets = rpn_targets(
-        anchors.boxes_px,
-        batch.gt_class_ids,
-        batch.gt_boxes,
-        draws[:, :number],
-        total=c.rpn_train_anchors_per_image,
-        positive_share=c.rpn_positive_ratio,
-        std_dev=c.rpn_bbox_std_dev,
-        forced_box=c.forced_box,
+    backbone = run("backbone", network.extract_features, batch.molded, **norm)
+    pyramid = run("pyramid", network.pyramid, backbone.pyramid_maps)
+    rpn = run("rpn", network.rpn, pyramid.rpn_maps)
+    anchor_draws, roi_draws = _draw(network, batch, anchors, seeds)
+    objects = (batch.gt_class_ids, batch.gt_boxes)
+    anchor_targets = run(
+        "rpn_targets", rpn_targets, anchors.boxes_px, *objects, anchor_draws, **of["rpn_targets"]
     )
-    proposals = (
-        given_rois(batch.rois)
-        if not c.use_rpn_rois
-        else propose(
-            rpn.rpn_class,
-            rpn.rpn_bbox,
-            anchors.boxes,
-            count=c.post_nms_rois_training,
-            pre_nms_limit=c.pre_nms_limit,
-            nms_threshold=c.rpn_nms_threshold,
-            std_dev=c.rpn_bbox_std_dev,
-        )
-    )
-    targets = detection_targets(
+    given = None if c.use_rpn_rois else batch.rois
+    proposals = first_rois(run, rpn, anchors.boxes, given, of["proposals"])
+    truth = (batch.gt_class_ids, gt_boxes, batch.gt_masks, roi_draws)
+    targets = run(
+        "detection_targets",
+        detection_targets,
         proposals.rpn_rois,
-        batch.gt_class_ids,
-        gt_boxes,
-        batch.gt_masks,
-        draws[:, number:],
-        total=c.train_rois_per_image,
-        positive_ratio=c.roi_positive_ratio,
-        std_dev=c.bbox_std_dev,
-        mask_shape=c.mask_shape,
-        mini_masks=c.use_mini_mask,
-        add_objects=c.add_objects,
-        fill_negatives=c.fill_negatives,
-        stop_gradient=c.stop_target_gradient,
-    )
-    setting = {"image_shape": image_shape, "maps": pyramid.roi_maps, "rounding": c.level_rounding}
-    levels, crops, reordered = pyramid_roi_align(targets.rois, pool_size=c.pool_size, **setting)
-    box_head = model.box_head(reordered.pooled, train_bn=c.train_bn)
-    mask_levels, mask_crops, mask_reordered = pyramid_roi_align(
-        targets.rois, pool_size=c.mask_pool_size, **setting
-    )
-    with_mask = targets.positive
-    if c.train_masks_per_image:
-        with_mask &= tf.range(c.train_rois_per_image) < c.train_masks_per_image
-    mask_head = model.mask_head(
-        mask_reordered.pooled, targets.target_class_ids, with_mask, train_bn=c.train_bn
+        *truth,
+        **of["detection_targets"],
     )
 
-    losses = _losses(
-        model, batch, rpn, anchor_targets, targets, box_head, mask_head, with_mask, summed_over
+    pooling = pyramid_roi_align(targets.rois, image_shape, pyramid.roi_maps, **box_pooling)
+    box_head = run("box_head", network.box_head, pooling.reordered.pooled, **norm)
+    masks = pyramid_roi_align(
+        targets.rois, image_shape, pyramid.roi_maps, prefix="mask_", **mask_pooling
     )
+    with_mask = _rois_with_mask(network, targets)
+    crops_and_classes = (masks.reordered.pooled, targets.target_class_ids, with_mask)
+    mask_head = run("mask_head", network.mask_head, *crops_and_classes, **norm)
+
+    heads = (rpn, anchor_targets, targets, box_head, mask_head, with_mask)
+    losses = _losses(network, batch, *heads, summed_over)
     return TrainingTrace(
-        *(batch, backbone, pyramid, anchors, rpn, anchor_targets, proposals, targets),
-        *(levels, crops, reordered, box_head, mask_levels, mask_crops, mask_reordered, mask_head),
+        batch=batch,
+        backbone=backbone,
+        pyramid=pyramid,
+        anchors=anchors,
+        rpn=rpn,
+        rpn_targets=anchor_targets,
+        proposals=proposals,
+        detection_targets=targets,
+        levels=pooling.levels,
+        crops=pooling.crops,
+        reordered=pooling.reordered,
+        box_head=box_head,
+        mask_levels=masks.levels,
+        mask_crops=masks.crops,
+        mask_reordered=masks.reordered,
+        mask_head=mask_head,
         losses=losses,
         gradient_norms=tf.fill([len(PARTS)], float("nan")),
     )
 
 
+def _draw(
+    network: Network, batch: Batch, anchors: Anchors, seeds: Int32[tf.Tensor, "B 2"]
+) -> tuple[Float32[tf.Tensor, "B A"], Float32[tf.Tensor, "B R"]]:
+    """Return random numbers for every anchor and every ROI: they decide who is sampled."""
+    c = network.config
+    number = tf.shape(anchors.boxes)[0]
+    candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
+    if c.add_objects:
+        candidates += tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)
+    draws = random_draws(seeds, number + candidates)
+    return draws[:, :number], draws[:, number:]
+
+
+def _rois_with_mask(network: Network, targets: DetectionTargets) -> Bool[tf.Tensor, "B T"]:
+    """Return which ROIs go through the mask head: the positives, as far as they may."""
+    c = network.config
+    if not c.train_masks_per_image:
+        return targets.positive
+    return targets.positive & (tf.range(c.train_rois_per_image) < c.train_masks_per_image)
+
+
 def _losses(
-    model, batch, rpn, anchor_targets, targets, box_head, mask_head, with_mask, summed_over
-):
-    """The five losses, the weight decay and their weighted sum."""
-    c, active_class_ids = model.config, batch.image_meta[:, 12:]
-    class_ids, shared = targets.target_class_ids, {"summed_over": summed_over}
+    network: Network,
+    batch: Batch,
+    rpn: RpnScores,
+    anchor_targets: RpnTargets,
+    targets: DetectionTargets,
+    box_head: BoxHeadOutput,
+    mask_head: MaskHeadOutput,
+    with_mask: Bool[tf.Tensor, "B T"],
+    summed_over: Sum,
+) -> Losses:
+    """Return the five losses, the weight decay and their weighted sum."""
+    c, active_class_ids = network.config, unpack_meta(batch.image_meta).active_class_ids
+    class_ids, over = targets.target_class_ids, {"summed_over": summed_over}
+    box_over = {**over, "average_over": c.box_loss_average}
     real = targets.positive | targets.negative
     rows = real | c.padding_in_class_loss
-    losses = (
-        rpn_class_loss(anchor_targets.rpn_match, rpn.rpn_class_logits, **shared),
-        rpn_bbox_loss(
-            anchor_targets.rpn_bbox,
-            anchor_targets.rpn_match,
-            rpn.rpn_bbox,
-            average_over=c.box_loss_average,
-            **shared,
+    rpn_match, rpn_box = anchor_targets.rpn_match, anchor_targets.rpn_bbox
+    class_logits, deltas = box_head.mrcnn_class_logits, box_head.mrcnn_bbox
+
+    losses = {
+        "rpn_class_loss": rpn_class_loss(rpn_match, rpn.rpn_class_logits, **over),
+        "rpn_bbox_loss": rpn_bbox_loss(rpn_box, rpn_match, rpn.rpn_bbox, **box_over),
+        "mrcnn_class_loss": mrcnn_class_loss(
+            class_ids, class_logits, active_class_ids, rows, **over
         ),
-        mrcnn_class_loss(class_ids, box_head.mrcnn_class_logits, active_class_ids, rows, **shared),
-        mrcnn_bbox_loss(
-            targets.target_bbox,
-            class_ids,
-            box_head.mrcnn_bbox,
-            real,
-            average_over=c.box_loss_average,
-            **shared,
+        "mrcnn_bbox_loss": mrcnn_bbox_loss(
+            targets.target_bbox, class_ids, deltas, real, **box_over
         ),
-        mrcnn_mask_loss(targets.target_mask, mask_head.class_mask, with_mask, **shared),
-    )
-    decay = weight_decay(
-        (v for name, v in model.weights.items() if decays(name)),
-        c.weight_decay,
-        per=c.weight_decay_per,
-    )
-    weighted = [w * part.loss for w, part in zip(c.loss_weights, losses, strict=True)]
-    return Losses(*losses, weight_decay=decay, total=tf.add_n([*weighted, decay]))
+        "mrcnn_mask_loss": mrcnn_mask_loss(
+            targets.target_mask, mask_head.class_mask, with_mask, **over
+        ),
+    }
+    decayed = (v for name, v in network.weights.items() if decays(name))
+    decay = weight_decay(decayed, c.weight_decay, per=c.weight_decay_per)
+    weight_of = dict(zip(LOSSES, c.loss_weights, strict=True))
+    weighted = [weight_of[name] * part.loss for name, part in losses.items()]
+    return Losses(**losses, weight_decay=decay, total=tf.add_n([*weighted, decay]))
 
 
 def image_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:
@@ -196,21 +216,46 @@ def image_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:
 
 
 def gradients(
-    model: Any, batch: Batch, anchors: Anchors, seeds: Int32[tf.Tensor, "B 2"]
+    network: Network,
+    run: Runner,
+    batch: Batch,
+    anchors: Anchors,
+    seeds: Int32[tf.Tensor, "B 2"],
 ) -> TrainingTrace:
-    """Run `training_stages` and say how strongly each part of the model is pulled."""
+    """Run `training_step` and add the norm of the gradient in each part of the network."""
     parts = [
-        [v.value for v in getattr(getattr(model, part), "trainable_weights", ())] for part in PARTS
+        [v.value for v in getattr(getattr(network, part), "trainable_weights", ())]
+        for part in PARTS
     ]
     with tf.GradientTape() as tape:
-        trace = training_stages(model, batch, anchors, seeds)
-    pulls = tape.gradient(trace.losses.total, parts, unconnected_gradients="zero")
-    norms = [tf.linalg.global_norm(part) if part else tf.constant(0.0) for part in pulls]
+        trace = training_step(network, run, batch, anchors, seeds)
+    found = tape.gradient(trace.losses.total, parts, unconnected_gradients="zero")
+    norms = [tf.linalg.global_norm(part) if part else tf.constant(0.0) for part in found]
     return trace._replace(gradient_norms=tf.stack(norms))
 
 
+@contextmanager
+def unchanged_statistics(network: Network) -> Iterator[None]:
+    """Put BatchNorm's stored statistics back at the end: nothing is learned in between.
+
+    A layer that uses the statistics of its batch also moves the stored ones. Detecting,
+    tracing a training step and validating must not.
+    """
+    if network.config.train_bn is False:
+        yield
+        return
+    stored = ("moving_mean", "moving_variance")
+    variables = [v for name, v in network.weights.items() if name.endswith(stored)]
+    before = [np.array(v) for v in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
 def loss_values(losses: Losses) -> dict[str, tf.Tensor]:
-    """The scalars to watch: the five, what predicting zero boxes would cost, and the total."""
+    """Return the scalars to watch: the five, the box losses of zero boxes, and the total."""
     values = {name: getattr(losses, name).loss for name in LOSSES}
     for name in ("rpn_bbox_loss", "mrcnn_bbox_loss"):
         values[f"{name}_of_zero"] = getattr(losses, name).loss_of_zero
@@ -218,10 +263,5 @@ def loss_values(losses: Losses) -> dict[str, tf.Tensor]:
 
 
 def decays(name: str) -> bool:
-    """Whether weight decay applies: to kernels and biases, not to BatchNorm's weights."""
+    """Return whether weight decay applies: to kernels and biases, not to BatchNorm's weights."""
     return not name.endswith(("gamma", "beta", "moving_mean", "moving_variance"))
-
-
-def _backbone(model, molded):
-    own = isinstance(model.backbone, ResNet)
-    return model.backbone(molded, train_bn=model.config.train_bn) if own else model.backbone(molded)

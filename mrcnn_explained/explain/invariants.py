@@ -1,30 +1,15 @@
 """Health: what must hold in every run, whatever the image and the weights."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, get_origin, get_type_hints
+from typing import Any
 
-import jaxtyping
 import numpy as np
 
+from mrcnn_explained.detector.schema import Problem, is_there, wrong_level, wrong_shapes
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
 ROI_LEVELS = HIGHEST - LOWEST + 1
 CLOSE = 1e-4  # a softmax in float32 sums to one within this
-
-
-class Problem(NamedTuple):
-    """One invariant that does not hold, at the first place where it does not."""
-
-    stage: str  # as in a trace
-    tensor: str  # field of its result
-    index: tuple[int, ...]  # of the element; (): the tensor as a whole
-    expected: str
-    actual: str
-
-    def __str__(self) -> str:
-        at = str(list(self.index)) if self.index else ""
-        return f"{self.stage}.{self.tensor}{at}: expected {self.expected}, is {self.actual}"
 
 
 def check(trace: Any) -> list[Problem]:
@@ -48,58 +33,6 @@ def _ask(rule, trace):
         return
 
 
-def unusable(trace: Any, stage: str) -> list[Problem]:
-    """What would stop the stages behind one: wrong kinds and shapes, levels that are none."""
-    found = wrong_shapes(trace, stage)
-    if not found and stage in ("levels", "mask_levels"):
-        found = list(_ask(lambda t: _level_range(t, stage), trace))
-    return found
-
-
-def wrong_shapes(trace: Any, stage: str) -> list[Problem]:
-    """The tensors of one stage whose kind or shape is not what is written beside them."""
-    result, found = getattr(trace, stage), []
-    batch, height, width, _ = trace.image.molded.shape
-    with jaxtyping.jaxtyped("context"):  # within it a letter means one size
-        isinstance(np.zeros([height, width]), jaxtyping.Float[np.ndarray, "H W"])  # binds them
-        if stage != "anchors":  # the one stage without a batch axis
-            isinstance(np.zeros(batch), jaxtyping.Float[np.ndarray, "B"])
-        for name, value, hint in annotated(result, type(result)):
-            value = np.asarray(value)
-            kind = hint.dtype[np.ndarray, hint.dim_str]
-            if not isinstance(value, kind):
-                expected = f"{hint.dtype.__name__} [{hint.dim_str}]"
-                actual = f"{value.dtype} {list(value.shape)}"
-                found.append(Problem(stage, name, (), expected, actual))
-    if stage in ("crops", "mask_crops"):
-        found += [
-            Problem(stage, name, (), f"a part for each of {ROI_LEVELS} levels", f"{len(parts)}")
-            for name, parts in result._asdict().items()
-            if len(parts) != ROI_LEVELS
-        ]
-    return found
-
-
-def annotated(result: Any, kind: type, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield (name, value, annotation) of every tensor of a result that is there."""
-    hints = get_type_hints(kind)
-    for name, value in zip(kind._fields, result, strict=True):
-        hint = hints[name]
-        if hasattr(hint, "_fields"):
-            yield from annotated(value, hint, f"{prefix}{name}.")
-        elif get_origin(hint) is tuple:
-            for i, part in enumerate(value):
-                if _there(part):
-                    yield f"{prefix}{name}.{i}", part, hint.__args__[0]
-        elif _there(value):
-            yield f"{prefix}{name}", value, hint
-
-
-def _there(value):
-    """Whether a tensor is in the trace: `Omitted` of trace.py stands for one that is not."""
-    return not hasattr(value, "path")
-
-
 def _where(stage, tensor, holds, values, expected):
     """A Problem at the first element where something does not hold, if there is one."""
     holds, values = np.asarray(holds), np.asarray(values)
@@ -117,7 +50,7 @@ def _numbers(trace):
     """No tensor holds NaN; only levels of ROIs without area are infinite."""
     for path, value in trace.tensors():
         stage, _, name = path.partition(".")
-        if not _there(value) or np.asarray(value).dtype.kind != "f":
+        if not is_there(value) or np.asarray(value).dtype.kind != "f":
             continue
         value = np.asarray(value)
         endless = stage in ("levels", "mask_levels")
@@ -174,7 +107,7 @@ def _proposals(trace):
         values = p.post_nms_ix if name == "post_nms_ix" else p.nms.suppressed_by
         yield from _index(stage, name, values, -1, candidates, f"-1…{candidates - 1}")
     yield from _boxes(stage, "refined_anchors_clipped", p.refined_anchors_clipped)
-    if trace.run.rois == "rpn":  # the caller's own may reach beyond the image
+    if not trace.has_given_rois:  # the caller's own may reach beyond the image
         yield from _boxes(stage, "rpn_rois", p.rpn_rois)
     yield from _first_valid(stage, "valid", p.valid)
     yield from _zero_rows(stage, "rpn_rois", p.rpn_rois, p.valid)
@@ -197,7 +130,7 @@ def _rois_are_candidates(trace):
 
 def _own(trace, stage):
     """Whether the stage's own function made its result, and nobody edited it."""
-    return stage not in trace.run.edited.split() + trace.run.replaced.split(", ")
+    return trace.run.computed_by_model(stage)
 
 
 def _boxes(stage, name, boxes):
@@ -228,9 +161,8 @@ def _mask_levels(trace):
 
 
 def _level_range(trace, stage):
-    level = np.asarray(getattr(trace, stage).roi_level)
-    inside = (level >= LOWEST) & (level <= HIGHEST)
-    yield from _where(stage, "roi_level", inside, level, f"{LOWEST}…{HIGHEST}")
+    if problem := wrong_level(stage, getattr(trace, stage)):
+        yield problem
 
 
 def _crops(trace):

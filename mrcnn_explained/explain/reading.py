@@ -1,6 +1,5 @@
 """Read a trace: the results of one image, and the settings that its stages ran with."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -49,7 +48,7 @@ class LevelSettings(TypedDict):
 
 def stage_settings(trace: "Trace", stage: str) -> Mapping[str, Any]:
     """Return the arguments that a resumed run gave to a stage and that the config does not hold."""
-    return json.loads(trace.run.settings).get(stage, {})
+    return trace.run.settings.get(stage, {})
 
 
 def level_settings(trace: "Trace", stage: str = "levels") -> LevelSettings:

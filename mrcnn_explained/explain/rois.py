@@ -135,7 +135,7 @@ def count_all(trace: Trace, image: int = 0) -> dict[str, Any]:
 def summary_rows(trace: Trace, image: int = 0) -> list[tuple[str, str]]:
     """Return (what, how much) for each step from the image to the detections of one image."""
     n = count_all(trace, image)
-    given = trace.run.rois == "given"
+    given = trace.has_given_rois
     candidates = [
         ("anchors", f"{n['anchors']} → {n['candidates']} candidates"),
         ("NMS", f"{n['suppressed']} suppressed, {n['unreached']} never reached"),

@@ -8,7 +8,7 @@ from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.detector.trace import named_tensors
+from mrcnn_explained.detector.schema import tensors_of
 from mrcnn_explained.lessons.answers import ANSWERS
 
 
@@ -24,7 +24,7 @@ def show(drawn: Axes | Figure) -> None:
 def describe(result: Any) -> None:
     """List the tensors of a stage's result: name, shape, dtype, minimum and maximum."""
     rows = [["tensor", "shape", "dtype", "min", "max"]]
-    for name, tensor in named_tensors(result):
+    for name, tensor in tensors_of(result):
         values = np.asarray(tensor)
         low, high = (f"{values.min():.4g}", f"{values.max():.4g}") if values.size else ("", "")
         rows.append([name, str(list(values.shape)), str(values.dtype), low, high])

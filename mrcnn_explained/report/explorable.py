@@ -240,7 +240,7 @@ def _thresholds(trace) -> tuple[list[dict[str, Any]], int]:
     """What each confidence threshold leaves, and the place of the run's own in the list."""
     c, t = trace.config, trace
     # A run may have had settings of its own, for which the config has no name.
-    changed = json.loads(t.run.settings).get("detections", {})
+    changed = t.run.settings.get("detections", {})
     own = float(changed.get("min_confidence", c.detection_min_confidence))
     settings = {
         "nms_threshold": c.detection_nms_threshold,

@@ -72,7 +72,7 @@ def _mask_growth(trace):
 
 def _candidates(plot):
     """A plot of the candidates; a trace of given ROIs has none."""
-    return lambda trace: None if trace.run.rois == "given" else plot(trace)
+    return lambda trace: None if trace.has_given_rois else plot(trace)
 
 
 FIGURES = (

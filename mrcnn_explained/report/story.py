@@ -1,6 +1,5 @@
 """What the report tells of each stage: a question, an answer with the run's own numbers."""
 
-import json
 from typing import Any, NamedTuple
 
 from mrcnn_explained.detector.trace import Trace
@@ -106,14 +105,14 @@ CHAPTERS = (
 
 def answer(part: Chapter, trace: Trace, known: dict[str, Any]) -> str:
     """The answer for this run. `known` is what `facts` returned."""
-    text = part.given if part.given and trace.run.rois == "given" else part.answer
+    text = part.given if part.given and trace.has_given_rois else part.answer
     return " ".join([text.format(**known), *_remarks(part.stage, trace)])
 
 
 def _remarks(stage: str, trace: Trace) -> list[str]:
     """Who else had a hand in a stage: what is told of it may not hold then."""
     names = next(each for each in STAGES if each.module == stage).trace_fields
-    edited, replaced = trace.run.edited.split(), trace.run.replaced.split(", ")
+    edited, replaced = trace.run.edited, trace.run.replaced
     said = {
         "Its result was edited by hand before the run went on.": edited,
         "Another function ran in its place.": replaced,
@@ -125,7 +124,7 @@ def facts(trace: Trace, numbers: dict[str, Any]) -> dict[str, Any]:
     """The numbers that the answers speak of. `numbers` is of `rois.count_all`."""
     config = trace.config
     settings = level_settings(trace)
-    changed = json.loads(trace.run.settings)
+    changed = trace.run.settings
     unreached, count = numbers["unreached"], config.post_nms_rois_inference
     shares = (
         f"P{k} is read by {n['rois']} ROI{'s' * (n['rois'] != 1)}"

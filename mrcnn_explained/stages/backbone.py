@@ -6,13 +6,15 @@ Output   c2…c5 are read by pyramid.py
 Shapes   B images of H x W pixels; w = width, 64 in the paper
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from jaxtyping import Float32
 
+from mrcnn_explained.errors import InputError
 from mrcnn_explained.stages.layers import batch_norm, conv
 
 
@@ -26,6 +28,11 @@ class BackboneFeatures(NamedTuple):
     c3: Annotated[Float32[tf.Tensor, "B H//8 W//8 ch3"], "stride 8, 8w channels"]
     c4: Annotated[Float32[tf.Tensor, "B H//16 W//16 ch4"], "stride 16, 16w channels"]
     c5: Annotated[Float32[tf.Tensor, "B H//32 W//32 ch5"], "stride 32, 32w channels"]
+
+    @property
+    def pyramid_maps(self) -> tuple[tf.Tensor, ...]:
+        """C2…C5, finest first: what the pyramid reads. C1 is not used."""
+        return self.c2, self.c3, self.c4, self.c5
 
 
 class ResNet(keras.layers.Layer):
@@ -124,18 +131,88 @@ class Bottleneck(keras.layers.Layer):
         yield f"{self.label}_out", tf.nn.relu(x)
 
 
-def probe(backbone: Callable[[tf.Tensor], Sequence[tf.Tensor]], channels: int = 3) -> list[int]:
+def adapt(backbone: Callable[..., Any]) -> Callable[[tf.Tensor, bool], BackboneFeatures]:
+    """Return any backbone as a function of (images, train_bn) that gives its maps by name.
+
+    backbone    callable: images [B, H, W, ch] → (c1, c2, c3, c4, c5), strides 4, 4, 8, 16, 32
+
+    Matterport's `resnet_graph` takes `stage5` and `train_bn`, Keras models take `training`: a
+    backbone that has these arguments gets them. C1 may be None, since the pyramid does not
+    use it; the result then holds a map of 0 channels.
+    """
+    function = backbone.call if isinstance(backbone, keras.layers.Layer) else backbone
+    try:
+        accepted = set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a function written in C does not list its arguments
+        accepted = set()
+
+    def features(images: tf.Tensor, train_bn: bool = False) -> BackboneFeatures:
+        """Call the backbone with the arguments that it has, and name its maps."""
+        offered = {"stage5": True, "train_bn": train_bn, "training": train_bn}
+        maps = backbone(images, **{k: v for k, v in offered.items() if k in accepted})
+        return BackboneFeatures(*_five_maps(maps, images))
+
+    return features
+
+
+def probe(backbone: Callable[..., Any], channels: int = 3) -> list[int]:
     """Try any backbone on a small black image; return the channels of c2…c5.
 
-    A backbone is a callable: images [B, H, W, ch] → five maps c1…c5, of which c2…c5 have
-    strides 4, 8, 16 and 32. Raises ValueError with the shapes that came otherwise.
+    backbone    as `adapt` takes it
+    channels    of the image
+
+    Raises BackboneError for a backbone that cannot be called, that returns other maps, or
+    that makes new layers at every call: their weights would be random each time.
     """
-    maps = list(backbone(tf.zeros([1, 64, 64, channels])))
-    shapes = [tuple(x.shape) for x in maps]
-    sides = [shape[1:3] for shape in shapes[1:]]
-    if len(maps) != 5 or sides != [(16, 16), (8, 8), (4, 4), (2, 2)]:
-        raise ValueError(
-            f"a backbone must return five maps, c1…c5, and for a 64x64 image c2…c5 are 16x16, "
-            f"8x8, 4x4 and 2x2 (strides 4, 8, 16, 32); this one returned {shapes}"
+    features, black = adapt(backbone), tf.zeros([1, 64, 64, channels])
+    try:
+        maps = features(black)
+    except BackboneError:
+        raise
+    except Exception as error:
+        raise BackboneError(
+            f"this backbone cannot be called with images [1, 64, 64, {channels}]: "
+            f"{type(error).__name__}: {error}. Give a callable: images → (c1, c2, c3, c4, c5)"
+        ) from error
+    made: list[str] = []
+
+    def count(next_creator: Callable[..., Any], **settings: Any) -> Any:
+        """Note the name of a variable that is being made."""
+        made.append(str(settings.get("name")))
+        return next_creator(**settings)
+
+    with tf.variable_creator_scope(count):
+        features(black)
+    if made:
+        raise BackboneError(
+            f"this backbone makes new layers at every call ({len(made)} variables, the first is "
+            f"{made[0]}), so its weights are random each time. Make the layers once: a "
+            "keras.Model, or a class that keeps them"
         )
-    return [shape[-1] for shape in shapes[1:]]
+    return [x.shape[-1] for x in maps.pyramid_maps]
+
+
+class BackboneError(InputError):
+    """A backbone that does not fit: what it returned, what was expected."""
+
+
+def _five_maps(maps: Any, images: tf.Tensor) -> list[tf.Tensor]:
+    """Return the maps of a backbone in order, or raise BackboneError with their shapes."""
+    maps = list(maps) if isinstance(maps, list | tuple) else [maps]
+    height, width = images.shape[1:3]
+    if len(maps) == 5 and maps[0] is None:
+        c2 = tf.shape(maps[1] if maps[1] is not None else images)
+        maps[0] = tf.zeros([c2[0], c2[1], c2[2], 0])
+    wrong = "" if len(maps) == 5 else f"{len(maps)} maps"
+    for name, x, stride in zip(("c2", "c3", "c4", "c5"), maps[1:], (4, 8, 16, 32), strict=False):
+        if x is None:
+            wrong = wrong or f"None for {name}"
+        elif height and width and tuple(x.shape[1:3]) != (height // stride, width // stride):
+            wrong = wrong or f"another size for {name}"
+    if wrong:
+        shapes = [None if x is None else tuple(x.shape) for x in maps]
+        raise BackboneError(
+            f"a backbone must return five maps, c1…c5, and c2…c5 have the strides 4, 8, 16 and 32; "
+            f"of images {tuple(images.shape)} this one returned {shapes}: {wrong}"
+        )
+    return maps

@@ -20,25 +20,25 @@ class LevelCrops(NamedTuple):
     """What each level (P2…P5) crops: a list of ROIs from all images. Index 0 is P2."""
 
     ix: Annotated[
-        tuple[Int64[tf.Tensor, "_ 2"], ...], "(image, ROI) of each row, one list per level"
+        tuple[Int64[tf.Tensor, "_R 2"], ...], "(image, ROI) of each row, one list per level"
     ]
     level_boxes: Annotated[
-        tuple[Float32[tf.Tensor, "_ 4"], ...],
+        tuple[Float32[tf.Tensor, "_R 4"], ...],
         "ROIs that read this level, of all images, normalised, one list per level",
     ]
     box_indices: Annotated[
-        tuple[Int32[tf.Tensor, "_"], ...], "image of each row, one list per level"
+        tuple[Int32[tf.Tensor, "_R"], ...], "image of each row, one list per level"
     ]
     sample_y: Annotated[
-        tuple[Float32[tf.Tensor, "_ P"], ...],
+        tuple[Float32[tf.Tensor, "_R P"], ...],
         "rows at which the map is sampled, in cells of the map (0: centre of the first cell)",
     ]
     sample_x: Annotated[
-        tuple[Float32[tf.Tensor, "_ P"], ...],
+        tuple[Float32[tf.Tensor, "_R P"], ...],
         "columns at which the map is sampled, in cells of the map (0: centre of the first cell)",
     ]
     pooled: Annotated[
-        tuple[Float32[tf.Tensor, "_ P P F"], ...], "crops of the feature map, one list per level"
+        tuple[Float32[tf.Tensor, "_R P P F"], ...], "crops of the feature map, one list per level"
     ]
 
 

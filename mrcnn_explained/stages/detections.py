@@ -48,6 +48,21 @@ class Detections(NamedTuple):
     ]
     valid: Annotated[Bool[tf.Tensor, "B D"], "True for detections, False for zero-padded rows"]
 
+    @property
+    def detection_boxes(self) -> Float32[tf.Tensor, "B D 4"]:
+        """Columns 0 to 3 of `detections`: (y1, x1, y2, x2), normalised."""
+        return self.detections[..., :4]
+
+    @property
+    def detection_class_ids(self) -> Int32[tf.Tensor, "B D"]:
+        """Column 4 of `detections` as whole numbers."""
+        return tf.cast(self.detections[..., 4], tf.int32)
+
+    @property
+    def detection_scores(self) -> Float32[tf.Tensor, "B D"]:
+        """Column 5 of `detections`: probability of the class."""
+        return self.detections[..., 5]
+
 
 def select_detections(
     rois: Float32[tf.Tensor, "B N 4"],

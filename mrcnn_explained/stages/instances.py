@@ -26,21 +26,21 @@ class Instances(NamedTuple):
     """The objects of each image. The first four names are the keys of the dicts of `detect`."""
 
     rois: Annotated[
-        tuple[Int32[np.ndarray, "_ 4"], ...],
+        tuple[Int32[np.ndarray, "_n 4"], ...],
         "boxes in original pixels, one array per image; y2 and x2 lie outside the box",
     ]
     class_ids: Annotated[
-        tuple[Int32[np.ndarray, "_"], ...], "class of each object, 1…C-1, one array per image"
+        tuple[Int32[np.ndarray, "_n"], ...], "class of each object, 1…C-1, one array per image"
     ]
     scores: Annotated[
-        tuple[Float32[np.ndarray, "_"], ...], "probability of that class, one array per image"
+        tuple[Float32[np.ndarray, "_n"], ...], "probability of that class, one array per image"
     ]
     masks: Annotated[
-        tuple[Bool[np.ndarray, "_ _ _"], ...],
+        tuple[Bool[np.ndarray, "_h _w _n"], ...],
         "masks [h, w, objects] in original pixels, one array per image",
     ]
     detection: Annotated[
-        tuple[Int64[np.ndarray, "_"], ...],
+        tuple[Int64[np.ndarray, "_n"], ...],
         "row of `detections` that each object comes from, one array per image",
     ]
 

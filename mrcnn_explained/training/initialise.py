@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn_explained.detector.training_step import PARTS, Batch, image_seeds, training_stages
+from mrcnn_explained.detector.training_step import PARTS, Batch, image_seeds, training_step
 
 #: Standard deviations of the layers that make outputs: with Glorot's, the class logits start
 #: at 5, the class loss at 8 and the gradient norm at 130.
@@ -65,7 +65,9 @@ def calibrate_batch_norm(model: Any, batch: Batch) -> None:
     try:
         for norm in norms:
             norm.momentum = 0.0
-        training_stages(learning, batch, anchors, image_seeds(0, 0, len(batch.molded)))
+        training_step(
+            learning, learning.runner(), batch, anchors, image_seeds(0, 0, len(batch.molded))
+        )
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

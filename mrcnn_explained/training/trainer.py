@@ -23,7 +23,7 @@ from mrcnn_explained.detector.training_step import (
     decays,
     image_seeds,
     loss_values,
-    training_stages,
+    training_step,
 )
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write, write_csv
@@ -118,7 +118,9 @@ class Trainer:
     def _losses_of(self, batch):
         seeds = image_seeds(0, 0, tf.shape(batch.molded)[0])
         return loss_values(
-            training_stages(self.model, batch, self._anchors_of(batch), seeds).losses
+            training_step(
+                self.model, self.model.runner(), batch, self._anchors_of(batch), seeds
+            ).losses
         )
 
     def _one_step(self, batch, step):
@@ -131,8 +133,9 @@ class Trainer:
             share = tf.shape(batch.molded)[0]
             first = share * (step * replicas + context.replica_id_in_sync_group)
             with tf.GradientTape() as tape:
-                trace = training_stages(
+                trace = training_step(
                     self.model,
+                    self.model.runner(),
                     batch,
                     self._anchors_of(batch),
                     image_seeds(self.plan.seed, first, share),

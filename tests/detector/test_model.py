@@ -9,10 +9,11 @@ from conftest import make_tiny_model, noise_image
 
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.config import Config
-from mrcnn_explained.detector.model import MaskRCNN, RandomWeightsWarning
+from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.errors import RandomWeightsWarning
 from mrcnn_explained.stages.backbone import ResNet
 
-RANDOM = pytest.mark.filterwarnings("ignore::mrcnn_explained.detector.model.RandomWeightsWarning")
+RANDOM = pytest.mark.filterwarnings("ignore::mrcnn_explained.errors.RandomWeightsWarning")
 KEYS = ["rois", "class_ids", "scores", "masks"]
 
 
@@ -61,10 +62,10 @@ def test_the_same_image_gives_the_same_numbers_again(tiny_model, tiny_images, ti
 @RANDOM
 def test_the_graph_is_made_once_for_images_of_one_molded_shape(tiny_model):
     tiny_model.detect(noise_image(100, 128))
-    before = tiny_model._results.experimental_get_tracing_count()
+    before = tiny_model._detect.experimental_get_tracing_count()
     for shape in ((90, 60), (128, 128), (33, 77)):
         tiny_model.detect(noise_image(*shape))
-    assert tiny_model._results.experimental_get_tracing_count() == before
+    assert tiny_model._detect.experimental_get_tracing_count() == before
 
 
 def test_images_that_are_grey_or_float_are_taken(tiny_model):
@@ -120,7 +121,7 @@ def test_given_rois_are_pixels_of_the_image_as_given(tiny_model, tiny_images):
     shape = tf.constant([128.0, 128.0])
     pixels = denorm_boxes(tf.constant(trace.proposals.rpn_rois[0]), shape)
     np.testing.assert_allclose(pixels, rois + np.array([14, 0, 14, 0]), atol=1e-4)
-    assert trace.run.rois == "given" and trace.proposals.scores.shape == (1, 0)
+    assert trace.has_given_rois and trace.proposals.scores.shape == (1, 0)
     # 40 pixels read P2; sqrt(100 * 128) = 113 read P3.
     assert trace.levels.roi_level.tolist() == [[2, 3]]
     # Deviation 10: normalised, a box of 40 pixels is 39/127 long, of an image of 128.
@@ -202,16 +203,16 @@ def test_random_weights_are_told_once_in_detect(tiny_images):
 
 def test_a_trace_says_so_too(tiny_trace, tiny_model):
     assert tiny_trace.run.weights == "random"
-    assert tiny_trace.run.random == tiny_model.randomness() != ""
+    assert tiny_trace.randomness() == tiny_model.randomness() != ""
 
 
 def test_a_model_with_weights_says_nothing(golden_model, golden_trace):
-    assert golden_model.randomness() == "" and golden_trace.run.random == ""
+    assert golden_model.randomness() == "" and golden_trace.randomness() == ""
 
 
 def test_a_few_random_layers_are_named():
     model = make_tiny_model()
-    model.weights_from, model.random_layers = "x.h5", {"mrcnn_mask": None, "conv1": None}
+    model.weights_from, model.random_layers = "x.h5", ("mrcnn_mask", "conv1")
     assert "(mrcnn_mask, conv1)" in model.randomness()
 
 

@@ -49,7 +49,7 @@ def test_tensors_are_named_in_the_order_of_the_data(tiny_trace):
 def test_numpy_makes_arrays_of_everything(tiny_model, tiny_images):
     trace = tiny_model.trace(tiny_images[0]).numpy()
     assert all(isinstance(x, np.ndarray) for _, x in trace.tensors())
-    assert isinstance(trace.run.config, str)
+    assert isinstance(trace.run.config, Config)
 
 
 def test_what_is_left_out_says_so_when_it_is_used(tiny_trace, tmp_path):
@@ -114,7 +114,7 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path):
 )
 def test_a_file_that_is_no_archive(tmp_path, content):
     (tmp_path / "run.npz").write_bytes(content)
-    refused(tmp_path / "run.npz", "not a trace of this version, or is broken")
+    refused(tmp_path / "run.npz", "not a trace of this version, or is damaged")
 
 
 def test_an_archive_of_something_else(tmp_path):
@@ -127,7 +127,7 @@ def test_a_truncated_file(tiny_trace, tmp_path, share):
     tiny_trace.save(tmp_path / "run.npz", omit=BULKY)
     content = (tmp_path / "run.npz").read_bytes()
     (tmp_path / "run.npz").write_bytes(content[: int(len(content) * share)])
-    refused(tmp_path / "run.npz", "is broken")
+    refused(tmp_path / "run.npz", "is damaged")
 
 
 def test_a_damaged_file(tiny_trace, tmp_path):
@@ -135,7 +135,7 @@ def test_a_damaged_file(tiny_trace, tmp_path):
     content = bytearray((tmp_path / "run.npz").read_bytes())
     content[len(content) // 2] ^= 0xFF  # the archive's checksum notices
     (tmp_path / "run.npz").write_bytes(content)
-    refused(tmp_path / "run.npz", "is broken")
+    refused(tmp_path / "run.npz", "is damaged")
 
 
 def rewritten(tiny_trace, path, change):
@@ -160,7 +160,7 @@ def test_a_pickle_in_the_file_is_never_opened(tiny_trace, tmp_path):
     np.save(trap, np.array([Trap()], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("extra.npy", trap.getvalue())
-    refused(path, "is broken")
+    refused(path, "is damaged")
     assert not opened
 
 
@@ -241,7 +241,7 @@ def test_contents_that_are_no_trace_are_refused_in_words(tiny_trace, tmp_path, c
     with np.load(tmp_path / "good.npz", allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     np.savez(tmp_path / "bad.npz", **change(arrays))
-    refused(tmp_path / "bad.npz", "is not a trace of this version, or is broken|is damaged")
+    refused(tmp_path / "bad.npz", "is not a trace of this version, or is damaged|is damaged")
 
 
 def test_damaged_bytes_are_refused_or_harmless(tiny_trace, tmp_path):

@@ -49,9 +49,9 @@ def overlap(a, b):
 def test_proposals_are_the_objects(model, scene):
     image, truth = scene
     found = perfect_proposals(model, image, truth)
-    assert found.run.rois == "given" and len(found.proposals.rpn_rois[0]) == len(truth.boxes)
+    assert found.has_given_rois and len(found.proposals.rpn_rois[0]) == len(truth.boxes)
     nothing = Truth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
-    assert perfect_proposals(model, image, nothing).run.rois == "rpn"
+    assert perfect_proposals(model, image, nothing).has_given_rois
 
 
 def test_classes_are_those_of_the_objects(model, scene, trace):

@@ -112,7 +112,7 @@ def test_splash_keeps_the_colour_of_masks_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::mrcnn_explained.detector.model.RandomWeightsWarning")
+@pytest.mark.filterwarnings("ignore::mrcnn_explained.errors.RandomWeightsWarning")
 def test_every_frame_is_detected_by_itself(tiny_model, tmp_path):
     images = [noise_image(64, 64, seed=s) for s in range(3)]
     model = tiny_model.with_config(detection_min_confidence=0.0)
