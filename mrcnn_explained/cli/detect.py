@@ -3,7 +3,7 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,7 +89,8 @@ def splash(
     device: Device = "auto",
 ) -> None:
     """Keep the colours of the objects and turn the rest grey: of an image, or of a video."""
-    from mrcnn_explained.media.images import color_splash, demo_image, load_image
+    from mrcnn_explained.media.images import demo_image, load_image
+    from mrcnn_explained.media.splash import color_splash, splash_video
     from mrcnn_explained.media.video import check_target, is_video
 
     source = source or demo_image()
@@ -104,17 +105,20 @@ def splash(
     else:
         image, kind = load_image(source), _kind(out)
     model = _model(weights, settings_of(locals()), device)
-    if moving:
-        from mrcnn_explained.media.splash import splash_video
 
+    def masks_of(frame: Any) -> Any:
+        """Return the masks of the objects on one frame."""
+        return model.detect([frame])[0]["masks"]
+
+    if moving:
         with bar("Frames") as update:
-            splash_video(model, source, out, progress=update)
+            splash_video(masks_of, source, out, progress=update)
     else:
         from PIL import Image
 
         from mrcnn_explained.files import atomic_write
 
-        splashed = color_splash(image, model.detect([image])[0]["masks"])
+        splashed = color_splash(image, masks_of(image))
         with atomic_write(out) as file:
             Image.fromarray(splashed).save(file, format=kind)
     print_randomness(model)

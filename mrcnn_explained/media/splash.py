@@ -1,28 +1,46 @@
-"""Colour splash of a video: objects keep their colours, everything else turns grey."""
+"""Colour splash: objects keep their colours, everything else turns grey; of images and videos."""
 
 from collections.abc import Callable
 from os import PathLike
 
-from mrcnn_explained.detector.model import MaskRCNN
-from mrcnn_explained.media.images import color_splash
+import numpy as np
+from jaxtyping import Bool, UInt8
+
 from mrcnn_explained.media.video import check_target, open_video, write_video
+
+Image = UInt8[np.ndarray, "h w 3"]
+Masks = Bool[np.ndarray, "h w n"]
+
+
+def color_splash(image: Image, masks: Masks) -> Image:
+    """Return the image in grey, with its colours where any mask is True."""
+    grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
+    inside = masks.any(axis=-1, keepdims=True)
+    return np.where(inside, image, grey).astype(np.uint8)
 
 
 def splash_video(
-    model: MaskRCNN,
+    masks_of: Callable[[Image], Masks],
     source: str | PathLike[str],
     target: str | PathLike[str],
     *,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> int:
-    """Detect on every frame of a video and write the splashed ones; return how many.
+    """Write a video whose objects keep their colours; return the number of frames.
 
-    progress    gets frames done and, where the file says so, their number
+    masks_of    returns the masks of the objects on one frame, for example
+                `lambda frame: model.detect([frame])[0]["masks"]`
+    progress    called with (frames done, frames in all; None: unknown)
 
     Raises VideoError for files that cannot be read or written.
     """
     check_target(target)
     with open_video(source) as video:
-        frames = (color_splash(frame, model.detect([frame])[0]["masks"]) for frame in video.frames)
-        total = video.count or None
-        return write_video(target, frames, video.rate, progress=lambda done: progress(done, total))
+        total = video.frame_count or None
+        frames = (color_splash(frame, masks_of(frame)) for frame in video.frames)
+
+        def report(done: int) -> None:
+            """Report progress with the number of frames in all."""
+            progress(done, total)
+
+        return write_video(target, frames, video.rate, progress=report)

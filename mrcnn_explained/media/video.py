@@ -1,4 +1,4 @@
-"""Videos as images, one after the other: read and written with PyAV (extra `video`)."""
+"""Videos as a sequence of images, read and written with PyAV (extra `video`)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from fractions import Fraction
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,6 +19,8 @@ Frame = UInt8[np.ndarray, "h w 3"]
 #: File name suffix → the container that FFmpeg writes.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}
 
+NO_PYAV = "videos need PyAV: pip install 'mrcnn-explained[video]'"
+
 
 class VideoError(InputError):
     """A video that cannot be read or written: what came, what was expected, what to do."""
@@ -27,13 +29,13 @@ class VideoError(InputError):
 class Video(NamedTuple):
     """An open video."""
 
-    frames: Iterator[Frame]  # in the order of time, each read when it is asked for
-    rate: Fraction  # images a second
-    count: int  # how many its header promises; 0: it does not say
+    frames: Iterator[Frame]  # in the order of time; each is read when it is asked for
+    rate: Fraction  # frames per second
+    frame_count: int  # according to the file's header; 0: unknown
 
 
 def is_video(path: str | PathLike[str]) -> bool:
-    """Whether a file's name says that it is a video."""
+    """Return whether a file has the suffix of a video."""
     return Path(path).suffix.lower() in CONTAINERS
 
 
@@ -45,38 +47,37 @@ def check_target(path: str | PathLike[str]) -> None:
             f"{', '.join(CONTAINERS)}"
         )
     if find_spec("av") is None:
-        raise VideoError("videos need PyAV: pip install 'mrcnn-explained[video]'")
+        raise VideoError(NO_PYAV)
 
 
 @contextmanager
 def open_video(path: str | PathLike[str]) -> Iterator[Video]:
-    """Open a video file; frames can be asked for within the block.
+    """Open a video file; its frames can be read within the block.
 
-    Raises VideoError for what FFmpeg does not know, what holds no moving image, and, while
+    Raises VideoError for files that FFmpeg cannot read or that hold no moving image and, while
     frames are read, for a file that is broken.
     """
     try:
         import av
     except ImportError as error:
-        raise VideoError("videos need PyAV: pip install 'mrcnn-explained[video]'") from error
+        raise VideoError(NO_PYAV) from error
     path = Path(path)
     if not path.is_file():
         raise VideoError(f"{path} is not a file; give a video file")
     try:
         container = av.open(str(path))
     except av.error.FFmpegError as error:
-        raise VideoError(f"{path} is no video that FFmpeg can read: {error.strerror}") from error
+        raise VideoError(f"{path} is not a video that FFmpeg can read: {error.strerror}") from error
     with container:
         if not container.streams.video:
-            raise VideoError(f"{path} holds no moving image")
+            raise VideoError(f"{path} holds no moving image; give a video file")
         stream = container.streams.video[0]
-        yield Video(
-            _decoded(container, stream, path), stream.average_rate or Fraction(25), stream.frames
-        )
+        rate = stream.average_rate or Fraction(25)
+        yield Video(_decoded(container, stream, path), rate, stream.frames)
 
 
-def _decoded(container, stream, path):
-    """Frame by frame; a file that is broken further on is told in words, too."""
+def _decoded(container: Any, stream: Any, path: str | PathLike[str]) -> Iterator[Frame]:
+    """Yield the frames of a stream; raise VideoError if the file is broken further on."""
     import av
 
     done = 0
@@ -86,7 +87,7 @@ def _decoded(container, stream, path):
             done += 1
     except av.error.FFmpegError as error:
         raise VideoError(
-            f"{path} is broken behind frame {done}: {error.strerror}. Save it anew, or cut it there"
+            f"{path} is broken after frame {done}: {error.strerror}. Save it again, or cut it there"
         ) from error
 
 
@@ -99,11 +100,11 @@ def write_video(
 ) -> int:
     """Write frames of one size as a video, whole or not at all; return how many there were.
 
-    rate        images a second
-    progress    gets the number of frames done
+    rate        frames per second
+    progress    called with the number of frames done
 
-    A side of an odd number of pixels grows by one, a copy of the last: its codecs halve colours.
-    Raises VideoError where no frame came.
+    A side with an odd number of pixels gets one more, a copy of the last: the codecs store
+    colours at half the size. Raises VideoError if there is no frame.
     """
     import av
 

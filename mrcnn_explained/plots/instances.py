@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.media.images import color_splash
+from mrcnn_explained.media.splash import color_splash
 from mrcnn_explained.plots.palette import FAINT, class_color
 from mrcnn_explained.plots.style import (
     axes,

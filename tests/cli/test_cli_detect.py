@@ -11,7 +11,8 @@ from pycocotools import mask as rle
 
 from cli.test_cli import TINY, refused, run
 from mrcnn_explained import MaskRCNN, load_image
-from mrcnn_explained.media.images import color_splash, demo_image
+from mrcnn_explained.media.images import demo_image
+from mrcnn_explained.media.splash import color_splash
 from mrcnn_explained.media.video import open_video, write_video
 
 NO_PROPOSALS = [*TINY[:4]]  # these commands have no --proposals
@@ -92,7 +93,7 @@ def test_splash_of_a_video(tmp_path):
     [
         (("detect", "--out", "{}/d.txt"), "ends in .json or .csv"),
         (("detect", "{}/none.png", "--out", "{}/d.json"), "does not exist"),
-        (("detect", "{}", "--out", "{}/d.json"), "no image lies in"),
+        (("detect", "{}", "--out", "{}/d.json"), "has no image; expected"),
         (("detect", str(demo_image()), "--images", str(demo_image().parent)), "own folder"),
         (("splash", "{}/none.mp4", "--out", "{}/x.mp4"), "is not a file"),
         (("splash", "{}/none.mp4", "--out", "{}/x.png"), "like a video"),

@@ -1,13 +1,13 @@
-"""Images at the door: converted where that is meant, refused in words where not."""
+"""Images on input: converted where the meaning is clear, refused with a reason elsewhere."""
 
 import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from mrcnn_explained.errors import ImageError
-from mrcnn_explained.media.images import as_image, load_image
+from mrcnn_explained.errors import ImageError, OutOfMemoryError
+from mrcnn_explained.media.images import as_image, images_in, load_image
 
 
 def saved(tmp_path, image, name="a.png", **options):
@@ -141,6 +141,23 @@ def test_an_image_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     refused(saved(tmp_path, Image.new("L", (4, 4))), "too large to unpack safely")
     refused(saved(tmp_path, Image.new("L", (40, 40))), "too large to unpack safely")
+
+
+def test_lack_of_memory_is_not_called_a_broken_image(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.new("RGB", (40, 30)))
+
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fails)
+    with pytest.raises(OutOfMemoryError, match=r"reading .*a\.png, which needs 3,600 bytes"):
+        load_image(path)
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ImageError, match="has no image; expected files ending in .jpg"):
+        images_in(tmp_path)
 
 
 def test_every_refusal_is_a_value_error():

@@ -1,5 +1,6 @@
 """Videos: what is written is read again; what is none is refused in words."""
 
+import subprocess
 import sys
 from fractions import Fraction
 
@@ -7,8 +8,7 @@ import numpy as np
 import pytest
 from conftest import noise_image
 
-from mrcnn_explained.media.images import color_splash
-from mrcnn_explained.media.splash import splash_video
+from mrcnn_explained.media.splash import color_splash, splash_video
 from mrcnn_explained.media.video import (
     CONTAINERS,
     VideoError,
@@ -59,7 +59,7 @@ def test_a_broken_run_leaves_what_was_there(tmp_path):
 def test_what_is_no_video_is_refused(tmp_path, monkeypatch):
     (tmp_path / "v.mp4").write_bytes(b"no video")
     with (
-        pytest.raises(VideoError, match="is no video that FFmpeg can read"),
+        pytest.raises(VideoError, match="is not a video that FFmpeg can read"),
         open_video(tmp_path / "v.mp4"),
     ):
         pass
@@ -96,7 +96,7 @@ def test_a_video_that_breaks_off_is_refused_in_words(tmp_path):
     with av.open(str(tmp_path / "v.mp4")) as container:
         found = _decoded(Broken(container), container.streams.video[0], "v.mp4")
         assert [next(found).shape, next(found).shape] == [(48, 64, 3)] * 2
-        with pytest.raises(VideoError, match="v.mp4 is broken behind frame 2: Invalid data"):
+        with pytest.raises(VideoError, match="v.mp4 is broken after frame 2: Invalid data"):
             next(found)
 
 
@@ -111,6 +111,36 @@ def test_splash_keeps_the_colour_of_masks_alone():
         assert splashed[y, x].tolist() == (image[y, x].tolist() if kept else grey)
 
 
+def test_a_video_is_splashed_with_any_source_of_masks(tmp_path):
+    """No model is needed: the masks come from a function of the frame."""
+    write_video(tmp_path / "in.mp4", [np.full([32, 32, 3], (200, 0, 0), np.uint8)] * 3, Fraction(5))
+
+    def left_half(frame):
+        masks = np.zeros([*frame.shape[:2], 1], bool)
+        masks[:, :16] = True
+        return masks
+
+    seen = []
+    done = splash_video(
+        left_half, tmp_path / "in.mp4", tmp_path / "out.mp4", progress=lambda *x: seen.append(x)
+    )
+    assert done == 3 and seen == [(1, 3), (2, 3), (3, 3)]
+    with open_video(tmp_path / "out.mp4") as video:
+        for frame in video.frames:
+            red, grey = frame[:, 2:14].astype(int), frame[:, 18:30].astype(int)
+            assert (red[..., 0] - red[..., 1]).min() > 100
+            assert np.ptp(grey, axis=2).max() < 30
+
+
+def test_splash_needs_neither_model_nor_tensorflow():
+    code = (
+        "import sys, mrcnn_explained.media.splash; "
+        "assert not [m for m in sys.modules if m.startswith(('tensorflow', 'keras'))]; "
+        "assert not [m for m in sys.modules if m.startswith('mrcnn_explained.detector')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::mrcnn_explained.errors.RandomWeightsWarning")
 def test_every_frame_is_detected_by_itself(tiny_model, tmp_path):
@@ -119,7 +149,7 @@ def test_every_frame_is_detected_by_itself(tiny_model, tmp_path):
     write_video(tmp_path / "in.avi", images, Fraction(5))
     told = []
     done = splash_video(
-        model, tmp_path / "in.avi", tmp_path / "out.avi",
+        lambda frame: model.detect([frame])[0]["masks"], tmp_path / "in.avi", tmp_path / "out.avi",
         progress=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     assert done == 3 and told == [(1, 3), (2, 3), (3, 3)]

@@ -373,7 +373,7 @@ def test_an_object_without_a_pixel_is_left_out(folder, tmp_path):
 
 
 def test_nothing_to_survey(tmp_path):
-    with pytest.raises(InputError, match="no image lies in"):
+    with pytest.raises(InputError, match="has no image; expected"):
         folder_job(tmp_path, "random", CONFIG)
     with pytest.raises(InputError, match="dataset coco needs the folder"):
         dataset_job("coco", None, {}, "random", CONFIG)
