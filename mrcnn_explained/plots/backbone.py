@@ -1,4 +1,4 @@
-"""Plots of the backbone: what its maps react to."""
+"""Plots of the backbone: where its maps are active."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from mrcnn_explained.stages.backbone import BackboneFeatures
 
 
 def plot_backbone(features: BackboneFeatures, image: int = 0) -> Figure:
-    """The mean absolute activation of c1…c5, each on a scale of its own (colour bars)."""
+    """Draw the mean absolute activation of c1…c5, each with its own colour scale."""
     row = panels(1, len(features), 2.7, 2.7)[0]
     for ax, name, values in zip(row, features._fields, features, strict=True):
         values = np.asarray(values[image])
@@ -24,9 +24,9 @@ def plot_backbone(features: BackboneFeatures, image: int = 0) -> Figure:
 
 
 def plot_channels(values: Any, channels: Sequence[int] = (0, 1, 2, 3), image: int = 0) -> Figure:
-    """Single channels of one map [B, h, w, channels] on one scale, as any layer gives it.
+    """Draw single channels of one map with a common colour scale.
 
-    For an inner layer take it from `ResNet.walk`.
+    values    [B, h, w, channels], for example c3; for an inner layer see `ResNet.walk`
     """
     values = np.asarray(values[image])
     row = panels(1, len(channels), 2.6, 2.6)[0]

@@ -1,4 +1,4 @@
-"""Plot of image molding: the image as given, resized and padded, and as the network sees it."""
+"""Plot of image molding: the original image, resized and padded, and as the network sees it."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,17 +9,17 @@ from mrcnn_explained.stages.image import MoldedImage
 
 
 def plot_molding(molded: MoldedImage, image: int = 0) -> Figure:
-    """Three panels: original, resized with its window, and the mean of the molded channels.
+    """Draw one image in three panels: original, resized with its window, and molded.
 
-    Pixels on both axes. The padding of the third panel is not 0 but minus the mean pixel.
+    The third panel is the mean over channels. Its padding is not 0 but minus the mean pixel.
     """
     first, second, third = panels(1, 3, 4.2, 4.2)[0]
     original, resized = molded.original[image], molded.resized[image]
     show_image(first, original)
-    first.set_title(f"as given: {original.shape[0]} x {original.shape[1]}", fontsize=10)
+    first.set_title(f"original: {original.shape[0]} x {original.shape[1]}", fontsize=10)
     show_image(second, resized)
     draw_boxes(second, [molded.window[image]], GOOD, linewidth=2)
-    second.set_title(f"resized, padded: {resized.shape[0]} x {resized.shape[1]}", fontsize=10)
+    second.set_title(f"resized and padded: {resized.shape[0]} x {resized.shape[1]}", fontsize=10)
     window = ", ".join(str(side) for side in molded.window[image])
     note(second, f"scale {molded.scale[image]:.3f}\nwindow ({window})")
     values = np.asarray(molded.molded[image]).mean(axis=-1)

@@ -1,4 +1,4 @@
-"""Plots of proposals: candidates on their way through refinement, clipping and NMS."""
+"""Plots of proposals: candidates in refinement, clipping and NMS."""
 
 from typing import Any
 
@@ -20,17 +20,19 @@ from mrcnn_explained.stages.proposals import Proposals
 
 
 def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: int = 25) -> Figure:
-    """The best candidates as anchors, refined, clipped, and after NMS: four panels.
+    """Draw the best candidates in four panels: as anchors, refined, clipped, and after NMS.
 
-    Refined boxes may leave the image (grey frame); clipped ones end at its edge.
+    pixels    the molded image
+    count     how many boxes to draw in each panel
+
+    Refined boxes may reach outside the image (grey frame); clipped boxes end at its edge.
     """
+    rois = np.asarray(proposals.rpn_rois[image])[np.asarray(proposals.valid[image])]
     steps = {
         f"{count} best anchors": proposals.pre_nms_anchors[image][:count],
         "refined by their deltas": proposals.refined_anchors[image][:count],
         "clipped to the image": proposals.refined_anchors_clipped[image][:count],
-        f"{count} best after NMS": np.asarray(proposals.rpn_rois[image])[
-            np.asarray(proposals.valid[image])
-        ][:count],
+        f"{count} best after NMS": rois[:count],
     }
     row = panels(1, 4, 3.3, 3.5)[0]
     height, width = np.asarray(pixels).shape[:2]
@@ -47,45 +49,46 @@ def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: in
 def plot_suppression(
     proposals: Proposals, pixels: Any, image: int = 0, kept: int | None = None, count: int = 12
 ) -> Axes:
-    """One kept box and those that it suppressed, with their IoU; small: where in the image.
+    """Draw one kept box and the candidates that it suppressed, with their IoU.
 
-    kept    row of the kept candidate; None: the one that suppressed most
+    pixels    the molded image
+    kept      row of the kept candidate; None takes the one that suppressed most
+    count     how many suppressed candidates to draw
+
+    The small image shows where the enlarged part lies.
     """
-    by = np.asarray(proposals.nms.suppressed_by[image])
+    suppressed_by = np.asarray(proposals.nms.suppressed_by[image])
     overlap = np.asarray(proposals.nms.suppressed_iou[image])
     ax = show_image(axes(None, 9.2, 5.8), pixels, fade=0.45)
     ax.set_anchor("W")
-    if kept is None and not (by >= 0).any():
-        note(ax, "NMS suppressed nobody")
-        return ax
-    kept = int(np.bincount(by[by >= 0]).argmax()) if kept is None else kept
-    losers = np.flatnonzero(by == kept)
+    if kept is None:
+        if not (suppressed_by >= 0).any():
+            note(ax, "NMS suppressed no candidate")
+            return ax
+        kept = int(np.bincount(suppressed_by[suppressed_by >= 0]).argmax())
+    suppressed = np.flatnonzero(suppressed_by == kept)
+    shown = suppressed[:count]
     boxes = to_pixels(proposals.refined_anchors_clipped[image], pixels)
-    draw_boxes(ax, boxes[losers[:count]], BAD, linestyle=DOTTED, linewidth=1.5)
+    draw_boxes(ax, boxes[shown], BAD, linestyle=DOTTED, linewidth=1.5)
     draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
     scores = np.asarray(proposals.scores[image])
-    lines = [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in losers[:count]]
-    boxed = "dotted: suppressed, best first"
-    more = f"\n… and {len(losers) - count} more" if len(losers) > count else ""
-    title = f"Candidate {kept} (score {scores[kept]:.3f}) stays and suppresses {len(losers)}"
+    title = f"Candidate {kept} (score {scores[kept]:.3f}) suppresses {len(suppressed)} others"
     ax.set_title(title, fontsize=12, color=GOOD, loc="left")
-    # Beside the image: on it, the list would hide boxes.
-    frame = _zoom(ax, boxes[[kept, *losers[:count]]])
+    frame = _zoom(ax, boxes[[kept, *shown]])
     small = show_image(ax.inset_axes((1.03, 0.0, 0.3, 0.3)), pixels, fade=0.45)
     draw_boxes(small, [frame], INK, linewidth=1.5)
-    note(
-        ax,
-        "\n".join([boxed, *lines]) + more,
-        x=1.02,
-        color=text_color(BAD),
-        fontsize=10.5,
-        linespacing=1.5,
-    )
+    # The list is beside the image: on it, it would cover boxes.
+    lines = ["dotted: suppressed, best first"]
+    lines += [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in shown]
+    if len(suppressed) > count:
+        lines.append(f"… and {len(suppressed) - count} more")
+    look = {"color": text_color(BAD), "fontsize": 10.5, "linespacing": 1.5}
+    note(ax, "\n".join(lines), x=1.02, **look)
     return ax
 
 
-def _zoom(ax, boxes):
-    """Show the square around some boxes, with room; returns it, (y1, x1, y2, x2)."""
+def _zoom(ax: Axes, boxes: np.ndarray) -> tuple[float, ...]:
+    """Show the square around some boxes, with a margin; return it as (y1, x1, y2, x2)."""
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     middle, reach = (low + high) / 2, 0.8 * max(high - low)
     frame = (*(middle - reach), *(middle + reach))
@@ -95,9 +98,10 @@ def _zoom(ax, boxes):
 
 
 def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> Axes:
-    """Every candidate as a tick in the lane of its fate, with the counts.
+    """Draw every candidate as a tick in the row of its fate, with the counts.
 
-    Across: rank by score. Once enough are kept, nobody behind is reached.
+    The horizontal axis is the rank by score. After NMS has kept enough, it reaches no more
+    candidates.
     """
     ax = quiet_axes(axes(ax, 9, 2.6))
     scores, nms = np.asarray(proposals.scores[image]), proposals.nms
@@ -119,16 +123,20 @@ def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> 
 
 
 def plot_corners(proposals: Proposals, pixels: Any, image: int = 0) -> Figure:
-    """Where the ROIs' corners lie: (y1, x1) left, (y2, x2) right, pixels."""
+    """Draw the corners of all ROIs in molded pixels: (y1, x1) left, (y2, x2) right.
+
+    pixels    the molded image; only its shape is read
+    """
     valid = np.asarray(proposals.valid[image])
     boxes = to_pixels(np.asarray(proposals.rpn_rois[image])[valid], pixels)
     row = panels(1, 2, 4.4, 4.8)[0]
     height, width = np.asarray(pixels).shape[:2]
-    for ax, name, corner in zip(
-        row, ("top left", "bottom right"), (boxes[:, :2], boxes[:, 2:]), strict=True
-    ):
-        quiet_axes(ax).scatter(corner[:, 1], corner[:, 0], s=6, color=GOOD, linewidths=0, alpha=0.5)
-        ax.set(xlim=(-5, width + 5), ylim=(height + 5, -5), aspect="equal", xlabel="x, pixels")
+    corners = {"top left": boxes[:, :2], "bottom right": boxes[:, 2:]}
+    for ax, (name, corner) in zip(row, corners.items(), strict=True):
+        look = {"s": 6, "color": GOOD, "linewidths": 0, "alpha": 0.5}
+        quiet_axes(ax).scatter(corner[:, 1], corner[:, 0], **look)
+        ax.set(xlim=(-5, width + 5), ylim=(height + 5, -5), aspect="equal")
+        ax.set_xlabel("x, molded pixels")
         ax.set_title(f"{len(boxes)} {name} corners", fontsize=11, color=INK)
-    row[0].set_ylabel("y, pixels")
+    row[0].set_ylabel("y, molded pixels")
     return row[0].figure

@@ -9,11 +9,11 @@ from mrcnn_explained.stages.pyramid import PyramidFeatures
 
 
 def plot_pyramid(features: PyramidFeatures, image: int = 0) -> Figure:
-    """Rows: laterals, upsampled, sums, P. Columns: levels 2…6. Mean |activation| over channels.
+    """Draw laterals, upsampled maps, sums and P (rows) for levels 2…6 (columns).
 
-    Each panel has a scale of its own, from its lowest to its highest value; both are in its
-    title. Read it upwards: a sum is the lateral above it plus the upsampled sum of the next
-    column.
+    A panel is the mean absolute activation over channels. Each panel has its own colour
+    scale, from its lowest to its highest value; both are in its title. A sum is the lateral
+    above it plus the upsampled map between them.
     """
     rows = {
         "lateral 1x1": features.laterals,
@@ -25,7 +25,7 @@ def plot_pyramid(features: PyramidFeatures, image: int = 0) -> Figure:
     for axes, (name, maps) in zip(grid, rows.items(), strict=True):
         for ax in axes[len(maps) :]:
             ax.set_axis_off()
-            ax.set_box_aspect(1)  # as wide as the panels below it, for the level's name
+            ax.set_box_aspect(1)  # as wide as the panels below it: the level's name is centred
         for ax, values in zip(axes, maps, strict=False):
             mean = np.abs(np.asarray(values[image])).mean(axis=-1)
             size = " x ".join(map(str, mean.shape))

@@ -1,4 +1,4 @@
-"""Plots of the region proposal network: its scores as maps, its scores and deltas as numbers."""
+"""Plots of the region proposal network: scores as maps, scores and deltas as histograms."""
 
 from typing import Any
 
@@ -11,9 +11,12 @@ from mrcnn_explained.stages.rpn import RpnScores
 
 
 def plot_score_maps(rpn: RpnScores, pixels: Any, image: int = 0) -> Figure:
-    """Probability of an object, best of a cell's anchors: the image, then P2…P6 on one scale.
+    """Draw the image, and the object probability of every cell of P2…P6 on one colour scale.
 
-    The maps lie beside the image and not on it: their colours are those of the bar.
+    pixels    the molded image
+
+    The probability of a cell is that of its best anchor. The maps are beside the image, not
+    on it, so their colours match the colour bar.
     """
     shown, *row = panels(2, 3, 3.1, 3.2).flat
     show_image(shown, pixels).set_title("the molded image", fontsize=11)
@@ -35,7 +38,7 @@ def plot_score_maps(rpn: RpnScores, pixels: Any, image: int = 0) -> Figure:
 
 
 def plot_score_histograms(rpn: RpnScores, image: int = 0) -> Figure:
-    """How many anchors of each level have which probability; the count is on a log scale."""
+    """Draw histograms of the object probability, one per level; counts on a log scale."""
     row = panels(1, 5, 2.6, 2.4)[0]
     for ax, level, values in zip(row, range(2, 7), rpn.level_class, strict=True):
         scores = np.asarray(values[image, ..., 1]).ravel()
@@ -49,12 +52,13 @@ def plot_score_histograms(rpn: RpnScores, image: int = 0) -> Figure:
 
 
 def plot_delta_histograms(rpn: RpnScores, image: int = 0, min_score: float = 0.5) -> Figure:
-    """The four box deltas of the anchors that may become ROIs, in standard deviations.
+    """Draw histograms of the four deltas of the anchors with a high score.
 
-    min_score    probability of an object from which an anchor is drawn; 0: all of them. The
-                 others' deltas are never learnt and mean nothing.
+    min_score    lowest object probability of the anchors drawn; 0 draws all. The deltas of
+                 background anchors are never trained, so they mean nothing
 
-    The line marks no change. What the RPN gives is a delta / RPN_BBOX_STD_DEV.
+    Deltas are in standard deviations: the RPN predicts delta / RPN_BBOX_STD_DEV. The line
+    at 0 marks no change.
     """
     row = panels(1, 4, 3.0, 2.9)[0]
     drawn = np.asarray(rpn.rpn_class[image])[:, 1] >= min_score
