@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mrcnn_explained.detector.schema import Omitted, tensors_of
-from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.fates import Fate, fates
 from mrcnn_explained.inputs import check_image_number
@@ -149,7 +149,7 @@ def compare(a: Trace, b: Trace, *, image: int = 0, within: float = 1e-4) -> Comp
     check_image_number(image, len(shapes[0]), "the runs hold")
     stages: dict[str, tuple[TensorDifference, ...]] = {}
     left_out: list[str] = []
-    for stage in (name for name in Trace._fields if name != "run"):
+    for stage in COMPUTED:
         ours, theirs = (dict(tensors_of(getattr(trace, stage))) for trace in (a, b))
         missing = [
             name

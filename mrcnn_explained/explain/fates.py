@@ -2,15 +2,13 @@
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.stages.detections import Detections
-
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
 
 
 class FateKind(Enum):
@@ -57,7 +55,7 @@ class Fate(NamedTuple):
         return str(self.kind)
 
 
-def fates(trace: "Trace", image: int = 0) -> list[Fate]:
+def fates(trace: Trace, image: int = 0) -> list[Fate]:
     """Return what became of every ROI of one image, padded rows included, in their order."""
     return fates_of(trace.detections, trace.proposals.valid, image)
 

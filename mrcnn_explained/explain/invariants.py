@@ -1,271 +1,243 @@
-"""Health: what must hold in every run, whatever the image and the weights."""
+"""Invariants: what must hold in every run, whatever the image and the weights."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from mrcnn_explained.detector.schema import Problem, is_there, wrong_level, wrong_shapes
+from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.explain.conditions import (
+    Problems,
+    must_be_boxes,
+    must_be_probabilities,
+    must_be_zero_padded,
+    must_fall,
+    must_hold,
+    must_lie_in,
+    must_start_valid,
+)
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
-ROI_LEVELS = HIGHEST - LOWEST + 1
-CLOSE = 1e-4  # a softmax in float32 sums to one within this
 
+def check(trace: Trace) -> list[Problem]:
+    """Return what is wrong with a trace, in the order of the data; [] for a sound trace.
 
-def check(trace: Any) -> list[Problem]:
-    """Return what is wrong with a trace, in the order of the data; nothing where it is sound.
-
-    Tensors that were left out when the trace was saved are not looked at.
+    Tensors that were left out when the trace was saved are not checked.
     """
-    problems = [p for stage in trace._fields if stage != "run" for p in wrong_shapes(trace, stage)]
-    if problems:  # the other invariants would trip over these
+    problems = [problem for stage in COMPUTED for problem in wrong_shapes(trace, stage)]
+    if problems:  # the other invariants would fail on these shapes
         return problems
-    order = trace._fields
-    found = [problem for rule in RULES for problem in _ask(rule, trace)]
-    return sorted(found, key=lambda problem: order.index(problem.stage))
+    found = [problem for rule in RULES for problem in _problems_of(rule, trace)]
+    return sorted(found, key=lambda problem: COMPUTED.index(problem.stage))
 
 
-def _ask(rule, trace):
-    """The problems that one rule finds, as far as the tensors it needs are there."""
+def _problems_of(rule: Callable[[Trace], Problems], trace: Trace) -> Problems:
+    """Yield the problems that one rule finds, until it needs a tensor that was left out."""
     try:
         yield from rule(trace)
     except InputError:  # a tensor that was left out when the trace was saved
         return
 
 
-def _where(stage, tensor, holds, values, expected):
-    """A Problem at the first element where something does not hold, if there is one."""
-    holds, values = np.asarray(holds), np.asarray(values)
-    if holds.all():
-        return
-    index = tuple(int(i) for i in np.argwhere(~holds)[0])
-    yield Problem(stage, tensor, index, expected, _short(values[index[: values.ndim]]))
-
-
-def _short(value):
-    return np.array2string(np.asarray(value), precision=4, threshold=8)
-
-
-def _numbers(trace):
+def _numbers(trace: Trace) -> Problems:
     """No tensor holds NaN; only levels of ROIs without area are infinite."""
     for path, value in trace.tensors():
         stage, _, name = path.partition(".")
         if not is_there(value) or np.asarray(value).dtype.kind != "f":
             continue
         value = np.asarray(value)
-        endless = stage in ("levels", "mask_levels")
-        holds = ~np.isnan(value) if endless else np.isfinite(value)
-        yield from _where(stage, name, holds, value, "a number")
+        may_be_infinite = stage in ("levels", "mask_levels")
+        holds = ~np.isnan(value) if may_be_infinite else np.isfinite(value)
+        yield from must_hold(stage, name, holds, value, "a number")
 
 
-def _window(trace):
+def _window(trace: Trace) -> Problems:
+    """The window lies within the molded image."""
     window, (height, width) = np.asarray(trace.image.window), trace.image.molded.shape[1:3]
     y1, x1, y2, x2 = window.T
     inside = (y1 >= 0) & (y1 < y2) & (y2 <= height) & (x1 >= 0) & (x1 < x2) & (x2 <= width)
-    yield from _where("image", "window", inside, window, f"a window within {height} x {width}")
+    expected = f"a window within {height} x {width}"
+    yield from must_hold("image", "window", inside, window, expected)
 
 
-def _anchors(trace):
+def _anchors(trace: Trace) -> Problems:
+    """Every anchor has a level and a row of scores."""
     rows, anchors = trace.rpn.rpn_class.shape[1], trace.anchors.level.shape[0]
     if rows != anchors:
-        yield Problem(
-            "rpn", "rpn_class", (), f"a row for each of {anchors} anchors", f"{rows} rows"
-        )
-    yield from _index("anchors", "level", trace.anchors.level, LOWEST, HIGHEST + 2, "a level")
+        expected = f"a row for each of {anchors} anchors"
+        yield Problem("rpn", "rpn_class", (), expected, f"{rows} rows")
+    level = trace.anchors.level
+    yield from must_lie_in("anchors", "level", level, LOWEST, HIGHEST + 2, "a level")
 
 
-def _rpn(trace):
-    yield from _distribution("rpn", "rpn_class", trace.rpn.rpn_class)
+def _rpn(trace: Trace) -> Problems:
+    """The RPN's classes are probabilities."""
+    yield from must_be_probabilities("rpn", "rpn_class", trace.rpn.rpn_class)
 
 
-def _box_head(trace):
-    yield from _distribution("box_head", "mrcnn_class", trace.box_head.mrcnn_class)
-
-
-def _index(stage, name, values, low, end, what):
-    """Rows of another tensor, from low to below end."""
-    values = np.asarray(values)
-    yield from _where(stage, name, (values >= low) & (values < end), values, what)
-
-
-def _distribution(stage, name, values):
-    values = np.asarray(values)
-    yield from _where(stage, name, (values >= 0) & (values <= 1 + CLOSE), values, "0…1")
-    total = values.sum(axis=-1)
-    yield from _where(stage, name, abs(total - 1) <= CLOSE, total, "probabilities that sum to one")
-
-
-def _proposals(trace):
+def _proposals(trace: Trace) -> Problems:
+    """Candidates are in order and within the image; as many were kept as there are ROIs."""
     p, stage = trace.proposals, "proposals"
-    scores, rank = np.asarray(p.scores), np.asarray(p.nms.rank)
-    falls = np.pad(np.diff(scores, axis=1) <= 0, [[0, 0], [1, 0]], constant_values=True)
-    falls = falls[:, : scores.shape[1]]
-    yield from _where(stage, "scores", falls, scores, "no score above the one before it")
-    anchors, candidates = trace.anchors.level.shape[0], scores.shape[1]
-    yield from _index(stage, "top_ix", p.top_ix, 0, anchors, f"a row of {anchors} anchors")
-    for name in ("nms.suppressed_by", "post_nms_ix"):
-        values = p.post_nms_ix if name == "post_nms_ix" else p.nms.suppressed_by
-        yield from _index(stage, name, values, -1, candidates, f"-1…{candidates - 1}")
-    yield from _boxes(stage, "refined_anchors_clipped", p.refined_anchors_clipped)
-    if not trace.has_given_rois:  # the caller's own may reach beyond the image
-        yield from _boxes(stage, "rpn_rois", p.rpn_rois)
-    yield from _first_valid(stage, "valid", p.valid)
-    yield from _zero_rows(stage, "rpn_rois", p.rpn_rois, p.valid)
-    if candidates and _own(trace, stage):
-        kept, real = (rank >= 0).sum(axis=1), np.asarray(p.valid).sum(axis=1)
-        yield from _where(stage, "nms.rank", kept == real, kept, "as many kept as there are ROIs")
+    yield from must_fall(stage, "scores", p.scores)
+    anchors, candidates = trace.anchors.level.shape[0], np.asarray(p.scores).shape[1]
+    yield from must_lie_in(stage, "top_ix", p.top_ix, 0, anchors, f"a row of {anchors} anchors")
+    row = f"-1…{candidates - 1}"
+    suppressed_by = p.nms.suppressed_by
+    yield from must_lie_in(stage, "nms.suppressed_by", suppressed_by, -1, candidates, row)
+    yield from must_lie_in(stage, "post_nms_ix", p.post_nms_ix, -1, candidates, row)
+    yield from must_be_boxes(stage, "refined_anchors_clipped", p.refined_anchors_clipped)
+    if not trace.has_given_rois:  # boxes of the caller may reach beyond the image
+        yield from must_be_boxes(stage, "rpn_rois", p.rpn_rois)
+    yield from must_start_valid(stage, "valid", p.valid)
+    yield from must_be_zero_padded(stage, "rpn_rois", p.rpn_rois, p.valid)
+    if candidates and trace.run.computed_by_model(stage):
+        kept = (np.asarray(p.nms.rank) >= 0).sum(axis=1)
+        real = np.asarray(p.valid).sum(axis=1)
+        yield from must_hold(stage, "nms.rank", kept == real, kept, "as many kept as ROIs")
 
 
-def _rois_are_candidates(trace):
+def _rois_are_candidates(trace: Trace) -> Problems:
+    """Every ROI is the box of the candidate that it comes from."""
     p, stage = trace.proposals, "proposals"
     clipped, rows = np.asarray(p.refined_anchors_clipped), np.asarray(p.post_nms_ix)
-    usable = (rows >= 0) & (rows < clipped.shape[1])
-    if not clipped.shape[1] or not _own(trace, stage):
+    if not clipped.shape[1] or not trace.run.computed_by_model(stage):
         return
+    usable = (rows >= 0) & (rows < clipped.shape[1])
     boxes = np.take_along_axis(clipped, np.where(usable, rows, 0)[..., None], axis=1)
     rois = np.asarray(p.rpn_rois)
     same = ~usable | (rois == boxes).all(axis=-1)
-    yield from _where(stage, "rpn_rois", same, rois, "the box of its candidate, post_nms_ix")
+    yield from must_hold(stage, "rpn_rois", same, rois, "the box of its candidate, post_nms_ix")
 
 
-def _own(trace, stage):
-    """Whether the stage's own function made its result, and nobody edited it."""
-    return trace.run.computed_by_model(stage)
+def _levels(trace: Trace) -> Problems:
+    """ROIs read levels that the pyramid has."""
+    for stage, result in (("levels", trace.levels), ("mask_levels", trace.mask_levels)):
+        if problem := wrong_level(stage, result):
+            yield problem
 
 
-def _boxes(stage, name, boxes):
-    boxes = np.asarray(boxes)
-    yield from _where(stage, name, (boxes >= 0) & (boxes <= 1), boxes, "0…1")
-    ordered = (boxes[..., 2] >= boxes[..., 0]) & (boxes[..., 3] >= boxes[..., 1])
-    yield from _where(stage, name, ordered, boxes, "y1 <= y2 and x1 <= x2")
-
-
-def _first_valid(stage, name, valid):
-    valid = np.asarray(valid)
-    holds = valid <= np.pad(valid, [[0, 0], [1, 0]], constant_values=True)[:, :-1]
-    yield from _where(stage, name, holds, valid, "valid rows before padded ones")
-
-
-def _zero_rows(stage, name, rows, valid):
-    rows, padded = np.asarray(rows), ~np.asarray(valid)
-    holds = ~padded[..., None] | (rows == 0)
-    yield from _where(stage, name, holds, rows, "zero in a padded row")
-
-
-def _levels(trace):
-    yield from _level_range(trace, "levels")
-
-
-def _mask_levels(trace):
-    yield from _level_range(trace, "mask_levels")
-
-
-def _level_range(trace, stage):
-    if problem := wrong_level(stage, getattr(trace, stage)):
-        yield problem
-
-
-def _crops(trace):
+def _crops(trace: Trace) -> Problems:
+    """Every ROI is cropped once, from its level."""
     yield from _each_roi_once(trace, "crops", "levels")
 
 
-def _mask_crops(trace):
+def _mask_crops(trace: Trace) -> Problems:
+    """Every detection is cropped once for its mask, from its level."""
     yield from _each_roi_once(trace, "mask_crops", "mask_levels")
 
 
-def _each_roi_once(trace, stage, levels):
+def _each_roi_once(trace: Trace, stage: str, levels: str) -> Problems:
+    """The lists of the levels hold every ROI once, each in the list of the level it reads."""
     level = np.asarray(getattr(trace, levels).roi_level)
     times = np.zeros(level.shape, int)
     for k, ix in enumerate(getattr(trace, stage).ix, start=LOWEST):
         ix, name = np.asarray(ix), f"ix.{k - LOWEST}"
-        there = ((ix >= 0) & (ix < level.shape)).all(axis=1)
-        if not there.all():
-            yield from _where(stage, name, there, ix, f"image and ROI of {list(level.shape)}")
+        exists = ((ix >= 0) & (ix < level.shape)).all(axis=1)
+        if not exists.all():
+            expected = f"image and ROI of {list(level.shape)}"
+            yield from must_hold(stage, name, exists, ix, expected)
             return
         rows = tuple(ix.T)
         np.add.at(times, rows, 1)
-        yield from _where(stage, name, level[rows] == k, ix, f"ROIs of P{k}")
-    yield from _where(stage, "ix", times == 1, times, "every ROI cropped once")
+        yield from must_hold(stage, name, level[rows] == k, ix, f"ROIs of P{k}")
+    yield from must_hold(stage, "ix", times == 1, times, "every ROI cropped once")
 
 
-def _reorder(trace):
+def _reorder(trace: Trace) -> Problems:
+    """The crops of the box head are back at their ROIs."""
     yield from _every_crop_home(trace, "reordered")
 
 
-def _mask_reorder(trace):
+def _mask_reorder(trace: Trace) -> Problems:
+    """The crops of the mask head are back at their detections."""
     yield from _every_crop_home(trace, "mask_reordered")
 
 
-def _every_crop_home(trace, stage):
+def _every_crop_home(trace: Trace, stage: str) -> Problems:
+    """The final order is a permutation of the stack that puts every crop at its ROI."""
     result = getattr(trace, stage)
-    order, came = np.asarray(result.final_order), np.asarray(result.box_to_level)
+    order, stack = np.asarray(result.final_order), np.asarray(result.box_to_level)
     inside = (order >= 0) & (order < len(order))
     times = np.bincount(order[inside], minlength=len(order))
     once = inside & (times[np.where(inside, order, 0)] == 1)
-    yield from _where(stage, "final_order", once, order, "every row of the stack once")
-    yield from _where(stage, "home", result.home, result.home, "every crop at its ROI")
+    yield from must_hold(stage, "final_order", once, order, "every row of the stack once")
+    yield from must_hold(stage, "home", result.home, result.home, "every crop at its ROI")
     images, rois = np.asarray(result.home).shape
     places = np.stack(np.divmod(np.arange(images * rois), rois), axis=1)
-    if once.all() and _own(trace, stage):
-        right = (came[order, :2] == places).all(axis=1)
-        yield from _where(stage, "final_order", right, order, "the row where its ROI's crop lies")
+    if once.all() and trace.run.computed_by_model(stage):
+        right = (stack[order, :2] == places).all(axis=1)
+        expected = "the row where its ROI's crop lies"
+        yield from must_hold(stage, "final_order", right, order, expected)
 
 
-def _detections(trace):
+def _box_head(trace: Trace) -> Problems:
+    """The box head's classes are probabilities."""
+    yield from must_be_probabilities("box_head", "mrcnn_class", trace.box_head.mrcnn_class)
+
+
+def _detections(trace: Trace) -> Problems:
+    """Detections are boxes of objects, in order of score, above the confidence threshold."""
     d, stage = trace.detections, "detections"
     rows, valid = np.asarray(d.detections), np.asarray(d.valid)
-    yield from _boxes(stage, "detections", rows[..., :4])
-    yield from _first_valid(stage, "valid", valid)
-    yield from _zero_rows(stage, "detections", rows, valid)
-    falls = np.pad(np.diff(rows[..., 5], axis=1) <= 0, [[0, 0], [1, 0]], constant_values=True)
-    yield from _where(stage, "detections", falls, rows[..., 5], "no score above the one before it")
+    class_ids, scores = rows[..., 4], rows[..., 5]
+    yield from must_be_boxes(stage, "detections", rows[..., :4])
+    yield from must_start_valid(stage, "valid", valid)
+    yield from must_be_zero_padded(stage, "detections", rows, valid)
+    yield from must_fall(stage, "detections", scores)
     least = trace.config.detection_min_confidence
-    enough = ~valid | (rows[..., 5] >= np.float32(least))
-    yield from _where(stage, "detections", enough, rows[..., 5], f"a score from {least:g} on")
+    enough = ~valid | (scores >= np.float32(least))
+    yield from must_hold(stage, "detections", enough, scores, f"a score from {least:g} on")
     classes = trace.config.num_classes
-    real = ~valid | np.isin(rows[..., 4], np.arange(1, classes))
-    yield from _where(stage, "detections", real, rows[..., 4], "a class other than background")
-    yield from _index(stage, "class_ids", d.class_ids, 0, classes, f"0…{classes - 1}")
+    is_object = ~valid | np.isin(class_ids, np.arange(1, classes))
+    expected = "a class other than background"
+    yield from must_hold(stage, "detections", is_object, class_ids, expected)
+    yield from must_lie_in(stage, "class_ids", d.class_ids, 0, classes, f"0…{classes - 1}")
     rois = np.asarray(d.class_ids).shape[1]
-    yield from _index(stage, "detection_roi", d.detection_roi, -1, rois, f"-1…{rois - 1}")
+    yield from must_lie_in(stage, "detection_roi", d.detection_roi, -1, rois, f"-1…{rois - 1}")
 
 
-def _detections_are_rois(trace):
+def _detections_are_rois(trace: Trace) -> Problems:
+    """Classes are the most probable ones, and a detection has the score of its ROI."""
     d, stage = trace.detections, "detections"
-    if not _own(trace, stage):
+    if not trace.run.computed_by_model(stage):
         return
     best = np.asarray(trace.box_head.mrcnn_class).argmax(axis=-1)
     ids = np.asarray(d.class_ids)
-    yield from _where(stage, "class_ids", ids == best, ids, "the most probable class of its ROI")
+    yield from must_hold(stage, "class_ids", ids == best, ids, "the most probable class of its ROI")
     roi, rows = np.asarray(d.detection_roi), np.asarray(d.detections)
     usable = (roi >= 0) & (roi < ids.shape[1])
     scores = np.take_along_axis(np.asarray(d.class_scores), np.where(usable, roi, 0), axis=1)
     same = ~usable | (rows[..., 5] == scores)
-    yield from _where(stage, "detections", same, rows[..., 5], "the score of its ROI")
+    yield from must_hold(stage, "detections", same, rows[..., 5], "the score of its ROI")
 
 
-def _masks(trace):
+def _masks(trace: Trace) -> Problems:
+    """Masks are probabilities and belong to detections."""
     mask, shape = np.asarray(trace.mask_head.class_mask), trace.detections.valid.shape
-    yield from _where("mask_head", "class_mask", (mask >= 0) & (mask <= 1), mask, "0…1")
+    inside = (mask >= 0) & (mask <= 1)
+    yield from must_hold("mask_head", "class_mask", inside, mask, "0…1")
     rows = np.asarray(trace.mask_head.rows)
-    there = ((rows >= 0) & (rows < tuple(shape))).all(axis=1)
-    yield from _where("mask_head", "rows", there, rows, f"image and detection of {list(shape)}")
+    exists = ((rows >= 0) & (rows < tuple(shape))).all(axis=1)
+    yield from must_hold("mask_head", "rows", exists, rows, f"image and detection of {list(shape)}")
 
 
-def _instances(trace):
-    for i, rois in enumerate(trace.instances.rois):
-        rois, (h, w) = np.asarray(rois), trace.image.original_shape[i, :2].tolist()
-        inside = (rois >= 0) & (rois <= np.array([h, w, h, w]))
-        yield from _where("instances", f"rois.{i}", inside, rois, f"inside {h} x {w} pixels")
-        most = trace.detections.valid.shape[1]
-        rows = trace.instances.detection[i]
-        yield from _index("instances", f"detection.{i}", rows, 0, most, f"0…{most - 1}")
-        shape, masks = (h, w, len(rois)), np.shape(trace.instances.masks[i])
-        if masks != shape:
-            yield Problem("instances", f"masks.{i}", (), f"shape {list(shape)}", str(list(masks)))
+def _instances(trace: Trace) -> Problems:
+    """Boxes and masks lie within the original image, and each belongs to a detection."""
+    detections = trace.detections.valid.shape[1]
+    for i, boxes in enumerate(trace.instances.rois):
+        boxes, (h, w) = np.asarray(boxes), np.asarray(trace.image.original_shape[i])[:2].tolist()
+        inside = (boxes >= 0) & (boxes <= np.array([h, w, h, w]))
+        yield from must_hold("instances", f"rois.{i}", inside, boxes, f"inside {h} x {w} pixels")
+        rows, name = trace.instances.detection[i], f"detection.{i}"
+        yield from must_lie_in("instances", name, rows, 0, detections, f"0…{detections - 1}")
+        shape, actual = (h, w, len(boxes)), np.shape(trace.instances.masks[i])
+        if actual != shape:
+            expected = f"shape {list(shape)}"
+            yield Problem("instances", f"masks.{i}", (), expected, str(list(actual)))
 
 
-RULES = (
+RULES: tuple[Callable[[Trace], Problems], ...] = (
     _numbers,
     _window,
     _anchors,
@@ -273,7 +245,6 @@ RULES = (
     _proposals,
     _rois_are_candidates,
     _levels,
-    _mask_levels,
     _crops,
     _mask_crops,
     _reorder,

@@ -5,14 +5,12 @@ step before it.
 """
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.reading import OneImage
 from mrcnn_explained.explain.steps import Rows, Step, Steps, find_row
-
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
 
 
 class Lineage(NamedTuple):
@@ -41,7 +39,7 @@ class Lineage(NamedTuple):
 
 
 def lineage(
-    trace: "Trace",
+    trace: Trace,
     *,
     detection: int | None = None,
     roi: int | None = None,

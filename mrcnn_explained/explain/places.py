@@ -1,16 +1,14 @@
 """Places: one box in every coordinate system of a run. Boxes are (y1, x1, y2, x2)."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from jaxtyping import Float
 
 from mrcnn_explained.boxes import denorm_boxes
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.stages.instances import original_boxes
-
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
 
 Box = tuple[float, float, float, float]
 LEVELS = range(2, 7)  # P2 to P6: the RPN reads all of them
@@ -25,7 +23,7 @@ class Place(NamedTuple):
     cells: dict[int, Box]  # by level: cells of its map; 0 is the first cell's centre (deviation 4)
 
 
-def place_of(box: Float[np.ndarray, "4"], trace: "Trace", image: int) -> Place:
+def place_of(box: Float[np.ndarray, "4"], trace: Trace, image: int) -> Place:
     """Return the place of a box that is normalised to the molded image."""
     box = np.asarray(box, np.float32)
     original_shape = trace.image.original_shape[image]
@@ -40,7 +38,7 @@ def place_of(box: Float[np.ndarray, "4"], trace: "Trace", image: int) -> Place:
     return Place(_box(original), _box(molded), _box(box), cells)
 
 
-def map_shapes(trace: "Trace") -> dict[int, tuple[int, int]]:
+def map_shapes(trace: Trace) -> dict[int, tuple[int, int]]:
     """Return (height, width) in cells of the map of every level."""
     return {k: tuple(getattr(trace.pyramid, f"p{k}").shape[1:3]) for k in LEVELS}
 

@@ -1,10 +1,11 @@
 """Read a trace: the results of one image, and the settings that its stages ran with."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.inputs import check_image_number
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
@@ -14,16 +15,13 @@ from mrcnn_explained.stages.levels import (
     Rounding,
 )
 
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
-
 MASK_THRESHOLD = 0.5  # default of `unmold`: the probability from which a pixel is in a mask
 
 
 class OneImage:
     """The results of one image of a trace, by stage and field."""
 
-    def __init__(self, trace: "Trace", image: int):
+    def __init__(self, trace: Trace, image: int):
         """Raises InputError if the trace has no image with this number."""
         check_image_number(image, len(trace.image.original))
         self.trace, self.image = trace, image
@@ -46,12 +44,12 @@ class LevelSettings(TypedDict):
     canonical_level: int
 
 
-def stage_settings(trace: "Trace", stage: str) -> Mapping[str, Any]:
+def stage_settings(trace: Trace, stage: str) -> Mapping[str, Any]:
     """Return the arguments that a resumed run gave to a stage and that the config does not hold."""
     return trace.run.settings.get(stage, {})
 
 
-def level_settings(trace: "Trace", stage: str = "levels") -> LevelSettings:
+def level_settings(trace: Trace, stage: str = "levels") -> LevelSettings:
     """Return how a run assigned levels to its ROIs.
 
     stage    `levels` for the ROIs, `mask_levels` for the boxes of the detections
@@ -68,6 +66,6 @@ def level_settings(trace: "Trace", stage: str = "levels") -> LevelSettings:
     }
 
 
-def mask_threshold(trace: "Trace") -> float:
+def mask_threshold(trace: Trace) -> float:
     """Return the probability from which a pixel belongs to a mask in this run."""
     return stage_settings(trace, "instances").get("mask_threshold", MASK_THRESHOLD)

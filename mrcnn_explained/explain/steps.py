@@ -2,17 +2,15 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.fates import fates
 from mrcnn_explained.explain.places import Place, map_shapes, place_of
 from mrcnn_explained.explain.reading import OneImage, mask_threshold
 from mrcnn_explained.stages.levels import LOWEST
-
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
 
 
 class Step(NamedTuple):
@@ -36,7 +34,7 @@ class Rows(NamedTuple):
 class Steps(OneImage):
     """The steps of one object in one image of a trace."""
 
-    def __init__(self, trace: "Trace", image: int, rows: Rows):
+    def __init__(self, trace: Trace, image: int, rows: Rows):
         super().__init__(trace, image)
         self.rows = rows
 

@@ -1,19 +1,17 @@
 """Why missed: the first stage at which an object that was not found was lost."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from jaxtyping import Bool, Float, Int
 
 from mrcnn_explained.boxes import apply_box_deltas, clip_boxes, iou
+from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.fates import FateKind, fates
 from mrcnn_explained.explain.reading import OneImage
 from mrcnn_explained.stages.image import mold_boxes
-
-if TYPE_CHECKING:
-    from mrcnn_explained.detector.trace import Trace
 
 COVERS = 0.5  # IoU from which a box covers the object: the lowest threshold of COCO
 NEAR = 0.3  # IoU below which an anchor is trained as background (Faster R-CNN, section 3.1.2)
@@ -36,7 +34,7 @@ class Missed(NamedTuple):
         return f"{self.stage}: {self.text}" if self.stage else self.text
 
 
-def why_missed(trace: "Trace", box: Any, class_id: int | None = None, *, image: int = 0) -> Missed:
+def why_missed(trace: Trace, box: Any, class_id: int | None = None, *, image: int = 0) -> Missed:
     """Return the stage at which an object was lost, or the detection that found it.
 
     box         of the object, (y1, x1, y2, x2) in pixels of the original image
@@ -72,7 +70,7 @@ def _checked_box(box: Any) -> Float[np.ndarray, "4"]:
     return corners
 
 
-def _checked_class(trace: "Trace", class_id: int | None) -> int | None:
+def _checked_class(trace: Trace, class_id: int | None) -> int | None:
     """A class of the model other than background, or None; InputError for anything else."""
     classes = trace.config.num_classes
     if class_id is not None and class_id not in range(1, classes):
@@ -83,9 +81,7 @@ def _checked_class(trace: "Trace", class_id: int | None) -> int | None:
 class _Search(OneImage):
     """The search for one object in the results of one image, stage by stage."""
 
-    def __init__(
-        self, trace: "Trace", box: Float[np.ndarray, "4"], class_id: int | None, image: int
-    ):
+    def __init__(self, trace: Trace, box: Float[np.ndarray, "4"], class_id: int | None, image: int):
         super().__init__(trace, image)
         self.box = tf.constant(mold_boxes(box, trace.image, image), tf.float32)
         self.class_id = class_id
@@ -217,8 +213,9 @@ class _Search(OneImage):
 
     def _leading_anchors(self, anchors: Float[np.ndarray, "A 4"]) -> Int[np.ndarray, "n"]:
         """Anchors whose box, after their deltas, covers the object."""
-        deltas = self.of("rpn", "rpn_bbox") * np.float32(self.trace.config.rpn_bbox_std_dev)
-        refined = apply_box_deltas(tf.constant(anchors), tf.constant(deltas))
+        std_dev = np.asarray(self.trace.config.rpn_bbox_std_dev, np.float32)
+        deltas = tf.constant(self.of("rpn", "rpn_bbox") * std_dev)
+        refined = apply_box_deltas(tf.constant(anchors), deltas)
         clipped = clip_boxes(refined, tf.constant([0.0, 0.0, 1.0, 1.0]))
         return np.flatnonzero(self.overlaps(clipped) >= COVERS)
 

@@ -1,4 +1,4 @@
-"""Health: a sound run has no problem, and every invariant is noticed where it is damaged."""
+"""Invariants: a sound run has no problem, and every invariant is noticed where it is damaged."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ BROKEN = [
     ("proposals.valid", put((0, 31), False),
      "proposals.rpn_rois[0, 31, 1]: expected zero in a padded row"),
     ("proposals.nms.rank", put((0, slice(None)), -1),
-     "proposals.nms.rank[0]: expected as many kept as there are ROIs, is 0"),
+     "proposals.nms.rank[0]: expected as many kept as ROIs, is 0"),
     ("levels.roi_level", put((1, 1), 6), "levels.roi_level[1, 1]: expected 2…5, is 6"),
     ("crops.ix.0", lambda a: np.concatenate([a[1:], a[1:2]]), "crops.ix[0, "),
     ("levels.roi_level", put((0, 0), 5), "crops.ix.1[0]: expected ROIs of P3, is [0 0]"),
