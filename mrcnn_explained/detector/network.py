@@ -33,11 +33,12 @@ class Network:
     def __init__(self, config: Config, backbone: Callable[..., Any] | None = None):
         c = self.config = config
         channels_in = c.image_channel_count
+        self.backbone: Any = backbone
         if backbone is None:
             self.backbone = ResNet(BACKBONES[c.backbone], c.backbone_width, channels_in)
-            backbone_channels = self.backbone.channels
+            backbone_channels = list(self.backbone.channels)
         else:
-            self.backbone, backbone_channels = backbone, probe(backbone, channels_in)
+            backbone_channels = probe(backbone, channels_in)
         self._features_of = adapt(self.backbone)
         pyramid_channels = c.top_down_pyramid_size
         self.pyramid = FeaturePyramid(backbone_channels, pyramid_channels)

@@ -6,6 +6,7 @@ replaced stages, resumed runs, the invariants and docs/stages.md are checked aga
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import keras
@@ -46,7 +47,8 @@ class Omitted(NamedTuple):
         )
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """One thing that must hold and does not, at the first place where it does not."""
 
     stage: str  # name in a trace

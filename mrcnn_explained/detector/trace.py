@@ -124,7 +124,9 @@ class Trace(NamedTuple):
         omit    stages or fields to leave out, such as "backbone" or "pyramid.sums"; `BULKY`
                 names those that take nine tenths of the space
         """
-        omit, arrays, omitted = tuple(omit), {}, {}
+        omit = tuple(omit)
+        arrays: dict[str, Any] = {}
+        omitted: dict[str, Any] = {}
         for name, tensor in self.tensors():
             if isinstance(tensor, Omitted) or _is_within(name, omit):
                 omitted[name] = [list(tensor.shape), _dtype_name(tensor.dtype)]

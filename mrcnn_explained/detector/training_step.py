@@ -7,7 +7,7 @@ chooses those to learn from, and the losses take the place of the filters. Sourc
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -183,31 +183,33 @@ def _losses(
 ) -> Losses:
     """Return the five losses, the weight decay and their weighted sum."""
     c, active_class_ids = network.config, unpack_meta(batch.image_meta).active_class_ids
-    class_ids, over = targets.target_class_ids, {"summed_over": summed_over}
-    box_over = {**over, "average_over": c.box_loss_average}
+    class_ids, deltas = targets.target_class_ids, box_head.mrcnn_bbox
+    rpn_match, rpn_box = anchor_targets.rpn_match, anchor_targets.rpn_bbox
     real = targets.positive | targets.negative
     rows = real | c.padding_in_class_loss
-    rpn_match, rpn_box = anchor_targets.rpn_match, anchor_targets.rpn_bbox
-    class_logits, deltas = box_head.mrcnn_class_logits, box_head.mrcnn_bbox
+    over: Any = {"summed_over": summed_over}
+    box_over = {**over, "average_over": c.box_loss_average}
 
-    losses = {
-        "rpn_class_loss": rpn_class_loss(rpn_match, rpn.rpn_class_logits, **over),
-        "rpn_bbox_loss": rpn_bbox_loss(rpn_box, rpn_match, rpn.rpn_bbox, **box_over),
-        "mrcnn_class_loss": mrcnn_class_loss(
-            class_ids, class_logits, active_class_ids, rows, **over
-        ),
-        "mrcnn_bbox_loss": mrcnn_bbox_loss(
-            targets.target_bbox, class_ids, deltas, real, **box_over
-        ),
-        "mrcnn_mask_loss": mrcnn_mask_loss(
-            targets.target_mask, mask_head.class_mask, with_mask, **over
-        ),
-    }
+    rpn_class = rpn_class_loss(rpn_match, rpn.rpn_class_logits, **over)
+    rpn_bbox = rpn_bbox_loss(rpn_box, rpn_match, rpn.rpn_bbox, **box_over)
+    logits = box_head.mrcnn_class_logits
+    mrcnn_class = mrcnn_class_loss(class_ids, logits, active_class_ids, rows, **over)
+    mrcnn_bbox = mrcnn_bbox_loss(targets.target_bbox, class_ids, deltas, real, **box_over)
+    mrcnn_mask = mrcnn_mask_loss(targets.target_mask, mask_head.class_mask, with_mask, **over)
+
     decayed = (v for name, v in network.weights.items() if decays(name))
     decay = weight_decay(decayed, c.weight_decay, per=c.weight_decay_per)
-    weight_of = dict(zip(LOSSES, c.loss_weights, strict=True))
-    weighted = [weight_of[name] * part.loss for name, part in losses.items()]
-    return Losses(**losses, weight_decay=decay, total=tf.add_n([*weighted, decay]))
+    five = [rpn_class.loss, rpn_bbox.loss, mrcnn_class.loss, mrcnn_bbox.loss, mrcnn_mask.loss]
+    weighted = [weight * loss for weight, loss in zip(c.loss_weights, five, strict=True)]
+    return Losses(
+        rpn_class_loss=rpn_class,
+        rpn_bbox_loss=rpn_bbox,
+        mrcnn_class_loss=mrcnn_class,
+        mrcnn_bbox_loss=mrcnn_bbox,
+        mrcnn_mask_loss=mrcnn_mask,
+        weight_decay=decay,
+        total=tf.add_n([*weighted, decay]),
+    )
 
 
 def image_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:

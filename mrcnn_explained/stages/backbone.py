@@ -150,7 +150,8 @@ def adapt(backbone: Callable[..., Any]) -> Callable[[tf.Tensor, bool], BackboneF
         """Call the backbone with the arguments that it has, and name its maps."""
         offered = {"stage5": True, "train_bn": train_bn, "training": train_bn}
         maps = backbone(images, **{k: v for k, v in offered.items() if k in accepted})
-        return BackboneFeatures(*_five_maps(maps, images))
+        c1, c2, c3, c4, c5 = _five_maps(maps, images)
+        return BackboneFeatures(c1, c2, c3, c4, c5)
 
     return features
 
@@ -166,7 +167,7 @@ def probe(backbone: Callable[..., Any], channels: int = 3) -> list[int]:
     """
     features, black = adapt(backbone), tf.zeros([1, 64, 64, channels])
     try:
-        maps = features(black)
+        maps = features(black, False)
     except BackboneError:
         raise
     except Exception as error:
@@ -182,7 +183,7 @@ def probe(backbone: Callable[..., Any], channels: int = 3) -> list[int]:
         return next_creator(**settings)
 
     with tf.variable_creator_scope(count):
-        features(black)
+        features(black, False)
     if made:
         raise BackboneError(
             f"this backbone makes new layers at every call ({len(made)} variables, the first is "

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 
@@ -27,18 +28,20 @@ class Stage(NamedTuple):
 
     @property
     def call(self) -> Callable[..., Any]:
+        """The stage itself: a function, or the class of a Keras layer."""
         return getattr(self._import(), self.callable_name)
 
     @property
-    def result(self) -> type:
+    def result(self) -> type[Any]:
+        """The NamedTuple that the stage returns."""
         return getattr(self._import(), self.result_name)
 
     @property
     def doc(self) -> str:
-        """The head of the module: what the stage is, its source, what it reads and feeds."""
-        return inspect.getdoc(self._import())
+        """The module's docstring: what the stage is, its source, its input and output."""
+        return inspect.getdoc(self._import()) or ""
 
-    def _import(self):
+    def _import(self) -> ModuleType:
         return importlib.import_module(f"mrcnn_explained.stages.{self.module}")
 
 
@@ -68,7 +71,7 @@ TRAINING_STAGES = (
 )
 
 
-def fields(result: type) -> list[Field]:
+def fields(result: type[Any]) -> list[Field]:
     """Return the fields of a stage's result with their kinds, shapes and meanings.
 
     Raises ValueError for a field whose annotation does not say what it means.
@@ -77,7 +80,7 @@ def fields(result: type) -> list[Field]:
     return [_field(result, name, hints[name]) for name in result._fields]
 
 
-def _field(result: type, name: str, hint: Any) -> Field:
+def _field(result: type[Any], name: str, hint: Any) -> Field:
     """Read one annotation: `Annotated[Float32[tf.Tensor, "B N"], "meaning"]`."""
     if get_origin(hint) is not Annotated:
         raise ValueError(f"{result.__name__}.{name} does not say what it means: Annotated[…, '…']")

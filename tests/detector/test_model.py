@@ -216,6 +216,16 @@ def test_a_few_random_layers_are_named():
     assert "(mrcnn_mask, conv1)" in model.randomness()
 
 
+def test_the_hash_of_the_weights_is_of_their_values_whatever_their_name():
+    config = Config.slim(backbone_width=2, image_min_dim=64, image_max_dim=64)
+    one, other = MaskRCNN(config), MaskRCNN(config)
+    assert one.weights_sha256() == other.weights_sha256()
+    assert len(one.weights_sha256()) == 64
+    last = list(other.weights.values())[-1]
+    last.assign(np.asarray(last) + 1)
+    assert one.weights_sha256() != other.weights_sha256()
+
+
 def test_two_new_models_are_alike():
     # "They are drawn from the layers' names, so that two models are alike."
     config = Config.slim(backbone_width=2, image_min_dim=64, image_max_dim=64)

@@ -14,10 +14,16 @@ from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.network import PARTS
 from mrcnn_explained.detector.runner import Runner
-from mrcnn_explained.detector.schema import mismatches
-from mrcnn_explained.detector.training_step import TrainingTrace, decays, image_seeds
+from mrcnn_explained.detector.schema import StageError, mismatches
+from mrcnn_explained.detector.training_step import (
+    TrainingTrace,
+    decays,
+    image_seeds,
+    training_step,
+)
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.detection_targets import detection_targets
+from mrcnn_explained.stages.levels import assign_levels
 from mrcnn_explained.stages.losses import (
     mrcnn_bbox_loss,
     mrcnn_class_loss,
@@ -121,8 +127,6 @@ def test_the_catalog_lists_the_training_stages():
 
 def gradient(model, batch, what, of):
     """Gradient of one loss in the weights of a layer."""
-    from mrcnn_explained.detector.training_step import training_step
-
     with tf.GradientTape() as tape:
         trace = training_step(
             model, Runner(), batch, model.anchors((128, 128)), image_seeds(5, 0, 2)
@@ -189,3 +193,37 @@ def test_a_batch_of_crowds_alone_is_no_catastrophe(model, batch):
 
 def test_the_norms_are_those_of_all_parts(trace):
     assert len(PARTS) == len(trace.gradient_norms) == 5
+
+
+# Both maps run through a runner ------------------------------------------------------------------
+
+
+def test_a_function_takes_the_place_of_a_stage_in_training_too(model, batch, trace):
+    def all_on_p3(rois, image_shape, **settings):
+        found = assign_levels(rois, image_shape, **settings)
+        return found._replace(roi_level=tf.fill(tf.shape(found.roi_level), 3))
+
+    other = model.with_stage(levels=all_on_p3).training_trace(batch, seed=5)
+    assert set(other.levels.roi_level.numpy().ravel()) == {3}
+    assert set(other.mask_levels.roi_level.numpy().ravel()) == {3}
+    np.testing.assert_allclose(  # it runs eagerly, the other as a graph
+        other.detection_targets.rois, trace.detection_targets.rois, atol=1e-6
+    )
+
+
+def test_a_training_stage_can_be_replaced_and_is_checked(model, batch):
+    def few(*inputs, **settings):
+        found = rpn_targets(*inputs, **settings)
+        return found._replace(rpn_match=found.rpn_match[:, :5])
+
+    with pytest.raises(StageError, match=r"rpn_targets.rpn_match came with shape \[2, 5\]"):
+        model.with_stage(rpn_targets=few).training_trace(batch)
+
+
+def test_known_results_and_settings_work_in_training(model, batch, trace):
+    anchors, seeds = model.anchors((128, 128)), image_seeds(5, 0, 2)
+    run = Runner(known={"rpn": trace.rpn}, settings={"levels": {"lowest": 4}})
+    again = training_step(model, run, batch, anchors, seeds)
+    assert again.rpn is trace.rpn
+    assert again.levels.roi_level.numpy().min() == 4
+    np.testing.assert_array_equal(again.mask_levels.roi_level, trace.mask_levels.roi_level)

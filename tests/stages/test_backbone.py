@@ -1,12 +1,13 @@
 """Backbone: ResNet, layer by layer."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import witness
 from conftest import close, fill_with_noise, weights_of
 
-from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, probe
+from mrcnn_explained.stages.backbone import BackboneError, BackboneFeatures, ResNet, adapt, probe
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,60 @@ def check_map(features, goldens, name):
     equal(features[:, -4:, -4:, -8:], goldens[f"feat_{name}_endcorner"])
     equal(features.mean((1, 2, 3), np.float64), goldens[f"feat_{name}_mean"])
     equal(features.std((1, 2, 3), np.float64), goldens[f"feat_{name}_std"])
+
+
+# Backbones of the caller's own ------------------------------------------------------------------
+
+
+def maps_of(images, channels=(2, 2, 3, 4, 5)):
+    """Five maps of zeros with the right strides."""
+    height, width = images.shape[1:3]
+    sizes = zip((4, 4, 8, 16, 32), channels, strict=True)
+    return [tf.zeros([images.shape[0], height // s, width // s, ch]) for s, ch in sizes]
+
+
+def test_a_backbone_gets_the_arguments_of_matterport_that_it_has():
+    asked = []
+
+    def graph(input_image, stage5=False, train_bn=None):
+        asked.append((stage5, train_bn))
+        return maps_of(input_image)
+
+    features = adapt(graph)(tf.zeros([1, 64, 64, 3]), True)
+    assert asked == [(True, True)] and features.c5.shape == (1, 2, 2, 5)
+
+    def keras_like(images, training=False):
+        asked.append(training)
+        return maps_of(images)
+
+    adapt(keras_like)(tf.zeros([1, 64, 64, 3]), True)
+    assert asked[-1] is True
+
+
+def test_c1_may_be_none_and_no_other_map():
+    def without(n):
+        return lambda images: [None if i == n else x for i, x in enumerate(maps_of(images))]
+
+    assert probe(without(0)) == [2, 3, 4, 5]
+    assert adapt(without(0))(tf.zeros([2, 64, 64, 3]), False).c1.shape == (2, 16, 16, 0)
+    for n in (1, 2, 3, 4):
+        with pytest.raises(BackboneError, match=rf"this one returned .*: None for c{n + 1}"):
+            probe(without(n))
+
+
+def test_a_backbone_that_cannot_be_called_is_named_with_its_own_words():
+    def two_images(left, right):
+        return maps_of(left)
+
+    with pytest.raises(BackboneError, match="cannot be called with images .* 'right'"):
+        probe(two_images)
+
+
+def test_a_backbone_that_makes_its_layers_at_every_call_is_refused():
+    # As a graph function of Matterport's time, whose layers were made while the graph was.
+    def graph(images):
+        deep = keras.layers.Conv2D(5, 1)(images[:, ::32, ::32])
+        return [*maps_of(images)[:4], deep]
+
+    with pytest.raises(BackboneError, match="makes new layers at every call .2 variables"):
+        probe(graph)
