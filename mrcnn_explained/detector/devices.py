@@ -6,7 +6,7 @@ from mrcnn_explained.errors import InputError
 
 
 class DeviceError(InputError):
-    """A device that was asked for and is not there."""
+    """A device that was requested and that the machine does not have."""
 
 
 def let_memory_grow() -> None:
@@ -25,22 +25,22 @@ def let_memory_grow() -> None:
 
 
 def select_device(device: str) -> None:
-    """Make TensorFlow use `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
+    """Make TensorFlow use `auto` (a GPU if TensorFlow sees one), `cpu`, `gpu` or `gpu:1`.
 
-    Call it before the first tensor is made. Raises DeviceError where there is no such device.
+    Call it before the first tensor is made. Raises DeviceError if the machine has no such device.
     """
     kind, _, index = device.lower().partition(":")
     gpus = tf.config.list_physical_devices("GPU")
     if kind not in ("auto", "cpu", "gpu") or (index and not (kind == "gpu" and index.isdigit())):
-        raise DeviceError(f"device {device!r} is none of auto, cpu, gpu, gpu:0, gpu:1, …")
+        raise DeviceError(f"device {device!r} is not one of auto, cpu, gpu, gpu:0, gpu:1, …")
     if kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif kind == "gpu":
         number = int(index or 0)
         if number >= len(gpus):
             raise DeviceError(
-                f"device {device!r} was asked for, but TensorFlow sees {len(gpus)} GPUs. "
-                "`mrcnn-explained doctor` tells more; on Linux, pip install 'mrcnn-explained[gpu]'"
+                f"device {device!r} was requested, but TensorFlow sees {len(gpus)} GPUs. "
+                "`mrcnn-explained doctor` shows more; on Linux, pip install 'mrcnn-explained[gpu]'"
             )
         tf.config.set_visible_devices([gpus[number]], "GPU")
 
@@ -50,7 +50,7 @@ def be_deterministic() -> None:
 
     TensorFlow's own gradient of `crop_and_resize` on a CPU lets several threads add to one cell
     without a lock: in about one backward pass of a hundred a term is lost. With this it runs in
-    one thread, and images are read in one, too. Operations that draw by lot without a seed
+    one thread, and images are read in one, too. Operations that draw random numbers without a seed
     raise from then on; this project has none.
     """
     tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""Make a model from what a person or a job says: the name of its weights, and settings."""
+"""Open a model by the name of its weights, with other settings if wanted."""
 
 from os import PathLike
 from typing import Any
@@ -16,7 +16,8 @@ def open_model(weights: str | PathLike[str] = "shapes", **changes: Any) -> MaskR
                from the cache or its release, or "random"
     changes    fields of the config: thresholds, counts, sizes
 
-    Classes and backbone are read from the file. Raises ConfigError and WeightFileError in words.
+    Classes and backbone are read from the file. Raises ConfigError for a config that
+    contradicts itself, WeightFileError for weights that cannot be read or do not fit.
     """
     return make_model(*weights_and_config(str(weights), changes))
 

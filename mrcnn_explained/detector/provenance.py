@@ -34,7 +34,7 @@ class Provenance:
         return describe_random(self.weights, self.random_layers)
 
     def computed_by_model(self, stage: str) -> bool:
-        """Return whether the stage's own function computed its result, and nobody edited it."""
+        """Return whether the stage's own function computed its result, and it was not edited."""
         return stage not in self.edited and stage not in self.replaced
 
     def to_json(self) -> str:

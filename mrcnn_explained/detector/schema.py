@@ -240,7 +240,7 @@ def _check_fields(where: str, kind: type, result: Any, sizes: Sizes) -> None:
 
 
 def _check_parts(path: str, stage: str, parts: Any) -> None:
-    """Refuse a field that should be a tuple of tensors and is none, or has another length."""
+    """Refuse a field that should be a tuple of tensors and is not, or has another length."""
     count = f" of {len(ROI_LEVELS)}" if stage in PER_LEVEL else ""
     if not isinstance(parts, tuple | list) or (count and len(parts) != len(ROI_LEVELS)):
         raise StageError(f"{path} came as {_type_name(parts)}; expected a tuple{count}")

@@ -13,7 +13,7 @@ class Field(NamedTuple):
     name: str
     dtype: str  # Float32, Int32, …; the name of a result that holds several
     shape: str  # letters of docs/notation.md; "" for a result
-    each: bool  # True: a tuple of such tensors, one a level or an image
+    each: bool  # True: a tuple of such tensors, one per level or per image
     meaning: str
 
 
