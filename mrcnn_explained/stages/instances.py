@@ -133,6 +133,7 @@ def original_boxes(
 ) -> Int32[np.ndarray, "n 4"]:
     """Convert boxes normalised to the molded image into whole pixels of the original image.
 
+    boxes             array or tensor
     original_shape    (h, w, …) of the original image, pixels
     molded_shape      (H, W, …) of the molded image, pixels
     window            part of the molded image that holds the original, molded pixels
@@ -140,8 +141,10 @@ def original_boxes(
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
     scale[scale == 0] = 1  # a window of one pixel: every box lies at its edge
-    inside = tf.constant((boxes - shift) / scale, tf.float64)  # normalised to the window
-    return np.around(denorm_boxes(inside, tf.constant(original_shape[:2])).numpy()).astype(np.int32)
+    in_window = (np.asarray(boxes) - shift) / scale  # normalised to the window
+    return np.around(
+        denorm_boxes(tf.constant(in_window, tf.float64), tf.constant(original_shape[:2])).numpy()
+    ).astype(np.int32)
 
 
 def full_mask(
