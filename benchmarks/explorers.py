@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.sync_api import sync_playwright
 
@@ -39,22 +40,33 @@ class Nothing(Explorer):
 x = Nothing(np.zeros([8, 8, 3], np.uint8), {"moved": slider("moved", 0.5, 0.0, 1.0)})
 x
 """
-# module, class, slider that is moved, kind, set before
+
+
+class Watched(NamedTuple):
+    """An explorer whose slider is moved."""
+
+    module: str
+    name: str
+    slider: str
+    kind: str  # "canvas": draws what the trace holds; "stage": runs a stage function again
+    before: str = ""  # Python that is run before the explorer is shown
+
+
 VIEWS = [
-    ("rpn", "RpnExplorer", "opacity of the map", "canvas", ""),
-    ("mask_head", "MaskExplorer", "mask threshold", "canvas", ""),
-    ("reorder", "ReorderExplorer", "ROIs", "stage", ""),
-    ("anchors", "AnchorsExplorer", "row of the cell", "stage", ""),
-    (
+    Watched("rpn", "RpnExplorer", "opacity of the map", "canvas"),
+    Watched("mask_head", "MaskExplorer", "mask threshold", "canvas"),
+    Watched("reorder", "ReorderExplorer", "ROIs", "stage"),
+    Watched("anchors", "AnchorsExplorer", "row of the cell", "stage"),
+    Watched(
         "proposals",
         "ProposalsExplorer",
         "NMS: IoU at most",
         "stage",
-        "x.settings['pre_nms_limit'].value = 6000",
+        before="x.settings['pre_nms_limit'].value = 6000",
     ),
-    ("levels", "LevelsExplorer", "canonical side, px", "stage", ""),
-    ("crops", "CropsExplorer", "ROI", "stage", ""),
-    ("detections", "DetectionsExplorer", "confidence at least", "stage", ""),
+    Watched("levels", "LevelsExplorer", "canonical side, px", "stage"),
+    Watched("crops", "CropsExplorer", "ROI", "stage"),
+    Watched("detections", "DetectionsExplorer", "confidence at least", "stage"),
 ]
 WATCH = """
 (view) => {
@@ -70,17 +82,19 @@ WATCH = """
 
 def main() -> None:
     cells = [SETUP, NOTHING] + [
-        f"from mrcnn_explained.explorers.{module} import {name}\nx = {name}(trace)\n{before}\nx"
-        for module, name, _, _, before in VIEWS
+        f"from mrcnn_explained.explorers.{view.module} import {view.name}\n"
+        f"x = {view.name}(trace)\n{view.before}\nx"
+        for view in VIEWS
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder), free_port())
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = Page(browser, lab, "speed", cells)
-            told = [("(nothing)", "moved", "floor"), *((m, s, k) for m, _, s, k, _ in VIEWS)]
-            for number, (name, slider, kind) in enumerate(told):
-                spent = measure(page, number, slider)
+            watched = [Watched("(nothing)", "Nothing", "moved", "floor"), *VIEWS]
+            for number, view in enumerate(watched):
+                name, kind = view.module, view.kind
+                spent = measure(page, number, view.slider)
                 tenth, middle = statistics.quantiles(spent, n=10)[-1], statistics.median(spent)
                 limit = LIMITS.get(kind)
                 verdict = "" if not limit or tenth <= limit else "  TOO SLOW"
@@ -105,7 +119,7 @@ def measure(page: Page, number: int, slider: str) -> list[float]:
     for move in range(MOVES + 1):  # the first one warms up
         page.page.keyboard.press("ArrowLeft" if move % 2 else "ArrowRight")
         page.page.wait_for_function("move => window.spent.length > move", arg=move, polling=100)
-        page.page.wait_for_timeout(200)  # for what the kernel still has to say
+        page.page.wait_for_timeout(200)  # for messages of the kernel that are still on their way
     return page.page.evaluate("() => window.spent")[1:]
 
 

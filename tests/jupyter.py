@@ -39,21 +39,19 @@ class Lab:
             "HOME": str(folder),
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         }
+        options = [
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self.token}",
+            f"--ServerApp.root_dir={self.work}",
+            "--LabApp.expose_app_in_browser=True",
+        ]
         self.log = (folder / "lab.log").open("w")
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "jupyterlab",
-                "--no-browser",
-                "--allow-root",
-                "--ip=127.0.0.1",
-                f"--port={port}",
-                "--ServerApp.port_retries=0",
-                f"--IdentityProvider.token={self.token}",
-                f"--ServerApp.root_dir={self.work}",
-                "--LabApp.expose_app_in_browser=True",
-            ],
+            [sys.executable, "-m", "jupyterlab", *options],
             env=environment,
             stdout=self.log,
             stderr=self.log,

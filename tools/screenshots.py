@@ -1,8 +1,8 @@
 """Images of every explorer as JupyterLab and Chromium show it.
 
 python tools/screenshots.py                     docs/images/explorers/*.png
-python tools/screenshots.py --out /tmp/dark --dark
-python tools/screenshots.py --out /tmp/small --width 800
+python tools/screenshots.py --out dark --dark
+python tools/screenshots.py --out narrow --width 800
 """
 
 import argparse

@@ -31,7 +31,7 @@ batch = next(iter(batches(ShapesDataset(4, seed=7), model.config, batch_size=2, 
 TrainingExplorer(model.training_trace(batch), model.config)
 """
 NAMES = [*EXPLORERS, "training"]
-CANVAS = {"rpn": 1}  # the panel that can be clicked, where it is not the first
+CANVAS = {"rpn": 1}  # the panel that can be clicked, if it is not the first
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def page(request, lab_and_browser):
 
 @pytest.fixture(scope="module")
 def ours():
-    """The same explorers in this process, beside those in the browser."""
-    there: dict = {}
-    exec(SETUP, there)
-    found = {name: make(name, there["trace"]) for name in EXPLORERS}
+    """The same explorers in this process, to be compared with those in the browser."""
+    names: dict = {}
+    exec(SETUP, names)
+    found = {name: make(name, names["trace"]) for name in EXPLORERS}
     *head, last = TRAINING.strip().split("\n")
-    exec("\n".join(head), there)
-    return {**found, "training": eval(last, there)}
+    exec("\n".join(head), names)
+    return {**found, "training": eval(last, names)}
 
 
 def view_of(page, name):
@@ -84,14 +84,13 @@ def control_of(view, text):
 
 
 def lines(view):
-    return [text.replace("\xa0", " ") for text in view.locator(".mx-line").all_inner_texts()]
+    """The lines of text below the panels; also of a cell that JupyterLab has not laid out yet."""
+    return [text.replace("\xa0", " ") for text in view.locator(".mx-line").all_text_contents()]
 
 
-def told(explorer, name):
-    """What is written below; without times, which no two runs share."""
-    return (
-        [re.sub(r"[0-9.]+ ms", "", text) for text in explorer] if name == "box_head" else explorer
-    )
+def without_times(texts, name):
+    """The lines without milliseconds, which differ from run to run."""
+    return [re.sub(r"[0-9.]+ ms", "", text) for text in texts] if name == "box_head" else texts
 
 
 def image(view):
@@ -103,11 +102,14 @@ def scene(explorer):
 
 
 def first_row(panel, frame):
-    """Where the first box or dot that can be chosen is, in pixels of its canvas."""
-    kind, group = next(
-        (kind, g) for kind in ("boxes", "points") for g in panel.get(kind, []) if g["rows"]
+    """The position of the first box or dot that can be selected, in pixels of its canvas."""
+    kind, layer = next(
+        (kind, layer)
+        for kind in ("boxes", "points")
+        for layer in panel.get(kind, [])
+        if layer["rows"]
     )
-    data = np.frombuffer(group["data"], np.float32)
+    data = np.frombuffer(layer["data"], np.float32)
     x, y = data[:2] if kind == "points" else ((data[1] + data[3]) / 2, (data[0] + data[2]) / 2)
     left, top, right, bottom = panel["extent"]
     share = {"x": (x - left) / (right - left), "y": (y - top) / (bottom - top)}
@@ -137,47 +139,48 @@ def test_keys_and_clicks_select(page, ours, name):
     assert view.get_attribute("data-selected") == "-1"
 
 
-def move(there, control):
-    """Move a control in the browser and its twin here: to the next choice, or to an end."""
+def move(in_browser, control):
+    """Move a control, in the browser and in this process, to its next choice or to an end."""
     if hasattr(control, "options"):
         control.index = (control.index + 1) % len(control.options)
-        there.locator("select").select_option(index=control.index)
+        in_browser.locator("select").select_option(index=control.index)
     elif hasattr(control, "placeholder"):
         control.value = "40, 30, 300, 400"
-        there.locator("input").fill(control.value)
-        there.locator("input").press("Enter")
+        in_browser.locator("input").fill(control.value)
+        in_browser.locator("input").press("Enter")
     else:
         up = control.value < control.max
         control.value = control.max if up else control.min
-        there.locator(".noUi-handle").press("End" if up else "Home")
+        in_browser.locator(".noUi-handle").press("End" if up else "Home")
 
 
 @pytest.mark.parametrize("page", ["controls"], indirect=True)  # one that is untouched
 @pytest.mark.parametrize("name", NAMES)
 def test_every_control_runs_the_stage_again(page, ours, name):
     view, explorer = view_of(page, name), ours[name]
-    assert told(lines(view), name) == told(explorer.text, name)
+    assert without_times(lines(view), name) == without_times(explorer.text, name)
     for control in explorer.settings.values():
         before, scene_before = image(view), scene(explorer)
         if hasattr(control, "min") and control.min == control.max:
             continue
         page.changed(view, lambda c=control: move(control_of(view, c.description), c))
         page.settled(view)
-        assert told(lines(view), name) == told(explorer.text, name), control.description
-        if scene(explorer) != scene_before or control is explorer.settings.get(
-            explorer.opacity_control
-        ):
+        assert without_times(lines(view), name) == without_times(explorer.text, name), (
+            control.description
+        )
+        acts_in_browser = control is explorer.settings.get(explorer.opacity_control)
+        if acts_in_browser or scene(explorer) != scene_before:
             assert image(view) != before, control.description
 
 
 DRAW = """
 async ([source, values]) => {
-  const { default: explorer } = await import("data:text/javascript;base64," + source);
+  const { default: widget } = await import("data:text/javascript;base64," + source);
   const model = { values, listeners: {}, get: (name) => values[name],
                   on: (event, call) => { model.listeners[event] = call; },
                   set: (name, value) => { values[name] = value; }, save_changes: () => {} };
   const element = document.body.appendChild(document.createElement("div"));
-  explorer.render({ model, el: element });
+  widget.render({ model, el: element });
   window.shown = (threshold) => {
     values.threshold = threshold;
     model.listeners["change:threshold"]();
@@ -195,7 +198,7 @@ async ([source, values]) => {
 
 
 @pytest.mark.parametrize("threshold", [0.25, 0.7, "a value that occurs"])
-def test_the_browser_cuts_a_mask_as_the_stage_does(lab_and_browser, ours, threshold):
+def test_the_browser_thresholds_a_mask_as_the_stage_does(lab_and_browser, ours, threshold):
     """A pixel of the canvas for a pixel of the mask, so that both can be compared."""
     explorer = ours["mask_head"]
     if isinstance(threshold, str):  # that pixel belongs to the object
@@ -219,30 +222,29 @@ def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place)
     best = explorer.trace.rpn.rpn_class[0].numpy()[explorer.result, 1]
     threshold = 1.0 if place == "nowhere" else float(np.nextafter(float(best[place]), 1))
     explorer.settings["score"].value = threshold
-    (group,) = (g for g in explorer.view.scene["panels"][1]["boxes"] if g["rows"])
-    rows = np.frombuffer(group["rows"], np.int32)
+    (layer,) = (layer for layer in explorer.view.scene["panels"][1]["boxes"] if layer["rows"])
+    rows = np.frombuffer(layer["rows"], np.int32)
     number = min(len(explorer.result), len(rows))
     assert number == (0 if place == "nowhere" else place + 1)
     assert rows[:number].tolist() == explorer.result[:number].tolist()
-    # The worst is the first one here, so that a row cannot pass for another.
-    apart = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
+    # The worst anchor comes first here, so that a position cannot pass for a row.
+    frames = np.arange(len(rows))[:, None] * [0, 10, 0, 10] + [1, 1, 5, 5]
     worst_first = {
-        "data": apart.astype(np.float32).tobytes(),
+        "data": frames.astype(np.float32).tobytes(),
         "rows": rows[::-1].tobytes(),
-        "scores": np.frombuffer(group["scores"], np.float32)[::-1].tobytes(),
+        "scores": np.frombuffer(layer["scores"], np.float32)[::-1].tobytes(),
     }
     small = panel(
-        "", (0, 0, 10 * len(apart), 6), width=10 * len(apart), boxes=[{**group, **worst_first}]
+        "", (0, 0, 10 * len(frames), 6), width=10 * len(frames), boxes=[{**layer, **worst_first}]
     )
     shown, reached = drawn_at(lab_and_browser[1], explorer, small, threshold)
-    inked = np.reshape(shown, [6, len(apart), 10]).any(axis=(0, 2))
-    np.testing.assert_array_equal(inked[::-1], np.arange(len(apart)) < number)
+    inked = np.reshape(shown, [6, len(frames), 10]).any(axis=(0, 2))
+    np.testing.assert_array_equal(inked[::-1], np.arange(len(frames)) < number)
     assert reached == set(explorer.result[:number].tolist())
 
 
 def drawn_at(browser, explorer, one, threshold):
-    """A panel that the viewer draws for a view with a threshold: the alpha of each pixel, and
-    the rows that arrow keys come to."""
+    """Draw one panel at a threshold: the alpha of each pixel, and the rows that keys select."""
     source = widget_module().encode()
     values = {
         "scene": {"panels": [one], "stamp": 1},
@@ -277,7 +279,7 @@ def test_a_box_is_drawn_with_the_mouse(page):
 
 
 def test_several_views_share_one_selection(lab_and_browser):
-    """A ROI that is clicked on the image is chosen on its level, crop, way back and classes."""
+    """An ROI that is selected on the image is selected in the explorers of all other stages."""
     names = ("levels", "crops", "reorder", "detections", "mask_head")
     cells = [SETUP + "from mrcnn_explained.explorers.explorer import Selection\nroi = Selection()"]
     cells += [
@@ -288,9 +290,9 @@ def test_several_views_share_one_selection(lab_and_browser):
     lab, browser = lab_and_browser
     page = Page(browser, lab, "shared", cells)
     views = [page.explorer(i) for i in range(len(names))]
-    there: dict = {}
-    exec(SETUP, there)
-    roi = int(there["trace"].detections.detection_roi[0, 1])
+    here: dict = {}
+    exec(SETUP, here)
+    roi = int(here["trace"].detections.detection_roi[0, 1])
     canvas = views[0].locator("canvas").first
     canvas.scroll_into_view_if_needed()
     for _ in range(roi + 1):
@@ -298,8 +300,8 @@ def test_several_views_share_one_selection(lab_and_browser):
     for view in views:
         page.settled(view)
         assert view.get_attribute("data-selected") == str(roi)
-    told = [lines(view) for view in views]
-    assert told[0][-1].startswith(f"ROI {roi}: ") and told[3][-1].startswith(f"ROI {roi}: ")
+    texts = [lines(view) for view in views]
+    assert texts[0][-1].startswith(f"ROI {roi}: ") and texts[3][-1].startswith(f"ROI {roi}: ")
     assert f"ROI {roi} reads P" in views[1].locator(".mx-title").first.text_content()
     assert views[4].locator(".mx-title").first.text_content().startswith("Detection 1: ")
     assert page.errors == [] and page.outside == []
@@ -328,7 +330,7 @@ def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):
     assert page.errors == [] and page.outside == []
 
 
-def test_nothing_went_wrong_and_nothing_left_the_machine(page):
+def test_no_error_and_no_request_to_another_machine(page):
     for number in range(len(NAMES)):
         page.explorer(number)
     assert page.errors == [] and page.outside == []

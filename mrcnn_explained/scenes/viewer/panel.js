@@ -131,7 +131,8 @@ export class PanelView {
   describe() {
     const { canvas, panel } = this;
     const title = panel.title || "figure";
-    const interactive = panel.drawable || this.selectableRows().length;
+    const interactive = panel.drawable
+      || [...this.boxes, ...this.points].some((layer) => layer.rows.length);
     const attributes = interactive ? {
       role: "application", "aria-roledescription": "interactive image",
       "aria-label": `${title}. Arrow keys select an item, Escape clears the selection.`,
