@@ -1,7 +1,7 @@
 """Annotations: the objects of one image, checked, molded and made small.
 
-The masks follow the image: scaled, padded, cropped and flipped with it; boxes are drawn
-around the masks (deviation 42).
+The masks follow the image: scaled, padded, cropped and flipped with it; boxes are the boxes of
+the masks (deviation 42).
 """
 
 from typing import Literal, NamedTuple
@@ -11,8 +11,15 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from skimage.transform import resize
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.dataset import AnyDataset, DatasetError, active_class_ids
+from mrcnn_explained.data.dataset import (
+    AnyDataset,
+    DatasetError,
+    active_class_ids,
+    image_reference,
+)
 from mrcnn_explained.data.molding import mold
+from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.stages.image import MoldedImage
 
 Broken = Literal["skip", "refuse"]
 
@@ -20,26 +27,42 @@ Broken = Literal["skip", "refuse"]
 class Sample(NamedTuple):
     """One image to train on, with its objects."""
 
-    resized: UInt8[np.ndarray, "H W ch"]
-    image_meta: Float32[np.ndarray, "meta"]
-    gt_class_ids: Int32[np.ndarray, "n"]
+    resized: UInt8[np.ndarray, "H W ch"]  # the molded image before the mean pixel is subtracted
+    image_meta: Float32[np.ndarray, "meta"]  # as in MoldedImage
+    gt_class_ids: Int32[np.ndarray, "n"]  # negative: a crowd
     gt_boxes: Float32[np.ndarray, "n 4"]  # (y1, x1, y2, x2), pixels of the molded image
-    gt_masks: Bool[np.ndarray, "mh mw n"]  # of the whole image, or mini-masks
+    gt_masks: Bool[np.ndarray, "mh mw n"]  # of the molded image, or mini-masks
 
 
-class Problem(NamedTuple):
+class AnnotationProblem(NamedTuple):
     """An annotation that cannot be used."""
 
     image: str  # source and id of the image
-    object: int  # its number; -1: the image itself
+    object: int  # index of the object in the image; -1: the image itself
     reason: str
+
+    def __str__(self) -> str:
+        which = "" if self.object < 0 else f", object {self.object}"
+        return f"{self.image}{which}: {self.reason}"
+
+
+class _Objects(NamedTuple):
+    """An image as a dataset holds it."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    masks: Bool[np.ndarray, "h w n"]
+    class_ids: Int32[np.ndarray, "n"]
 
 
 def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
-    """Draw the box around each mask: y2 and x2 lie outside. An empty mask has a zero box."""
+    """Return the box around each mask, (y1, x1, y2, x2) in pixels.
+
+    y2 and x2 are one outside the mask. The box of an empty mask is zero.
+    """
     boxes = np.zeros([masks.shape[-1], 4], np.int32)
     for i in range(masks.shape[-1]):
-        rows, columns = (np.flatnonzero(masks[..., i].any(axis)) for axis in (1, 0))
+        mask = masks[..., i]
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if len(rows):
             boxes[i] = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
     return boxes
@@ -48,9 +71,11 @@ def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
 def minimize_masks(
     boxes: Int32[np.ndarray, "n 4"], masks: Bool[np.ndarray, "h w n"], shape: tuple[int, int]
 ) -> Bool[np.ndarray, "mh mw n"]:
-    """Cut each mask to its box and scale it to `shape`: 3 kB an object instead of an image.
+    """Cut each mask to its box and scale it to `shape`: 3 kB per object instead of an image.
 
-    Detail is lost in boxes larger than `shape` (deviation 41). Boxes have an area.
+    boxes    of the masks, pixels; each has an area
+
+    Detail is lost in boxes larger than `shape` (deviation 41).
     """
     small = np.zeros([*shape, len(boxes)], bool)
     for i, (y1, x1, y2, x2) in enumerate(boxes):
@@ -61,27 +86,36 @@ def minimize_masks(
 
 def check_objects(
     reference: str, masks: np.ndarray, class_ids: np.ndarray, shape: tuple[int, ...], classes: int
-) -> list[Problem]:
-    """Name every object of an image that cannot be learnt, and why."""
+) -> list[AnnotationProblem]:
+    """List every object of an image that a model cannot be trained on, and why.
+
+    reference    of the image, for the messages
+    shape        of the image; its height and width count
+    classes      of the model, background included
+    """
     masks, class_ids = np.asarray(masks), np.asarray(class_ids)
     if masks.ndim != 3 or masks.shape[:2] != tuple(shape[:2]):
         reason = f"masks have the shape {list(masks.shape)}, the image {list(shape[:2])}"
-        return [Problem(reference, -1, reason)]
+        return [AnnotationProblem(reference, -1, reason)]
     if masks.shape[2] != len(class_ids):
         reason = f"{masks.shape[2]} masks came with {len(class_ids)} classes"
-        return [Problem(reference, -1, reason)]
-    problems = []
-    for i, class_id in enumerate(class_ids.tolist()):
-        ys, xs = masks[..., i].any(1).sum(), masks[..., i].any(0).sum()
-        if class_id == 0:
-            problems.append(Problem(reference, i, "class 0 is the background"))
-        elif abs(class_id) >= classes:
-            problems.append(Problem(reference, i, f"class {class_id} of {classes} classes"))
-        elif not ys:
-            problems.append(Problem(reference, i, "its mask is empty"))
-        elif ys < 2 or xs < 2:
-            problems.append(Problem(reference, i, f"its box is {ys}x{xs} pixels: no area to learn"))
-    return problems
+        return [AnnotationProblem(reference, -1, reason)]
+    reasons = [_problem(masks[..., i], int(k), classes) for i, k in enumerate(class_ids)]
+    return [AnnotationProblem(reference, i, reason) for i, reason in enumerate(reasons) if reason]
+
+
+def _problem(mask: Bool[np.ndarray, "h w"], class_id: int, classes: int) -> str:
+    """Return why a model cannot be trained on an object, "" if it can."""
+    if class_id == 0:
+        return "class 0 is the background"
+    if abs(class_id) >= classes:
+        return f"class {class_id} of {classes} classes"
+    rows, columns = int(mask.any(1).sum()), int(mask.any(0).sum())
+    if rows == 0:
+        return "its mask is empty"
+    if rows < 2 or columns < 2:
+        return f"its box is {rows}x{columns} pixels: no area to train on"
+    return ""
 
 
 def load_sample(
@@ -92,64 +126,89 @@ def load_sample(
     flip: bool = False,
     seed: int = 0,
     broken: Broken = "refuse",
-) -> tuple[Sample | None, list[Problem]]:
+) -> tuple[Sample | None, list[AnnotationProblem]]:
     """Load an image with its objects, molded to the network's size.
 
-    flip      left and right change places
-    seed      where to crop, in resize mode "crop"
+    flip      exchange left and right
+    seed      chooses the place to crop, in resize mode "crop"
     broken    "refuse" raises DatasetError with the image and the reason; "skip" leaves out the
               object, or returns no sample for an image without any object
 
     Returns the sample and what was left out.
     """
-    source = dataset.image_info[image_id]
-    reference = f"{source['source']}: {source['id']}"
-    try:
-        image = dataset.load_image(image_id)
-        masks, class_ids = dataset.load_mask(image_id)
-        problems = check_objects(reference, masks, class_ids, image.shape, config.num_classes)
-    except (OSError, DatasetError, ValueError) as error:
-        problems = [Problem(reference, -1, str(error))]
+    reference = image_reference(dataset, image_id)
+    objects, problems = _load(dataset, image_id, config)
     if problems and broken == "refuse":
-        first = problems[0]
-        which = "" if first.object < 0 else f", object {first.object}"
         raise DatasetError(
-            f"{first.image}{which}: {first.reason}. Mend it, or leave such annotations out "
-            "(broken='skip', --broken skip)"
+            f"{problems[0]}. Fix it, or leave such annotations out (broken='skip', --broken skip)"
         )
-    if any(problem.object < 0 for problem in problems):
+    if objects is None:
         return None, problems
-    good = np.setdiff1d(np.arange(len(class_ids)), [problem.object for problem in problems])
-    masks, class_ids = np.asarray(masks)[..., good], np.asarray(class_ids)[good]
-
+    usable = np.setdiff1d(
+        np.arange(len(objects.class_ids)), [problem.object for problem in problems]
+    )
     molded = mold(
-        [image],
+        [objects.image],
         config,
         image_ids=[image_id],
         active_class_ids=active_class_ids(dataset, image_id)[np.newaxis],
         seed=seed,
     )
+    sample = _sample(molded, objects.masks[..., usable], objects.class_ids[usable], config, flip)
+    if sample is None:
+        nothing = AnnotationProblem(reference, -1, "it has no object to train on")
+        return None, [*problems, nothing]
+    return sample, problems
+
+
+def _load(
+    dataset: AnyDataset, image_id: int, config: Config
+) -> tuple[_Objects | None, list[AnnotationProblem]]:
+    """Read an image and its objects, and list what is wrong; None: the image cannot be used."""
+    reference = image_reference(dataset, image_id)
+    try:
+        image = dataset.load_image(image_id)
+        masks, class_ids = dataset.load_mask(image_id)
+        problems = check_objects(reference, masks, class_ids, image.shape, config.num_classes)
+    except OutOfMemoryError:
+        raise
+    except (OSError, ValueError) as error:
+        return None, [AnnotationProblem(reference, -1, str(error))]
+    if any(problem.object < 0 for problem in problems):
+        return None, problems
+    return _Objects(image, np.asarray(masks), np.asarray(class_ids)), problems
+
+
+def _sample(
+    molded: MoldedImage,
+    masks: Bool[np.ndarray, "h w n"],
+    class_ids: Int32[np.ndarray, "n"],
+    config: Config,
+    flip: bool,
+) -> Sample | None:
+    """Put a molded image and its objects together; None: molding left no object on it.
+
+    masks    pixels of the original image
+    """
     resized = molded.resized[0]
     masks = mold_masks(masks, molded.scale[0], molded.padding[0], molded.crop[0], resized.shape[:2])
     if flip:
         resized, masks = resized[:, ::-1], masks[:, ::-1]
     boxes = extract_boxes(masks)
-    seen = np.flatnonzero(np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > 1)
-    seen = seen[: config.max_gt_instances]  # those that scaling and cropping left
-    if not len(seen):
-        return None, [*problems, Problem(reference, -1, "no object to learn is on it")]
-    boxes, masks = boxes[seen], masks[..., seen]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    visible = np.flatnonzero(sides.min(axis=1) > 1)[: config.max_gt_instances]
+    if not len(visible):
+        return None
+    boxes, masks = boxes[visible], masks[..., visible]
     if config.use_mini_mask:
         masks = minimize_masks(boxes, masks, config.mini_mask_shape)
-    meta = molded.image_meta[0].astype(np.float32)
-    sample = Sample(
-        np.ascontiguousarray(resized),
-        meta,
-        class_ids[seen].astype(np.int32),
-        boxes.astype(np.float32),
-        np.ascontiguousarray(masks),
+    return Sample(
+        resized=np.ascontiguousarray(resized),
+        image_meta=molded.image_meta[0].astype(np.float32),
+        gt_class_ids=class_ids[visible].astype(np.int32),
+        gt_boxes=boxes.astype(np.float32),
+        gt_masks=np.ascontiguousarray(masks),
     )
-    return sample, problems
 
 
 def mold_masks(
@@ -159,13 +218,17 @@ def mold_masks(
     crop: Int64[np.ndarray, "2"],
     shape: tuple[int, int],
 ) -> Bool[np.ndarray, "H W n"]:
-    """Scale, crop and pad masks as the image was; nearest pixel, so they stay 0 and 1."""
+    """Scale, crop and pad masks as the image was; the nearest pixel counts, so they stay 0 and 1.
+
+    scale, padding, crop    of the image, as in MoldedImage
+    shape                   (H, W) of the molded image, pixels
+    """
     masks = np.asarray(masks, bool)
     if scale != 1:
-        high, wide = (max(1, round(side * scale)) for side in masks.shape[:2])
+        height, width = (max(1, round(side * scale)) for side in masks.shape[:2])
         masks = resize(
             masks,
-            (high, wide, masks.shape[2]),
+            (height, width, masks.shape[2]),
             order=0,
             mode="constant",
             anti_aliasing=False,

@@ -1,9 +1,10 @@
 """Dataset: images and the objects on them, under the names of Matterport's `Dataset`.
 
-Anything with `class_names`, `image_ids`, `image_info`, `load_image` and `load_mask` can be
-trained on; a subclass written for Matterport's code needs no change but its base.
+A model can be trained on anything with `class_names`, `image_ids`, `image_info`, `load_image` and
+`load_mask`; a subclass written for Matterport's code needs no change but its base class.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,49 +15,57 @@ from mrcnn_explained.media.images import load_image
 
 
 class DatasetError(InputError):
-    """A dataset that cannot be read: which file or image, what came, what would do."""
+    """A dataset that cannot be read: which file or image, what came, what to do."""
 
 
 class AnyDataset(Protocol):
-    """What the pipeline asks of a dataset."""
+    """What training, evaluation and surveys need of a dataset."""
 
-    class_names: list[str]  # background first
-    image_ids: np.ndarray  # 0 … number of images - 1
-    image_info: list[dict[str, Any]]  # of each image: its "source" and its "id" there
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of the classes, background first."""
 
-    def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]: ...
+    @property
+    def image_ids(self) -> Any:
+        """The numbers of the images, 0 … m-1: an array or a sequence."""
 
-    def load_mask(
-        self, image_id: int
-    ) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]: ...
+    @property
+    def image_info(self) -> Sequence[dict[str, Any]]:
+        """For each image, its "source" and its "id" at the source."""
+
+    def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
+        """Read one image, RGB."""
+
+    def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
+        """Return the masks of all objects and their classes; a crowd's class is negative."""
 
 
 class Dataset:
-    """Base of datasets: `add_class` and `add_image`, then `prepare`.
+    """Base class of datasets: `add_class` and `add_image`, then `prepare`.
 
     Classes of several sources share one list of ids; each image trains only the classes of
     its own source (`active_class_ids`).
     """
 
-    def __init__(self):
-        self.class_info = [{"source": "", "id": 0, "name": "BG"}]
-        self.image_info = []
+    def __init__(self) -> None:
+        self.class_info: list[dict[str, Any]] = [{"source": "", "id": 0, "name": "BG"}]
+        self.image_info: list[dict[str, Any]] = []
         self.prepare()
 
     def add_class(self, source: str, class_id: int, class_name: str) -> None:
-        """Add a class under its id at the source, which need not be the id here."""
+        """Add a class under its id at the source, which may differ from its id here."""
         if "." in source:
-            raise DatasetError(f"source {source!r} contains a dot; name it without")
+            raise DatasetError(f"source {source!r} contains a dot; use a name without one")
         known = any((c["source"], c["id"]) == (source, class_id) for c in self.class_info)
         if not known:
             self.class_info.append({"source": source, "id": class_id, "name": class_name})
 
     def add_image(self, source: str, image_id: Any, path: Any, **info: Any) -> None:
-        """Add an image under its id at the source; `info` is kept beside it."""
+        """Add an image under its id at the source; `info` is kept in `image_info`."""
         self.image_info.append({"id": image_id, "source": source, "path": path, **info})
 
     def prepare(self) -> None:
-        """Number classes and images. Call it after the last `add_…`."""
+        """Number classes and images. Call it after the last `add_class` and `add_image`."""
         self.class_names = [info["name"] for info in self.class_info]
         self.num_classes = len(self.class_info)
         self.class_ids = np.arange(self.num_classes)
@@ -74,16 +83,15 @@ class Dataset:
         }
 
     def map_source_class_id(self, source_class_id: str) -> int:
-        """Return the id here of `source.id`, as in "coco.18"."""
+        """Return the class id here of `source.id`, as in "coco.18"."""
         return self.class_from_source_map[source_class_id]
 
     def image_reference(self, image_id: int) -> str:
         """Return where the image comes from, for messages: `source: id`."""
-        info = self.image_info[image_id]
-        return f"{info['source']}: {info['id']}"
+        return image_reference(self, image_id)
 
     def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
-        """Read the image, RGB."""
+        """Read one image, RGB."""
         return load_image(self.image_info[image_id]["path"])
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
@@ -91,8 +99,14 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} must define load_mask(image_id)")
 
 
+def image_reference(dataset: AnyDataset, image_id: int) -> str:
+    """Return where an image comes from, for messages: `source: id`."""
+    info = dataset.image_info[image_id]
+    return f"{info['source']}: {info['id']}"
+
+
 def active_class_ids(dataset: AnyDataset, image_id: int) -> Int32[np.ndarray, "C"]:
-    """Return 1 for every class of the image's source: the others are not to be learnt."""
+    """Return 1 for every class of the image's source, 0 for classes that it must not train."""
     active = np.zeros(len(dataset.class_names), np.int32)
     of_source = getattr(dataset, "source_class_ids", {})
     source = dataset.image_info[image_id]["source"]

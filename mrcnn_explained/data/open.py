@@ -19,15 +19,27 @@ def open_dataset(
     images: Path | None = None,
     attribute: str | None = None,
 ) -> Dataset:
-    """Open `shapes` (count, seed, size), `coco` (folder, subset, year) or `via` (file, …).
+    """Open a dataset of one of KINDS.
 
-    Raises DatasetError for a kind that is none of KINDS, or a source that does not fit it.
+    kind         "shapes" uses count, seed and size; "coco" uses source (a folder), subset and
+                 year; "via" uses source (a JSON file), images and attribute
+    count        scenes to draw
+    seed         of the scenes
+    size         side of the scenes, pixels
+    subset       of COCO: "train", "val", …
+    year         of COCO, as in its file names
+    images       the folder of VIA's images; None: that of the JSON file
+    attribute    VIA's region attribute that names the class; None: the only one
+
+    Raises DatasetError for another kind, or a source that does not fit the kind.
     """
     if kind not in KINDS:
-        raise DatasetError(f"dataset {kind!r} is none of {', '.join(KINDS)}")
+        raise DatasetError(f"dataset {kind!r} is unknown; expected one of {', '.join(KINDS)}")
     if kind == "shapes":
         if source is not None:
-            raise DatasetError(f"dataset shapes is drawn by rule and takes no source: {source}")
+            raise DatasetError(
+                f"dataset shapes is drawn from a seed and takes no source, but {source} came"
+            )
         from mrcnn_explained.data.shapes import ShapesDataset
 
         return ShapesDataset(count, seed, size)

@@ -95,7 +95,7 @@ def test_broken_annotations_are_named_with_their_image(kind):
 
 def test_an_image_without_objects_gives_no_sample():
     sample, problems = load_sample(Blocks("none"), 1, CONFIG)
-    assert sample is None and problems[0].reason == "no object to learn is on it"
+    assert sample is None and problems[0].reason == "it has no object to train on"
 
 
 def test_check_of_sound_objects_finds_nothing():

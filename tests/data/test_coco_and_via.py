@@ -138,7 +138,7 @@ def test_without_attributes_all_regions_are_objects(tmp_path):
 
 def test_several_attributes_need_a_word(tmp_path):
     two = [{**REGIONS[0], "region_attributes": {"kind": "a", "color": "red"}}]
-    with pytest.raises(DatasetError, match="attributes color, kind: say which"):
+    with pytest.raises(DatasetError, match="attributes color, kind: choose the one"):
         via(tmp_path, regions=two)
     assert via(tmp_path, regions=two, attribute="color").class_names == ["BG", "red"]
 
@@ -159,7 +159,7 @@ def test_files_that_are_not_vias(tmp_path, content):
 def test_opening_by_name(tmp_path):
     assert open_dataset("shapes", count=3, size=64).num_images == 3
     for kind, source, message in (
-        ("voc", None, "'voc' is none of shapes, coco, via"),
+        ("voc", None, "'voc' is unknown; expected one of shapes, coco, via"),
         ("shapes", tmp_path, "takes no source"),
         ("coco", None, "needs the folder of annotations/"),
         ("via", None, "needs its JSON file"),
