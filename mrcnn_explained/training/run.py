@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from mrcnn_explained.config import Config, read_settings
-from mrcnn_explained.data.annotations import Problem
+from mrcnn_explained.data.annotations import AnnotationProblem
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.detector.model import MaskRCNN
@@ -180,9 +180,8 @@ def _assign_all_but(model, weights, exclude):
         variable.assign(weights[name])
 
 
-def _tell(problem: Problem) -> None:
-    which = "" if problem.object < 0 else f", object {problem.object}"
-    warnings.warn(f"left out {problem.image}{which}: {problem.reason}", stacklevel=2)
+def _tell(problem: AnnotationProblem) -> None:
+    warnings.warn(f"left out {problem}", stacklevel=2)
 
 
 def _draw(model: MaskRCNN, dataset: AnyDataset, path: Path) -> None:
