@@ -7,7 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, text_color
-from mrcnn_explained.plots.style import beside, draw_boxes, figure, show_image
+from mrcnn_explained.plots.style import (
+    Look,
+    beside,
+    draw_boxes,
+    figure,
+    show_image,
+)
 from mrcnn_explained.stages.anchors import Anchors
 
 ZOOMED = (2, 3)  # levels whose anchors are too small to distinguish on the image
@@ -94,9 +100,9 @@ def _draw_enlarged(
     ax.add_patch(Rectangle((x, y), stride, stride, color=color, alpha=0.5, linewidth=0))
     draw_boxes(ax, boxes, color, linewidth=2)
     ax.plot(x, y, "o", color=color, markeredgecolor="white", markersize=8)
-    look = {"color": text_color(color), "weight": "bold", "fontsize": 10}
+    look: Look = {"color": text_color(color), "weight": "bold", "fontsize": 10}
+    place: Look = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
     for (top, left, _, _), ratio in zip(boxes, ratios, strict=True):
-        place = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
         ax.annotate(f"{ratio:g}", (left, top), (2, 2), **place, **look)
     ax.set_xlim(x - reach, x + reach)
     ax.set_ylim(y + reach, y - reach)

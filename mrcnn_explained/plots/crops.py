@@ -1,4 +1,4 @@
-"""Plots of crops: where a ROI samples its map, on the map and on the image, and what it gets."""
+"""Plots of crops: where an ROI samples its map, on the map and on the image, and the crop."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, text_color
 from mrcnn_explained.plots.style import (
+    Look,
     draw_boxes,
     figure,
     label_boxes,
@@ -21,7 +22,10 @@ from mrcnn_explained.stages.levels import LOWEST
 
 
 def find_roi(crops: LevelCrops, roi: int, image: int = 0) -> tuple[int, int]:
-    """(level, row in that level's stack) of a ROI. Raises ValueError where it has no crop."""
+    """Return the level of an ROI, and its row in the list of that level.
+
+    Raises ValueError if the image has no such ROI.
+    """
     for level, ix in enumerate(crops.ix, LOWEST):
         rows = np.flatnonzero((np.asarray(ix) == (image, roi)).all(axis=1))
         if len(rows):
@@ -30,23 +34,25 @@ def find_roi(crops: LevelCrops, roi: int, image: int = 0) -> tuple[int, int]:
 
 
 def _last(crops: LevelCrops, image: int) -> int:
+    """Return the number of the last ROI of an image."""
     rows = np.concatenate([np.asarray(ix) for ix in crops.ix])
     return int(rows[rows[:, 0] == image, 1].max(initial=-1))
 
 
 def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: int = 0) -> Figure:
-    """One ROI: its samples on the map of its level, on the image, and the pooled crop.
+    """Draw the samples of one ROI on the map of its level, on the image, and the pooled crop.
 
-    maps    P2…P5
+    maps      P2…P5, finest first
+    pixels    the molded image
 
-    Left: mean absolute activation around the box, one square a cell, samples as dots; cell
-    numbers on the axes. Middle: the same samples on the molded image. Right: what bilinear
-    interpolation makes of them, channels averaged alike and on the same scale.
+    Left: the mean absolute activation around the box, one square per cell, samples as dots;
+    the axes count cells. Middle: the same samples on the molded image. Right: the crop that
+    bilinear interpolation returns, also the mean over channels, on the same colour scale.
     """
     level, row = find_roi(crops, roi, image)
     index, color = level - LOWEST, LEVEL_COLORS[level]
     features = np.abs(np.asarray(maps[index][image])).mean(axis=-1)
-    ys, xs = (np.asarray(x[index][row]) for x in (crops.sample_y, crops.sample_x))
+    ys, xs = np.asarray(crops.sample_y[index][row]), np.asarray(crops.sample_x[index][row])
     pooled = np.abs(np.asarray(crops.pooled[index][row])).mean(axis=-1)
 
     on_map, on_image, crop = panels(1, 3, 4.3, 4.1)[0]
@@ -55,9 +61,8 @@ def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: in
     near = features[top:bottom, left:right]
     scale = {"vmin": min(near.min(), pooled.min()), "vmax": max(near.max(), pooled.max())}
     title = f"P{level}, {features.shape[0]} x {features.shape[1]} cells"
-    show_map(
-        on_map, near, title, extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5), **scale
-    )
+    extent = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
+    show_map(on_map, near, title, extent=extent, **scale)
     on_map.set_xticks(range(left, right, max(1, (right - left) // 6)))
     on_map.set_yticks(range(top, bottom, max(1, (bottom - top) // 6)))
     on_map.set(xlabel="column", ylabel="row")
@@ -65,11 +70,12 @@ def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: in
     _dots(on_map, ys, xs, 5)
 
     show_image(on_image, pixels, fade=0.3)
-    box = to_pixels(crops.level_boxes[index][row], pixels)
-    draw_boxes(on_image, box, color, linewidth=2)
-    # Corners of map and image are aligned, so a box's samples spread from edge to edge.
-    _dots(on_image, np.linspace(*box[0, [0, 2]], len(ys)), np.linspace(*box[0, [1, 3]], len(xs)), 3)
-    size = f"{box[0, 2] - box[0, 0]:.0f} x {box[0, 3] - box[0, 1]:.0f}"
+    (box,) = to_pixels(crops.level_boxes[index][row], pixels)
+    y1, x1, y2, x2 = (float(side) for side in box)
+    draw_boxes(on_image, [box], color, linewidth=2)
+    # The corners of map and image are aligned, so samples spread from edge to edge of the box.
+    _dots(on_image, np.linspace(y1, y2, len(ys)), np.linspace(x1, x2, len(xs)), 3)
+    size = f"{y2 - y1:.0f} x {x2 - x1:.0f}"
     on_image.set_title(f"ROI {roi}: {size} molded pixels", fontsize=9)
     drawn = show_map(crop, pooled, f"pooled crop, {len(ys)} x {len(xs)}", **scale)
     for ax in (on_map, on_image, crop):
@@ -79,39 +85,32 @@ def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: in
 
 
 def _around(samples: np.ndarray, cells: int) -> tuple[int, int]:
-    """Cells to show around samples: half their spread on either side, within the map."""
+    """Return the cells to show around samples: half their spread on each side, in the map."""
     margin = max(2.0, np.ptp(samples) / 2)
     return max(0, int(samples[0] - margin)), min(cells, int(samples[-1] + margin) + 2)
 
 
 def _dots(ax: Axes, ys: np.ndarray, xs: np.ndarray, size: float) -> None:
+    """Draw a dot at every crossing of the rows `ys` and the columns `xs`."""
     grid_x, grid_y = np.meshgrid(xs, ys)
-    # Not clipped: the samples of a ROI at the image's edge lie on the edge.
-    ax.plot(
-        grid_x,
-        grid_y,
-        "o",
-        color="white",
-        markeredgecolor=INK,
-        markersize=size,
-        mew=0.6,
-        clip_on=False,
-    )
+    look: Look = {"color": "white", "markeredgecolor": INK, "markersize": size, "mew": 0.6}
+    # Not clipped: the samples of an ROI at the edge of the image lie on that edge.
+    ax.plot(grid_x, grid_y, "o", clip_on=False, **look)
 
 
 def plot_crop_channels(
     crops: LevelCrops, roi: int, image: int = 0, channels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 ) -> Figure:
-    """A few channels of one ROI's pooled crop on one scale."""
+    """Draw some channels of one ROI's pooled crop with a common colour scale."""
     level, row = find_roi(crops, roi, image)
     pooled = np.asarray(crops.pooled[level - LOWEST][row])[..., list(channels)]
-    axes = panels(1, len(channels), 1.9, 2.2)[0]
-    for i, (ax, channel) in enumerate(zip(axes, channels, strict=True)):
-        drawn = show_map(
-            ax, pooled[..., i], f"channel {channel}", vmin=pooled.min(), vmax=pooled.max()
-        )
-    axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.75, label="activation")
-    return axes[0].figure
+    scale = {"vmin": pooled.min(), "vmax": pooled.max()}
+    row_of_axes = panels(1, len(channels), 1.9, 2.2)[0]
+    for i, (ax, channel) in enumerate(zip(row_of_axes, channels, strict=True)):
+        drawn = show_map(ax, pooled[..., i], f"channel {channel}", **scale)
+    fig = row_of_axes[0].figure
+    fig.colorbar(drawn, ax=list(row_of_axes), shrink=0.75, label="activation")
+    return fig
 
 
 def plot_level_boxes(crops: LevelCrops, images: Any, per_image: int = 2) -> Figure:
@@ -127,9 +126,9 @@ def plot_level_boxes(crops: LevelCrops, images: Any, per_image: int = 2) -> Figu
     images = np.asarray(images)
     count, levels = len(images), len(crops.ix)
     whole = figure(max(5.0 * count, 3.1 * levels), 7.0)
-    above, below = whole.subfigures(2, 1, height_ratios=(4.4, 2.6))
-    panes = above.subplots(1, count, squeeze=False)[0]
-    for number, (ax, pixels) in enumerate(zip(panes, images, strict=True)):
+    above, below = whole.subfigures(2, 1, squeeze=False, height_ratios=(4.4, 2.6))[:, 0]
+    image_axes = above.subplots(1, count, squeeze=False)[0]
+    for number, (ax, pixels) in enumerate(zip(image_axes, images, strict=True)):
         show_image(ax, pixels, fade=0.45)
         ax.set_title(f"image {number}", fontsize=11)
         boxes, names, colors = [], [], []
@@ -139,15 +138,13 @@ def plot_level_boxes(crops: LevelCrops, images: Any, per_image: int = 2) -> Figu
             colors.append(LEVEL_COLORS[level])
         draw_boxes(ax, boxes, colors, linewidth=2)
         label_boxes(ax, boxes, names, colors)
-    for ax, level in zip(
-        below.subplots(1, levels, squeeze=False)[0], range(LOWEST, LOWEST + levels), strict=True
-    ):
+    for level, ax in enumerate(below.subplots(1, levels, squeeze=False)[0], LOWEST):
         _list_of_level(ax, crops, level, count, per_image)
     return whole
 
 
 def _first_rows(crops: LevelCrops, image: int, count: int) -> list[tuple[int, int]]:
-    """(level, row of its list) of the first `count` boxes that each level crops from an image."""
+    """Return (level, row of its list) of the first boxes that each level crops from an image."""
     found = []
     for level, indices in enumerate(crops.box_indices, LOWEST):
         rows = np.flatnonzero(np.asarray(indices) == image)
@@ -174,5 +171,6 @@ def _list_of_level(ax: Axes, crops: LevelCrops, level: int, images: int, count: 
     for number, (text, shade) in enumerate(lines):
         background = {"facecolor": shade, "edgecolor": "none", "pad": 2.5}
         weight = "bold" if number == 0 else "normal"
-        options = {"family": "monospace", "fontsize": 8, "weight": weight, "bbox": background}
-        ax.text(0, 0.97 - 0.12 * number, text, va="top", transform=ax.transAxes, **options)
+        look: Look = {"family": "monospace", "fontsize": 8, "weight": weight}
+        y = 0.97 - 0.12 * number
+        ax.text(0, y, text, va="top", transform=ax.transAxes, bbox=background, **look)

@@ -1,4 +1,4 @@
-"""Plots of level assignment: every ROI falls from equation 1 onto a step."""
+"""Plots of level assignment: the exact level of every ROI, and the level that it reads."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, text_color
 from mrcnn_explained.plots.style import (
+    Look,
     axes,
     beside,
     draw_boxes,
@@ -38,20 +39,19 @@ def plot_levels(
     canonical_level: int = CANONICAL_LEVEL,
     ax: Axes | None = None,
 ) -> Axes:
-    """Each ROI at its exact level, with a drop to the level that it reads.
+    """Draw each ROI at its exact level, with a vertical line to the level that it reads.
 
-    lowest, highest, rounding, canonical_side, canonical_level    as `assign_levels` got them
+    lowest, highest, rounding, canonical_side, canonical_level    as passed to `assign_levels`
 
-    Across: side of the ROI, pixels, log scale, ticks where the level changes. Up: level.
-    A drop is what rounding takes away; beyond the steps it is how far the ROI is from a
-    level of its own, which the pyramid lacks. ROIs without area stand aside as a number.
+    The horizontal axis is the side of the ROI in molded pixels, on a log scale, with ticks
+    where the level changes. The length of a vertical line is what rounding changes; outside
+    the range of levels it also shows how far the ROI is from a level that the pyramid does
+    not have. ROIs without area are only counted, in the label of the axis.
     """
-    side, exact, level = (
-        np.asarray(x[image]) for x in (levels.side, levels.exact_level, levels.roi_level)
-    )
+    side, exact = np.asarray(levels.side[image]), np.asarray(levels.exact_level[image])
+    level = np.asarray(levels.roi_level[image])
     real = side > 0
-    equation = {"canonical_side": canonical_side, "canonical_level": canonical_level}
-    edges = level_boundaries(lowest, highest, rounding, **equation)
+    edges = level_boundaries(lowest, highest, rounding, canonical_side, canonical_level)
     left = min([min(edges, default=canonical_side) / 4, *side[real]])
     right = max([max(edges, default=canonical_side) * 4, *side[real]])
     steps = zip([left, *edges], [*edges, right], strict=True)
@@ -68,27 +68,26 @@ def plot_levels(
             continue
         start, end = step_of[k]
         ax.hlines(k, start, end, color=color, lw=7, alpha=0.3, zorder=0)
-        # The line rises through the steps from below left to above right: P2 and P3 have room
-        # right of their end, below the line; P4 and P5 left of their beginning, above it.
-        low = k <= 3
+        # The rising line crosses the steps: there is room for a label to the right of P2 and P3,
+        # below the line, and to the left of P4 and P5, above it.
+        on_right = k <= 3
+        place: Look = {"textcoords": "offset points", "va": "center"}
+        place["ha"] = "left" if on_right else "right"
         ax.annotate(
             f"P{k}: {here.sum()} ROIs",
-            (end if low else start, k),
-            (9 if low else -9, 0),
-            textcoords="offset points",
+            (end if on_right else start, k),
+            (9 if on_right else -9, 0),
             color=text_color(color),
-            ha="left" if low else "right",
             weight="bold",
-            va="center",
+            **place,
         )
     ax.set_xscale("log", base=2)
     ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
     ax.set_xticks([t for t in (16, 32, 1024) if left <= t <= right], minor=True)
     ax.xaxis.set_minor_formatter("{x:g}")
     ax.set_yticks(ROI_LEVELS, level_names(ROI_LEVELS))
-    ax.set_ylim(
-        min(1.4, exact[real].min(initial=9) - 0.3), max(5.9, exact[real].max(initial=0) + 0.3)
-    )
+    lower, upper = exact[real].min(initial=9) - 0.3, exact[real].max(initial=0) + 0.3
+    ax.set_ylim(min(1.4, lower), max(5.9, upper))
     hidden = f" ({np.sum(~real)} ROIs without area are not shown)" if (~real).any() else ""
     ax.set_xlabel(f"side of the ROI, sqrt(w h), molded pixels{hidden}", color=INK)
     ax.set_ylabel(f"k = {canonical_level} + log2(side / {canonical_side:g})", color=INK)
@@ -103,32 +102,30 @@ def plot_levels_on_image(
     count: int = 60,
     ax: Axes | None = None,
 ) -> Axes:
-    """The best ROIs over the molded image, each in the colour of the level that it reads.
+    """Draw the best ROIs on the molded image, each in the colour of the level that it reads.
 
-    rois     [B, N, 4], normalised, best first
-    count    how many to draw; beside the image stands how many of each level they are
+    rois      [B, N, 4], normalised, best first
+    pixels    the molded image
+    count     how many ROIs to draw
+
+    The list beside the image counts the ROIs of each level.
     """
     ax = show_image(axes(ax, 8.6, 6.8), pixels, fade=0.4)
     level, side = np.asarray(levels.roi_level[image]), np.asarray(levels.side[image])
     real = side > 0
     shown = np.flatnonzero(real)[:count]
     shown = shown[np.argsort(-side[shown])]  # small ones on top
-    draw_boxes(
-        ax,
-        to_pixels(np.asarray(rois[image])[shown], pixels),
-        [LEVEL_COLORS[k] for k in level[shown]],
-    )
+    boxes = to_pixels(np.asarray(rois[image])[shown], pixels)
+    draw_boxes(ax, boxes, [LEVEL_COLORS[k] for k in level[shown]])
     few = len(shown) < real.sum()
     title = f"The {len(shown)} best of {real.sum()} ROIs" if few else f"All {len(shown)} ROIs"
     ax.set_title(title, fontsize=11, color=INK, loc="left")
-    counts = [(k, np.sum(level[shown] == k), np.sum(real & (level == k))) for k in ROI_LEVELS]
-    beside(
-        ax,
-        [
-            (f"P{k}: {f'{drawn} of ' if few else ''}{every} ROIs", LEVEL_COLORS[k])
-            for k, drawn, every in counts
-        ],
-    )
+    lines = []
+    for k in ROI_LEVELS:
+        drawn, total = np.sum(level[shown] == k), np.sum(real & (level == k))
+        part = f"{drawn} of " if few else ""
+        lines.append((f"P{k}: {part}{total} ROIs", LEVEL_COLORS[k]))
+    beside(ax, lines)
     return ax
 
 
@@ -144,10 +141,13 @@ def plot_sizes(
     canonical_level: int = CANONICAL_LEVEL,
     ax: Axes | None = None,
 ) -> Axes:
-    """Width and height of every ROI in molded pixels, with the lines where the level changes.
+    """Draw the width and height of every ROI, with lines where the level changes.
 
-    Both axes are logarithmic, so a line w h = constant is straight: shape does not matter.
-    Its side, sqrt(w h), stands at its end; the other arguments as in `plot_levels`.
+    pixels    the molded image; only its shape is read
+
+    Both axes are molded pixels on a log scale, so a line w h = constant is straight: only
+    the area of an ROI decides its level. The label of a line is its side, sqrt(w h). Other
+    arguments as in `plot_levels`.
     """
     ax = quiet_axes(axes(ax, 5.6, 5.4))
     height, width = np.asarray(pixels).shape[:2]
@@ -163,16 +163,8 @@ def plot_sizes(
         _at_edge(ax, side**2, low, high, f"{side:.0f} px", color=QUIET, fontsize=9)
     steps = range(lowest, highest + 1)
     for k, a, b in zip(steps, [low, *edges], [*edges, high], strict=True):
-        number = np.sum(real & (level == k))
-        _at_edge(
-            ax,
-            a * b,
-            low,
-            high,
-            f"P{k}: {number}",
-            color=text_color(LEVEL_COLORS[k]),
-            weight="bold",
-        )
+        text = f"P{k}: {np.sum(real & (level == k))}"
+        _at_edge(ax, a * b, low, high, text, color=text_color(LEVEL_COLORS[k]), weight="bold")
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if low < t < high]
     for axis in (ax.xaxis, ax.yaxis):
@@ -183,19 +175,11 @@ def plot_sizes(
     return ax
 
 
-def _at_edge(ax, area, low, high, text, **look):
-    """Write a text where the line w h = area leaves the plot, low…high on both axes."""
-    if area > low * high:  # at the top: ROIs that are as high as this are rare
-        ax.annotate(
-            text,
-            (area / high, high),
-            (0, 3),
-            textcoords="offset points",
-            ha="left",
-            va="bottom",
-            rotation=40,
-            rotation_mode="anchor",
-            **look,
-        )
+def _at_edge(ax: Axes, area: float, low: float, high: float, text: str, **look: Any) -> None:
+    """Write a text where the line w h = area leaves the plot, which shows low…high on both axes."""
+    look = {"textcoords": "offset points", **look}
+    if area > low * high:  # at the top: few ROIs are that high
+        along: Look = {"ha": "left", "va": "bottom", "rotation": 40, "rotation_mode": "anchor"}
+        ax.annotate(text, (area / high, high), (0, 3), **along, **look)
     else:  # at the left
-        ax.annotate(text, (low, area / low), (4, 0), textcoords="offset points", **look)
+        ax.annotate(text, (low, area / low), (4, 0), **look)

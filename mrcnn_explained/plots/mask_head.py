@@ -1,4 +1,4 @@
-"""Plots of the mask head: soft masks before they are scaled and cut."""
+"""Plots of the mask head: masks as probabilities, before scaling and threshold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.palette import BAD
-from mrcnn_explained.plots.style import axes, note, panels, show_map
+from mrcnn_explained.plots.style import class_label, figure, note, panels, show_map
 from mrcnn_explained.stages.mask_head import MaskHeadOutput
 
 
@@ -18,9 +18,11 @@ def plot_masks(
     image: int = 0,
     count: int = 12,
 ) -> Figure:
-    """The soft masks of the best detections, of their own class, probability 0…1.
+    """Draw the masks of the best detections for their own class, as probabilities 0…1.
 
-    detections    [B, D, 6] of detections.py, for the titles
+    detections    [B, D, 6] of detections.py, read for the titles
+    names         C class names, background first; without them, numbers are shown
+    count         how many masks to draw
     """
     rows = np.asarray(head.rows)
     shown = rows[rows[:, 0] == image, 1][:count]
@@ -32,8 +34,8 @@ def plot_masks(
         ax.set_axis_off()
     for ax, d in zip(grid.ravel(), shown, strict=False):
         class_id, score = int(detections[image][d][4]), float(detections[image][d][5])
-        name = names[class_id] if names else f"class {class_id}"
-        drawn = show_map(ax, head.class_mask[image][d], f"{d}: {name} {score:.2f}", vmin=0, vmax=1)
+        title = f"{d}: {class_label(class_id, names)} {score:.2f}"
+        drawn = show_map(ax, head.class_mask[image][d], title, vmin=0, vmax=1)
         ax.set_axis_on()
     grid[0, 0].figure.colorbar(drawn, ax=grid.ravel().tolist(), shrink=0.7, label="probability")
     return grid[0, 0].figure
@@ -42,10 +44,12 @@ def plot_masks(
 def plot_class_masks(
     head: MaskHeadOutput, row: int, chosen: int, names: Sequence[str] = (), count: int = 12
 ) -> Figure:
-    """The masks of all classes for one computed row; the chosen class has a frame.
+    """Draw the masks of all classes for one detection; a frame marks the chosen class.
 
-    row       of `head.rows`
-    chosen    class that the box head gave it, always among those drawn
+    row       row of `head.rows`
+    chosen    class that the box head chose; it is always among those drawn
+    names     C class names, background first; without them, numbers are shown
+    count     how many classes to draw
     """
     masks = np.asarray(head.mrcnn_mask[row])
     classes = [c for c in range(masks.shape[-1]) if c != chosen][: count - 1]
@@ -55,7 +59,7 @@ def plot_class_masks(
     for ax in grid.ravel():
         ax.set_axis_off()
     for ax, c in zip(grid.ravel(), classes, strict=False):
-        drawn = show_map(ax, masks[..., c], names[c] if names else f"class {c}", vmin=0, vmax=1)
+        drawn = show_map(ax, masks[..., c], class_label(c, names), vmin=0, vmax=1)
         ax.set_axis_on()
         if c == chosen:
             ax.spines[:].set(visible=True, color=BAD, linewidth=3)
@@ -65,7 +69,9 @@ def plot_class_masks(
 
 
 def _nothing() -> Figure:
-    ax = axes(None, 5, 1.2)
+    """Return a figure that states that no mask was computed."""
+    fig = figure(5, 1.2)
+    ax = fig.subplots()
     ax.set_axis_off()
     note(ax, "no detection, so no mask was computed", x=0.5, y=0.5, ha="center", va="center")
-    return ax.figure
+    return fig

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.palette import BAD, DOTTED, GOOD, INK, QUIET, text_color
 from mrcnn_explained.plots.style import (
+    Look,
     axes,
     draw_boxes,
     note,
@@ -82,7 +83,7 @@ def plot_suppression(
     lines += [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in shown]
     if len(suppressed) > count:
         lines.append(f"… and {len(suppressed) - count} more")
-    look = {"color": text_color(BAD), "fontsize": 10.5, "linespacing": 1.5}
+    look: Look = {"color": text_color(BAD), "fontsize": 10.5, "linespacing": 1.5}
     note(ax, "\n".join(lines), x=1.02, **look)
     return ax
 
@@ -133,7 +134,7 @@ def plot_corners(proposals: Proposals, pixels: Any, image: int = 0) -> Figure:
     height, width = np.asarray(pixels).shape[:2]
     corners = {"top left": boxes[:, :2], "bottom right": boxes[:, 2:]}
     for ax, (name, corner) in zip(row, corners.items(), strict=True):
-        look = {"s": 6, "color": GOOD, "linewidths": 0, "alpha": 0.5}
+        look: Look = {"s": 6, "color": GOOD, "linewidths": 0, "alpha": 0.5}
         quiet_axes(ax).scatter(corner[:, 1], corner[:, 0], **look)
         ax.set(xlim=(-5, width + 5), ylim=(height + 5, -5), aspect="equal")
         ax.set_xlabel("x, molded pixels")

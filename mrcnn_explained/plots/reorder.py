@@ -1,4 +1,4 @@
-"""Plot of the reorder: crops leave the stack of their level and move home to their ROI."""
+"""Plot of the reorder: crops leave the list of their level and return to their ROI."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from mrcnn_explained.plots.palette import LEVEL_COLORS, text_color
-from mrcnn_explained.plots.style import HALO, axes, note
+from mrcnn_explained.plots.style import (
+    HALO,
+    Look,
+    axes,
+    note,
+)
 from mrcnn_explained.stages.levels import LOWEST
 from mrcnn_explained.stages.reorder import Reordered
 
-LEAVE, HOME = 1.3, 2.3  # abscissas: behind the words at the stack (1), and where crops arrive
+ROI, STACK, HOME = 0.0, 1.0, 2.3  # x of the ROIs, of the rows of the stack, of the crops
+LEAVE = 1.3  # x at which lines leave the stack, to the right of its labels
+FEW = 60  # rows up to which every row is labelled
 
 
 def plot_reorder(
@@ -22,65 +29,67 @@ def plot_reorder(
     ax: Axes | None = None,
     count: int = 24,
 ) -> Axes:
-    """ROIs on their way, for one image: as they came, in the stack of levels, and back home.
+    """Draw how the crops of one image move: ROI, row in the stack of all levels, ROI again.
 
-    ix       (image, ROI) of each level's rows, of `LevelCrops`
+    ix       (image, ROI) of each row, one list per level, from `LevelCrops`
     count    how many ROIs to draw, the first ones
 
-    Row and key stand at each row of the stack; sorting by the key brings a crop home. A line
-    that arrives at another ROI than its own would be drawn in black.
+    Each row of the stack is labelled `row: key`; sorting by the key brings its crop back. A
+    line that ends at the wrong ROI is black.
     """
     stack = np.concatenate([np.asarray(rows) for rows in ix])
     level_of_row = np.concatenate([np.full(len(x), k) for k, x in enumerate(ix, LOWEST)])
     home = np.asarray(reordered.home[image])
     order = np.asarray(reordered.final_order).reshape(np.asarray(reordered.home).shape)[image]
-    order = order[:count]  # the row of the stack that comes to each ROI
+    order = order[:count]  # row of the stack that each ROI takes its crop from
     number = len(order)
     shown = np.flatnonzero((stack[:, 0] == image) & (stack[:, 1] < number))
-    keys = np.asarray(reordered.sorting_tensor)
-    place = {int(row): at for at, row in enumerate(shown)}
-    # A row that comes from an undrawn ROI lies below the others.
-    arrives = [place.get(int(row), number) for row in order]
+    height = {int(row): at for at, row in enumerate(shown)}  # row of the stack → y
+    # A row of an ROI that is not drawn lies below the others.
+    leaves_at = [height.get(int(row), number) for row in order]
     ax = axes(ax, 9, max(4.0, min(7.2, 1.4 + 0.24 * number)))
 
-    came = [LEVEL_COLORS[k] for k in level_of_row[shown]]
-    gone = [
-        LEVEL_COLORS[k] if at_home else "black"
-        for k, at_home in zip(level_of_row[order], home[:number], strict=True)
-    ]
-    width, alpha = (1.6, 0.9) if number <= 60 else (0.5, 0.6)
+    to_stack = [LEVEL_COLORS[k] for k in level_of_row[shown]]
+    to_home = [LEVEL_COLORS[k] for k in level_of_row[order]]
+    to_home = [c if ok else "black" for c, ok in zip(to_home, home[:number], strict=True)]
+    width, alpha = (1.6, 0.9) if number <= FEW else (0.5, 0.6)
     look = {"linewidths": width, "alpha": alpha}
-    there = [((0, roi), (1, at)) for at, roi in enumerate(stack[shown, 1])]
-    back = [((LEAVE, at), (HOME, roi)) for roi, at in enumerate(arrives)]
-    ax.add_collection(LineCollection(there, colors=came, **look))
-    ax.add_collection(LineCollection(back, colors=gone, **look))
-    ax.scatter(np.zeros(len(shown)), stack[shown, 1], color=came, s=22)
-    ax.scatter(np.ones(len(shown)), np.arange(len(shown)), color=came, s=22)
-    ax.scatter(np.full(number, HOME), np.arange(number), color=gone, s=22)
-    for k in np.unique(level_of_row[shown]):
-        rows = np.flatnonzero(level_of_row[shown] == k)
-        ax.text(
-            0.93,
-            rows.mean(),
-            f"P{k}: {len(rows)}",
-            color=text_color(LEVEL_COLORS[k]),
-            ha="right",
-            va="center",
-            weight="bold",
-            bbox=HALO,
-        )
-    if number <= 60:
-        for at, row in enumerate(shown):
-            ax.text(1.05, at, f"{row}: {keys[row]}", va="center", fontsize=8)
-        for x, align in ((-0.05, "right"), (HOME + 0.05, "left")):
-            for roi in range(number):
-                ax.text(x, roi, f"{roi}", va="center", ha=align, fontsize=8)
-    for x, text in ((0, "ROI"), (1.1, "row of the stack: key"), (HOME, "crop of ROI")):
+    there = [((ROI, roi), (STACK, at)) for at, roi in enumerate(stack[shown, 1])]
+    back = [((LEAVE, at), (HOME, roi)) for roi, at in enumerate(leaves_at)]
+    ax.add_collection(LineCollection(there, colors=to_stack, **look))
+    ax.add_collection(LineCollection(back, colors=to_home, **look))
+    ax.scatter(np.full(len(shown), ROI), stack[shown, 1], color=to_stack, s=22)
+    ax.scatter(np.full(len(shown), STACK), np.arange(len(shown)), color=to_stack, s=22)
+    ax.scatter(np.full(number, HOME), np.arange(number), color=to_home, s=22)
+
+    _label_levels(ax, level_of_row[shown])
+    if number <= FEW:
+        keys = np.asarray(reordered.sorting_tensor)
+        _label_rows(ax, [f"{row}: {keys[row]}" for row in shown], number)
+    for x, text in ((ROI, "ROI"), (STACK + 0.1, "row of the stack: key"), (HOME, "crop of ROI")):
         ax.text(x, -1.3, text, ha="center", va="bottom", weight="bold")
-    ax.set(xlim=(-0.3, HOME + 0.3), ylim=(number + 1.5, -2.6))
+    ax.set(xlim=(ROI - 0.3, HOME + 0.3), ylim=(number + 1.5, -2.6))
     ax.set_axis_off()
     wrong = int((~home).sum())
-    told = "every crop is home" if not wrong else f"{wrong} crops at a wrong ROI"
-    few = f"the first {number} of {len(home)} ROIs; " if number < len(home) else ""
-    note(ax, few + told, x=0.5, y=0.0, ha="center", va="bottom", fontsize=10)
+    verdict = f"{wrong} crops are at a wrong ROI" if wrong else "every crop is back at its ROI"
+    part = f"the first {number} of {len(home)} ROIs; " if number < len(home) else ""
+    note(ax, part + verdict, x=0.5, y=0.0, ha="center", va="bottom", fontsize=10)
     return ax
+
+
+def _label_levels(ax: Axes, level_of_row: np.ndarray) -> None:
+    """Write the name of each level and its number of rows beside its part of the stack."""
+    for k in np.unique(level_of_row):
+        rows = np.flatnonzero(level_of_row == k)
+        look: Look = {"color": text_color(LEVEL_COLORS[k]), "weight": "bold", "bbox": HALO}
+        x = STACK - 0.07
+        ax.text(x, rows.mean(), f"P{k}: {len(rows)}", ha="right", va="center", **look)
+
+
+def _label_rows(ax: Axes, rows: Sequence[str], number: int) -> None:
+    """Write the texts of the stack's rows, and the numbers of the ROIs on both sides."""
+    for y, text in enumerate(rows):
+        ax.text(STACK + 0.05, y, text, va="center", fontsize=8)
+    for x, align in ((ROI - 0.05, "right"), (HOME + 0.05, "left")):
+        for roi in range(number):
+            ax.text(x, roi, f"{roi}", va="center", ha=align, fontsize=8)

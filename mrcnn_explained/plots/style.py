@@ -17,7 +17,8 @@ from matplotlib.patches import Rectangle
 from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.plots.palette import INK, MAP, QUIET, ink_on, text_color
 
-HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+Look = dict[str, Any]  # keyword arguments of matplotlib
+HALO: Look = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 
 
 def figure(width: float = 7.0, height: float = 4.5) -> Figure:
@@ -79,7 +80,7 @@ def to_pixels(boxes: Any, pixels: Any) -> np.ndarray:
     return denorm_boxes(boxes, np.asarray(pixels).shape[:2]).numpy()
 
 
-def class_label(class_id: int, names: Sequence[str] = ()) -> str:
+def class_label(class_id: int | np.integer, names: Sequence[str] = ()) -> str:
     """Return the name of a class, or `class 3` without names; crowds have negative ids."""
     return names[abs(int(class_id))] if names else f"class {class_id}"
 

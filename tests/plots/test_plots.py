@@ -1,4 +1,4 @@
-"""Plots: what is drawn is what the stages' results say."""
+"""Plots show what the stages' results hold."""
 
 import numpy as np
 import pytest
@@ -156,7 +156,7 @@ def test_delta_histograms_bear_the_right_names(golden_trace):
     assert none.get_suptitle().startswith("0 of ")
 
 
-def test_the_suppressor_is_drawn_with_its_own_victims(golden_trace, pixels):
+def test_the_kept_box_is_drawn_with_the_candidates_it_suppressed(golden_trace, pixels):
     ax = proposals.plot_suppression(golden_trace.proposals, pixels, count=99)
     by = golden_trace.proposals.nms.suppressed_by[0]
     kept = int(np.bincount(by[by >= 0]).argmax())
@@ -164,9 +164,9 @@ def test_the_suppressor_is_drawn_with_its_own_victims(golden_trace, pixels):
     np.testing.assert_allclose(boxes_drawn(ax, GOOD), boxes[[kept]], rtol=1e-5)
     np.testing.assert_allclose(boxes_drawn(ax, BAD), boxes[by == kept], rtol=1e-5)
     overlap = golden_trace.proposals.nms.suppressed_iou[0]
-    for loser in np.flatnonzero(by == kept):
-        assert f"candidate {loser}, " in words(ax)
-        assert f"IoU {overlap[loser]:.2f}" in words(ax)
+    for suppressed in np.flatnonzero(by == kept):
+        assert f"candidate {suppressed}, " in words(ax)
+        assert f"IoU {overlap[suppressed]:.2f}" in words(ax)
 
 
 def test_fates_are_counted(golden_trace):
@@ -229,8 +229,8 @@ def test_every_line_of_the_reorder_arrives_at_its_roi(golden_trace):
         starts = [segment[0][1] for segment in lines.get_segments()]
         assert sorted(starts) == list(range(150))
         assert (np.diff(level[np.argsort(starts)]) >= 0).all()  # the stack lies level by level
-        assert "every crop is home" in words(ax)
-        # A ROI enters the stack where it leaves it.
+        assert "every crop is back at its ROI" in words(ax)
+        # An ROI enters the stack where its crop leaves it.
         there = {segment[0][1]: segment[1][1] for segment in came.get_segments()}
         assert [there[roi] for roi in range(150)] == starts
 
@@ -250,7 +250,7 @@ def test_a_crop_that_is_not_home_is_black(golden_trace):
     ax = reorder.plot_reorder(broken, golden_trace.crops.ix)
     _, lines = (c for c in ax.collections if isinstance(c, LineCollection))
     assert [to_hex(c) for c in lines.get_colors()].count("#000000") == 1
-    assert "1 crops at a wrong ROI" in words(ax)
+    assert "1 crops are at a wrong ROI" in words(ax)
 
 
 def test_the_best_class_is_in_colour(golden_trace):
@@ -262,15 +262,15 @@ def test_the_best_class_is_in_colour(golden_trace):
     assert [t.get_text() for t in ax.get_yticklabels()] == list("abcdefg")
 
 
-def test_the_cascade_counts_what_each_filter_took(golden_trace):
+def test_the_cascade_counts_what_each_filter_removed(golden_trace):
     # About 92 of 150 ROIs are no background: a box that ends at exactly 1.0 may lose its last row
     # or column to rounding (deviation 5), and processors do not round alike.
     d = golden_trace.detections
     ax = detections.plot_cascade(d, golden_trace.proposals.valid)
     some = int((d.class_ids[0] > 0).sum())
     assert 90 <= some <= 94
-    told = f"150 | {some}  (-{150 - some}) | 48  (-{some - 48}) | 34  (-14) | 34 |"
-    assert told in words(ax)  # the last filter took none, and says nothing
+    expected = f"150 | {some}  (-{150 - some}) | 48  (-{some - 48}) | 34  (-14) | 34 |"
+    assert expected in words(ax)  # the last filter removes none, so it shows no number
 
 
 def test_nms_by_class_adds_up(golden_trace):
