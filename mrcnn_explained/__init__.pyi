@@ -15,12 +15,12 @@ from .data.shapes import ShapesDataset
 from .data.statistics import dataset_statistics
 from .data.via import ViaDataset
 from .detector.devices import DeviceError, select_device
-from .detector.model import MaskRCNN, RandomWeightsWarning
+from .detector.model import MaskRCNN
 from .detector.open import open_model
 from .detector.runner import StageError
 from .detector.trace import Trace, TraceFileError
 from .detector.training_step import PARTS, TrainingTrace
-from .errors import ConfigError, InputError
+from .errors import ConfigError, InputError, RandomWeightsWarning
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare

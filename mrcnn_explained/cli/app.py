@@ -6,25 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli import detect, follow, levels, training
-from mrcnn_explained.cli.common import console, progress, quiet_import
-from mrcnn_explained.cli.run import (
-    Backbone,
-    BackboneOption,
-    Confidence,
-    DetectionNms,
-    Device,
-    Image,
-    Proposals,
-    Rounding,
-    RoundingOption,
-    RpnNms,
-    Size,
-    Weights,
-    print_summary,
-    run,
-    settings_of,
-)
+from mrcnn_explained.cli import detect, follow, levels, measure, training
+from mrcnn_explained.cli.common import console, progress
+from mrcnn_explained.cli.options import ExplainOptions, grouped
+from mrcnn_explained.cli.run import Image, print_randomness, run_detector
 from mrcnn_explained.errors import InputError
 
 app = typer.Typer(
@@ -32,37 +17,33 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help needs no rich: half the time
+    rich_markup_mode=None,  # plain help does not import rich: half the time
 )
 
 
 @app.command()
+@grouped
 def explain(
+    options: ExplainOptions,
     image: Image = None,
-    weights: Weights = None,
-    backbone: BackboneOption = Backbone.auto,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("explained"),
-    stage: Annotated[str | None, typer.Option(help="Draw this stage alone.")] = None,
-    size: Size = None,
-    rounding: RoundingOption = Rounding.round,
-    proposals: Proposals = None,
-    rpn_nms: RpnNms = None,
-    min_confidence: Confidence = None,
-    detection_nms: DetectionNms = None,
-    device: Device = "auto",
+    stage: Annotated[str | None, typer.Option(help="Draw only this stage.")] = None,
 ) -> None:
-    """Explain one image: an image for every stage, rois.csv, trace.npz and index.html."""
+    """Explain one image: plots of every stage, rois.csv, trace.npz and index.html."""
     from mrcnn_explained.stages.catalog import STAGES
 
     names = [s.module for s in STAGES]
     if stage and stage not in names:
-        raise typer.BadParameter(f"{stage!r} is no stage; one of {', '.join(names)}")
+        raise typer.BadParameter(f"--stage is {stage!r}; expected one of {', '.join(names)}")
     with progress() as step:
-        trace, name, _ = run(step, image, weights, device, settings_of(locals()), out)
+        run = run_detector(options, image, step, out)
         from mrcnn_explained.report.write import write_report
 
-        written = write_report(trace, out, name, only=stage, progress=step)
-    print_summary(trace)
+        written = write_report(run.trace, out, run.image_name, only=stage, progress=step)
+    from mrcnn_explained.cli.tables import summary_table
+
+    console().print(summary_table(run.trace))
+    print_randomness(run.trace)
     for path in written:
         print(path)
 
@@ -71,41 +52,38 @@ def explain(
 def weights(
     file: Annotated[Path, typer.Argument(help="An .h5 weight file.")],
     histograms: Annotated[
-        Path | None, typer.Option(help="Draw the RPN's and the heads' weights too.", metavar="PNG")
+        Path | None,
+        typer.Option(help="Also draw the weights of the RPN and the heads.", metavar="PNG"),
     ] = None,
 ) -> None:
-    """Every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
+    """List every tensor of a weight file: shape, min, max, mean, standard deviation, flags."""
     from mrcnn_explained.cli.tables import weight_table
     from mrcnn_explained.weights.statistics import describe
 
     console().print(weight_table(describe(file), str(file)))
     if histograms:
-        with quiet_import():
-            from mrcnn_explained.report.write import write_weight_histograms
+        from mrcnn_explained.report.write import write_weight_histograms
+
         print(write_weight_histograms(file, histograms))
 
 
 @app.command()
 def stages() -> None:
-    """The stages in the order of the data, with the fields and shapes of their results."""
-    with quiet_import():
-        from mrcnn_explained.cli.tables import stage_table
-        from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, fields
+    """List the stages in the order of the data, with the fields and shapes of their results."""
+    from mrcnn_explained.cli.tables import stage_table
+    from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, fields
 
-        tables = [stage_table(stage, fields(stage.result)) for stage in (*STAGES, *TRAINING_STAGES)]
-    for table in tables:
-        console().print(table)
+    for stage in (*STAGES, *TRAINING_STAGES):
+        console().print(stage_table(stage, fields(stage.result)))
 
 
 @app.command()
 def doctor() -> None:
-    """Versions, devices, whether a GPU is used, memory, and where weights are looked for."""
+    """Show versions, devices, whether a GPU is used, memory, and where weights are looked for."""
     from mrcnn_explained.cli.doctor import findings
     from mrcnn_explained.cli.tables import two_columns
 
-    with quiet_import():
-        rows = findings()
-    console().print(two_columns(rows))
+    console().print(two_columns(findings()))
 
 
 app.command()(detect.detect)
@@ -117,12 +95,12 @@ app.command()(follow.papers)
 app.command()(follow.compare)
 app.command()(follow.check)
 app.command()(training.train)
-app.command()(training.evaluate)
-app.command()(training.oracle)
+app.command()(measure.evaluate)
+app.command()(measure.oracle)
 
 
 def main() -> None:
-    """Run the command line; bad input ends with a message and exit code 2."""
+    """Run the command line; wrong input ends with a message and exit code 2."""
     try:
         app()
     except InputError as error:
@@ -132,5 +110,6 @@ def main() -> None:
 
 
 def _refuse(message: str) -> None:
+    """Print why the input is refused, and end with exit code 2."""
     print(f"mrcnn-explained: {message}", file=sys.stderr)
     raise SystemExit(2)

@@ -1,49 +1,43 @@
-"""`detect` and `splash`: what the detector finds, for other programs and for the eye."""
+"""`detect` and `splash`: what the detector finds, as data and as images."""
 
 import json
-import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from mrcnn_explained.cli.common import bar, console, quiet_import
-from mrcnn_explained.cli.run import (
-    Backbone,
-    BackboneOption,
-    Confidence,
-    Device,
-    Size,
-    Weights,
-    print_randomness,
-    settings_of,
-)
+from mrcnn_explained.cli.common import bar, print_text
+from mrcnn_explained.cli.options import DetectOptions, grouped
+from mrcnn_explained.cli.run import open_model, print_randomness
 from mrcnn_explained.errors import InputError
 
+if TYPE_CHECKING:
+    from mrcnn_explained.detector.model import MaskRCNN
+
 Source = Annotated[
-    Path | None,
-    typer.Argument(help="An image, or a folder of them; without it, the demo image."),
+    Path | None, typer.Argument(help="An image, or a folder of images; default: the demo image.")
 ]
 
 
+@grouped
 def detect(
+    options: DetectOptions,
     source: Source = None,
     out: Annotated[
         Path,
-        typer.Option(help="COCO's list of results (.json), or a submission's run lengths (.csv)."),
+        typer.Option(help="File to write: COCO's results (.json) or run lengths (.csv)."),
     ] = Path("detections.json"),
-    images: Annotated[
-        Path | None, typer.Option(help="Also draw each image, into this folder.")
+    drawn: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also draw the detections of each image, into this folder.", metavar="DIR"
+        ),
     ] = None,
-    weights: Weights = None,
-    backbone: BackboneOption = Backbone.auto,
-    size: Size = None,
-    min_confidence: Confidence = None,
-    device: Device = "auto",
 ) -> None:
     """Find the objects of an image or of a folder; write boxes, scores and masks.
 
-    In .csv an image's masks do not overlap: a pixel belongs to the best score.
+    In a .csv file the masks of an image do not overlap: a pixel belongs to the best score.
     """
     if out.suffix.lower() not in (".json", ".csv"):
         raise InputError(f"--out is {out}; expected a name that ends in .json or .csv")
@@ -53,40 +47,53 @@ def detect(
     if source.is_dir():
         paths, root = images_in(source), source
     else:
-        load_image(source)  # refuses at once what would be refused after TensorFlow's import
+        load_image(source)  # an image that cannot be read is refused before TensorFlow's import
         paths, root = [source], source.parent
-    if images and images.resolve() == root.resolve():
-        raise InputError(f"--images is {images}, the source's own folder; give another one")
-    model = _model(weights, settings_of(locals()), device)
-    found, broken = [], {}
+    if drawn and drawn.resolve() == root.resolve():
+        raise InputError(f"--drawn is {drawn}, the folder of the images; give another folder")
+    model = open_model(options, step=lambda name: None)
+    rows: list[Any] = []
+    broken: dict[str, InputError] = {}
     with bar("Images") as update:
-        for place, path in enumerate(paths):
-            update(place, len(paths))
+        for number, path in enumerate(paths):
+            update(number, len(paths))
             name = path.relative_to(root).as_posix()
             try:
-                found += _rows(model, path, name, place, out.suffix.lower(), images)
+                image = load_image(path)
+                found = model.detect([image])[0]
+                if drawn is not None:
+                    _draw(
+                        model,
+                        image,
+                        found,
+                        drawn / (name if path.suffix == ".png" else f"{name}.png"),
+                    )
+                if out.suffix.lower() == ".json":
+                    rows += _coco_rows(model, found, name, number)
+                else:
+                    rows += _csv_rows(found, name)
             except InputError as error:
                 if not source.is_dir():
                     raise
                 broken[name] = error
         update(len(paths), len(paths))
-    _write(found, out)
-    for name, why in broken.items():
-        console().print(f"could not be read: {name}: {why}", markup=False, highlight=False)
+    _write(rows, out)
+    for name, reason in broken.items():
+        print_text(f"could not be read: {name}: {reason}")
     print_randomness(model)
     print(out)
 
 
+@grouped
 def splash(
-    source: Source = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write; default: splash, as the source ends.")
+    options: DetectOptions,
+    source: Annotated[
+        Path | None, typer.Argument(help="An image or a video; default: the demo image.")
     ] = None,
-    weights: Weights = None,
-    backbone: BackboneOption = Backbone.auto,
-    size: Size = None,
-    min_confidence: Confidence = None,
-    device: Device = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; default: splash, with the source's extension."),
+    ] = None,
 ) -> None:
     """Keep the colours of the objects and turn the rest grey: of an image, or of a video."""
     from mrcnn_explained.media.images import demo_image, load_image
@@ -103,11 +110,11 @@ def splash(
         if not source.is_file():
             raise InputError(f"{source} is not a file; give an image or a video")
     else:
-        image, kind = load_image(source), _kind(out)
-    model = _model(weights, settings_of(locals()), device)
+        image, kind = load_image(source), _image_format(out)
+    model = open_model(options, step=lambda name: None)
 
-    def masks_of(frame: Any) -> Any:
-        """Return the masks of the objects on one frame."""
+    def masks_of(frame: np.ndarray) -> np.ndarray:
+        """Return the masks of the objects on a frame."""
         return model.detect([frame])[0]["masks"]
 
     if moving:
@@ -118,74 +125,66 @@ def splash(
 
         from mrcnn_explained.files import atomic_write
 
-        splashed = color_splash(image, masks_of(image))
         with atomic_write(out) as file:
-            Image.fromarray(splashed).save(file, format=kind)
+            Image.fromarray(color_splash(image, masks_of(image))).save(file, format=kind)
     print_randomness(model)
     print(out)
 
 
-def _kind(path):
-    """The format that an image's name asks for."""
+def _image_format(path: Path) -> str:
+    """Return Pillow's name of the format that a file's extension stands for.
+
+    Raises InputError for a format that Pillow cannot write.
+    """
     from PIL import Image
 
     Image.init()
     kind = Image.EXTENSION.get(path.suffix.lower())
-    if kind not in Image.SAVE:
+    if kind is None or kind not in Image.SAVE:
         raise InputError(f"--out is {path}; expected a name that ends in .png, .jpg or .webp")
     return kind
 
 
-def _model(weights, settings, device):
-    """Check what can be wrong, then import TensorFlow and make the model."""
-    from mrcnn_explained.weights.resolve import weights_and_config
+def _coco_rows(
+    model: "MaskRCNN", found: dict[str, np.ndarray], name: str, number: int
+) -> list[dict[str, Any]]:
+    """Return COCO's results of one image, with the names of its file and of the classes."""
+    from mrcnn_explained.evaluation.export import coco_results
 
-    weights, config = weights_and_config(weights, settings)
-    with quiet_import():
-        from mrcnn_explained.detector.devices import select_device
-        from mrcnn_explained.detector.open import make_model
-        from mrcnn_explained.errors import RandomWeightsWarning
-    warnings.simplefilter("ignore", RandomWeightsWarning)  # told at the end
-    select_device(device)
-    return make_model(weights, config)
+    return [
+        {"file_name": name, "class": model.config.class_name(row["category_id"]), **row}
+        for row in coco_results(number, **found)
+    ]
 
 
-def _rows(model, path, name, number, suffix, folder):
-    """What is written of one image."""
-    from mrcnn_explained.evaluation.export import coco_results, run_lengths, without_overlaps
-    from mrcnn_explained.media.images import load_image
+def _csv_rows(found: dict[str, np.ndarray], name: str) -> list[dict[str, str]]:
+    """Return the image and run lengths of each mask; one row without any if there is no mask."""
+    from mrcnn_explained.evaluation.export import run_lengths, without_overlaps
 
-    image = load_image(path)
-    found = model.detect([image])[0]
-    if folder is not None:
-        _draw(model, image, found, folder / (name if path.suffix == ".png" else f"{name}.png"))
-    if suffix == ".json":
-        class_name = model.config.class_name
-        return [
-            {"file_name": name, "class": class_name(row["category_id"]), **row}
-            for row in coco_results(number, **found)
-        ]
-    apart = without_overlaps(found["scores"], found["masks"])
-    lengths = [run_lengths(apart[..., i]) for i in range(apart.shape[-1])]
-    rows = [row for row in lengths if row] or [""]
-    return [{"ImageId": Path(name).stem, "EncodedPixels": row} for row in rows]
+    masks = without_overlaps(found["scores"], found["masks"])
+    every = [run_lengths(masks[..., i]) for i in range(masks.shape[-1])]
+    visible = [lengths for lengths in every if lengths] or [""]
+    return [{"ImageId": Path(name).stem, "EncodedPixels": lengths} for lengths in visible]
 
 
-def _draw(model, image, found, path):
+def _draw(model: "MaskRCNN", image: np.ndarray, found: dict[str, np.ndarray], path: Path) -> None:
+    """Draw what the detector found on an image."""
     from mrcnn_explained.plots.instances import plot_instances
     from mrcnn_explained.plots.save import save_figure
     from mrcnn_explained.stages.instances import Instances
 
     names = [model.config.class_name(k) for k in range(model.config.num_classes)]
-    rows = (range(len(found["scores"])),)
-    instances = Instances(**{key: (value,) for key, value in found.items()}, detection=rows)
+    one_image = {key: (value,) for key, value in found.items()}
+    instances = Instances(**one_image, detection=(np.arange(len(found["scores"])),))
     save_figure(plot_instances(instances, image, names).figure, path)
 
 
-def _write(found, path):
+def _write(rows: list[Any], path: Path) -> None:
+    """Write rows as JSON or CSV, as the file's extension says."""
     from mrcnn_explained.files import atomic_write, write_csv
 
     if path.suffix.lower() == ".csv":
-        return write_csv(path, ("ImageId", "EncodedPixels"), found)
+        write_csv(path, ("ImageId", "EncodedPixels"), rows)
+        return
     with atomic_write(path) as file:
-        file.write(json.dumps(found, indent=1).encode())
+        file.write(json.dumps(rows, indent=1).encode())

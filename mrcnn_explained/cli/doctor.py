@@ -1,4 +1,4 @@
-"""What `mrcnn-explained doctor` finds: versions, devices, memory, weights."""
+"""What `mrcnn-explained doctor` shows: versions, devices, memory, weights."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "scikit-image", "matplotlib"
 
 
 def findings() -> list[tuple[str, str]]:
-    """(what, finding) in the order of printing. Imports TensorFlow."""
+    """Return (what, finding) in the order of printing. Imports TensorFlow."""
     import tensorflow as tf
 
     from mrcnn_explained.detector.devices import let_memory_grow
@@ -18,21 +18,28 @@ def findings() -> list[tuple[str, str]]:
 
     let_memory_grow()
     gpus = tf.config.list_physical_devices("GPU")
+    devices = [
+        (gpu.name, _describe_gpu(tf.config.experimental.get_device_details(gpu))) for gpu in gpus
+    ]
     coco = cached_coco_weights()
+    memory = f"{_memory('SC_PHYS_PAGES'):.1f} GiB, {_memory('SC_AVPHYS_PAGES'):.1f} free"
+    shown = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") == "0"
     return [
         ("mrcnn-explained", __version__),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
         *((name, _version(name)) for name in PACKAGES),
         ("built for CUDA", "yes" if tf.test.is_built_with_cuda() else "no"),
         ("processors", str(os.cpu_count())),
-        ("memory", f"{_memory('SC_PHYS_PAGES'):.1f} GiB, {_memory('SC_AVPHYS_PAGES'):.1f} free"),
-        *((gpu.name, _gpu(tf, gpu)) for gpu in gpus),
+        ("memory", memory),
+        *devices,
         ("computes on", "GPU, memory grows as needed" if gpus else "CPU; TensorFlow sees no GPU"),
-        ("mask_rcnn_coco.h5", f"{coco} ({'there' if coco.exists() else 'not there'})"),
+        ("TensorFlow's log", "shown" if shown else "hidden; MRCNN_EXPLAINED_TF_LOG=1 shows it"),
+        ("mask_rcnn_coco.h5", f"{coco} ({'found' if coco.exists() else 'not downloaded'})"),
     ]
 
 
 def _version(package: str) -> str:
+    """Return the version of an installed package."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -40,14 +47,15 @@ def _version(package: str) -> str:
 
 
 def _memory(what: str) -> float:
-    """GiB of memory; NaN where the system does not tell."""
+    """Return GiB of memory; NaN if the system does not report it."""
     try:
         return os.sysconf(what) * os.sysconf("SC_PAGE_SIZE") / 2**30
     except (AttributeError, ValueError, OSError):
         return float("nan")
 
 
-def _gpu(tf, gpu) -> str:
-    details = tf.config.experimental.get_device_details(gpu)
-    capability = ".".join(str(part) for part in details.get("compute_capability", ()))
-    return f"{details.get('device_name', 'unknown')}, compute capability {capability or 'unknown'}"
+def _describe_gpu(details: dict[str, object]) -> str:
+    """Return a GPU's name and compute capability, from TensorFlow's details of it."""
+    capability = details.get("compute_capability")
+    version = ".".join(map(str, capability)) if isinstance(capability, tuple) else "unknown"
+    return f"{details.get('device_name', 'unknown')}, compute capability {version}"

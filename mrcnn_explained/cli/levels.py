@@ -1,149 +1,146 @@
-"""`levels`: which pyramid level the boxes of an image, a folder or a dataset read."""
+"""`levels`: which pyramid level the ROIs of an image, a folder or a dataset read."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mrcnn_explained.cli.common import bar, console, progress, quiet_import
-from mrcnn_explained.cli.run import (
-    Backbone,
-    BackboneOption,
-    Device,
-    Proposals,
-    Rounding,
-    RoundingOption,
-    RpnNms,
-    Size,
-    Weights,
-    print_randomness,
-    run,
-    settings_of,
+from mrcnn_explained.cli.common import bar, console, print_text, progress
+from mrcnn_explained.cli.options import (
+    AnnotationOptions,
+    Kind,
+    LevelOptions,
+    grouped,
+    molded_size,
 )
-from mrcnn_explained.cli.training import ClassAttribute, Images, Kind, Subset, Year
+from mrcnn_explained.cli.run import print_randomness, run_detector
 from mrcnn_explained.errors import InputError
+
+if TYPE_CHECKING:
+    from mrcnn_explained.survey.job import Job
+    from mrcnn_explained.survey.summary import Summary
 
 Source = Annotated[
     Path | None,
     typer.Argument(
-        help="An image, or a folder of them; with --dataset: COCO's folder or VIA's file. "
-        "Without it, the demo image."
+        help="An image, or a folder of images; with --dataset: COCO's folder or VIA's file. "
+        "Default: the demo image."
     ),
 ]
 
 
-def levels(
-    source: Source = None,
-    weights: Weights = None,
-    backbone: BackboneOption = Backbone.auto,
-    size: Size = None,
-    rounding: RoundingOption = Rounding.round,
-    proposals: Proposals = None,
-    rpn_nms: RpnNms = None,
-    rows: Annotated[int, typer.Option(help="ROIs to list, best first; 0 lists all.")] = 20,
-    device: Device = "auto",
+@dataclass(frozen=True, kw_only=True)
+class SurveyOptions(AnnotationOptions):
+    """A survey of a folder or a dataset."""
+
     dataset: Annotated[
-        Kind | None, typer.Option(help="Survey a dataset, with its objects.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of a survey; it is resumed.")] = Path("levels"),
+        Kind | None, typer.Option(help="Survey a dataset and its objects, of this kind.")
+    ] = None
+    out: Annotated[
+        Path, typer.Option(help="Folder of the survey; an interrupted survey is continued.")
+    ] = Path("levels")
     format: Annotated[
-        str, typer.Option(help="Of a survey's table.", metavar="csv|parquet")
-    ] = "csv",
-    limit: Annotated[int, typer.Option(help="Images of a survey at most; 0: all.", min=0)] = 0,
+        str, typer.Option(help="Format of the survey's table.", metavar="csv|parquet")
+    ] = "csv"
+    limit: Annotated[int, typer.Option(help="Most images to survey; 0: all.", min=0)] = 0
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Survey on this Ray cluster, on its GPUs where it has some; 'local' starts one.",
+            help="Survey on this Ray cluster, on its GPUs if it has any; 'local' starts one.",
             metavar="ADDRESS",
         ),
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2,
-    subset: Subset = "val",
-    year: Year = "2017",
-    images: Images = None,
-    class_attribute: ClassAttribute = None,
+    ] = None
+    workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2
+
+
+@grouped
+def levels(
+    options: LevelOptions,
+    survey: SurveyOptions,
+    source: Source = None,
+    rows: Annotated[int, typer.Option(help="ROIs to list, best first; 0: all.", min=0)] = 20,
 ) -> None:
     """Which pyramid level does each ROI read? Of an image, or of thousands (a survey).
 
     Of an image: the ROIs and a histogram. Of a folder or a dataset: a table of every ROI,
-    detection and object, a page with plain advice; stopped in the middle, it goes on.
+    detection and object, and a page with advice. An interrupted survey is continued.
     """
-    settings = settings_of(locals())
-    if dataset is None and not (source and source.is_dir()):
-        if ray:
-            raise InputError(f"--ray is for folders and datasets, and {source} is neither")
-        return _one(source, weights, device, settings, rows)
-    if ray and device != "auto":
+    if survey.dataset is None and not (source and source.is_dir()):
+        if survey.ray:
+            raise InputError(f"--ray is for folders and datasets; {source} is neither")
+        _one_image(options, source, rows)
+        return
+    if survey.ray and options.device not in (None, "auto"):
         raise InputError(
-            f"--device {device} is for this process; with --ray each worker takes a GPU where the "
-            "cluster has some: leave --device out"
+            f"--device {options.device} is for this process; with --ray each worker takes a GPU "
+            "if the cluster has any: leave --device out"
         )
-    from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, run_here
-    from mrcnn_explained.weights.resolve import weights_and_config
-
-    chosen, config = weights_and_config(weights, settings)
-    if dataset is None:
-        job = folder_job(source, chosen, config, limit or None)
-    else:
-        options = {
-            "subset": subset,
-            "year": year,
-            "images": images,
-            "attribute": class_attribute,
-            "count": limit or 500,
-        }
-        job = dataset_job(dataset.value, source, options, chosen, config, limit or None)
     from mrcnn_explained.files import check_folder
     from mrcnn_explained.survey.formats import check_format
+    from mrcnn_explained.survey.job import prepare, run_here
 
-    check_format(format)
-    check_folder(out)
-    _tell_done(job, prepare(job, out))
+    job = _job(options, survey, source)
+    check_format(survey.format)
+    check_folder(survey.out)
+    _print_done(job, prepare(job, survey.out))
     with bar("Images") as update:
-        if ray:
+        if survey.ray:
             from mrcnn_explained.survey.on_ray import run_on_ray
 
-            run_on_ray(job, out, ray, workers=workers, progress=update)
+            run_on_ray(job, survey.out, survey.ray, workers=survey.workers, progress=update)
         else:
-            with quiet_import():
-                from mrcnn_explained.detector.devices import select_device
-            select_device(device)
-            run_here(job, out, progress=update)
-    with quiet_import():
-        from mrcnn_explained.survey.write import write_survey
-    _tell(*write_survey(job, out, _at_size, kind=format))
+            from mrcnn_explained.detector.devices import select_device
+
+            select_device(options.device or "auto")
+            run_here(job, survey.out, progress=update)
+    from mrcnn_explained.survey.write import write_survey
+
+    _print_survey(*write_survey(job, survey.out, molded_size, kind=survey.format))
 
 
-def _one(image, weights, device, settings, rows):
+def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "Job":
+    """Return the survey that the options describe; nothing is run yet."""
+    from mrcnn_explained.survey.job import dataset_job, folder_job
+    from mrcnn_explained.weights.resolve import weights_and_config
+
+    weights, config = weights_and_config(options.weights, options.changes())
+    limit = survey.limit or None
+    if survey.dataset is not None:
+        annotations = {**survey.annotations(), "count": limit or 500}
+        return dataset_job(survey.dataset.value, source, annotations, weights, config, limit)
+    assert source is not None  # a folder
+    return folder_job(source, weights, config, limit)
+
+
+def _one_image(options: LevelOptions, image: Path | None, count: int) -> None:
+    """Run the detector on an image; print its first ROIs and how many read each level."""
     with progress() as step:
-        trace, _, _ = run(step, image, weights, device, settings)
+        trace = run_detector(options, image, step).trace
     from mrcnn_explained.cli.tables import level_histogram, roi_table
     from mrcnn_explained.explain.rois import roi_rows
 
-    table = roi_rows(trace)
-    console().print(roi_table(table[: rows or None], len(table)))
-    console().print(level_histogram(table))
+    rows = roi_rows(trace)
+    console().print(roi_table(rows[: count or None], len(rows)))
+    console().print(level_histogram(rows))
     print_randomness(trace)
 
 
-def _at_size(side):
-    """What --size sets in the config."""
-    return settings_of({"size": side})
-
-
-def _tell_done(job, missing):
+def _print_done(job: "Job", missing: list[int]) -> None:
+    """Print how many images an interrupted survey has surveyed."""
     if done := len(job.names) - len(missing):
         console().print(f"{done} of {len(job.names)} images were surveyed before.")
 
 
-def _tell(found, written):
+def _print_survey(found: "Summary", written: list[Path]) -> None:
+    """Print a survey's table, its advice, the images that failed, and the files."""
     from mrcnn_explained.survey.summary import advice
     from mrcnn_explained.survey.table import survey_table
 
     console().print(survey_table(found))
     for sentence in advice(found):
-        console().print(f"- {sentence}", markup=False, highlight=False)
+        print_text(f"- {sentence}")
     for name, why in found.broken:
-        console().print(f"could not be surveyed: {name}: {why}", markup=False, highlight=False)
+        print_text(f"could not be surveyed: {name}: {why}")
     for path in written:
         print(path)

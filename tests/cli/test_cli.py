@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mrcnn_explained.cli import app as cli
-from mrcnn_explained.cli import run as cli_run
+from mrcnn_explained.cli import options as cli_options
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.rois import COLUMNS
 from mrcnn_explained.weights.resolve import weights_and_config
@@ -150,14 +150,63 @@ def test_levels_prints_every_roi_and_the_histogram(image):
     assert sum(int(count) for _, count in counts) == 20
 
 
-def test_rounding_reaches_the_stage(image):
-    # 20 ROIs of which some lie between 79 and 112 pixels would be too much luck; the option
-    # must arrive in the config, which the trace records.
-    given = dict.fromkeys(("weights", "size", "proposals", "rpn_nms"))
-    settings = cli_run.settings_of(
-        {**given, "backbone": cli_run.Backbone.auto, "rounding": cli_run.Rounding.floor}
+def test_only_options_that_were_given_change_the_config():
+    # An option's default once replaced the rounding that a preset had been trained with.
+    groups = (
+        cli_options.ModelOptions,
+        cli_options.DetectOptions,
+        cli_options.LevelOptions,
+        cli_options.ExplainOptions,
     )
-    assert settings == {"level_rounding": "floor"}
+    for group in groups:
+        assert group().changes() == {} and group().given() == []
+    some = cli_options.ExplainOptions(
+        rounding=cli_options.Rounding.floor, size=1024, backbone=cli_options.Backbone.auto
+    )
+    assert some.changes() == {
+        "level_rounding": "floor",
+        "image_max_dim": 1024,
+        "image_min_dim": 800,
+    }
+    every = cli_options.ExplainOptions(
+        backbone=cli_options.Backbone.resnet50, proposals=20, rpn_nms=0.6, min_confidence=0.0,
+        detection_nms=0.4,
+    )  # fmt: skip
+    assert every.changes() == {
+        "backbone": "resnet50", "post_nms_rois_inference": 20, "rpn_nms_threshold": 0.6,
+        "detection_min_confidence": 0.0, "detection_nms_threshold": 0.4,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["explain", "levels", "detect", "lineage", "papers"])
+def test_a_preset_keeps_its_own_settings(command, tmp_path, monkeypatch):
+    """A preset whose every option of the command line has another value than usual."""
+    from conftest import make_tiny_model
+
+    from mrcnn_explained.detector import open as detector_open
+    from mrcnn_explained.weights.presets import save_preset
+
+    model = make_tiny_model(
+        level_rounding="floor", detection_nms_threshold=0.45, detection_min_confidence=0.05
+    )
+    save_preset(tmp_path / "p.npz", model.config, {n: v.numpy() for n, v in model.weights.items()})
+    seen = []
+    make_model = detector_open.make_model
+
+    def make_and_see(weights, config):
+        seen.append(config)
+        return make_model(weights, config)
+
+    monkeypatch.setattr(detector_open, "make_model", make_and_see)
+    more = {
+        "explain": ["--out", tmp_path / "out", "--stage", "levels"],
+        "detect": ["--out", tmp_path / "d.json"],
+        "lineage": ["--roi", 0],
+    }
+    result = run(command, "--weights", tmp_path / "p.npz", *more.get(command, []))
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    assert seen == [model.config]
 
 
 def test_weights_prints_every_tensor_and_draws_their_histograms(tmp_path):
@@ -236,7 +285,9 @@ def test_a_directory_and_nothing(tmp_path):
 
 
 def test_bad_options(image, tmp_path):
-    assert "no stage" in refused("explain", image, "--stage", "pyramids")
+    assert "--stage is 'pyramids'; expected one of" in refused(
+        "explain", image, "--stage", "pyramids"
+    )
     assert "multiple of 64" in refused("explain", image, "--size", 100, "--out", tmp_path)
     assert "0 to 1" in refused("explain", image, "--rpn-nms", 7, "--out", tmp_path)
     assert "backbone" in refused("levels", image, "--backbone", "vgg")

@@ -62,7 +62,7 @@ def test_csv_has_a_row_for_every_mask(found, tmp_path):
 @pytest.mark.slow
 def test_a_folder_with_a_broken_image(folder, tmp_path):
     drawn = tmp_path / "drawn"
-    result = run("detect", folder, "--out", tmp_path / "d.json", "--images", drawn,
+    result = run("detect", folder, "--out", tmp_path / "d.json", "--drawn", drawn,
                  *NO_PROPOSALS)  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "could not be read: broken.jpg" in result.output
@@ -94,7 +94,10 @@ def test_splash_of_a_video(tmp_path):
         (("detect", "--out", "{}/d.txt"), "ends in .json or .csv"),
         (("detect", "{}/none.png", "--out", "{}/d.json"), "does not exist"),
         (("detect", "{}", "--out", "{}/d.json"), "has no image; expected"),
-        (("detect", str(demo_image()), "--images", str(demo_image().parent)), "own folder"),
+        (
+            ("detect", str(demo_image()), "--drawn", str(demo_image().parent)),
+            "the folder of the images",
+        ),
         (("splash", "{}/none.mp4", "--out", "{}/x.mp4"), "is not a file"),
         (("splash", "{}/none.mp4", "--out", "{}/x.png"), "like a video"),
         (("splash", "--out", "{}/x.txt"), "ends in .png"),

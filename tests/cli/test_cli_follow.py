@@ -83,8 +83,8 @@ def test_oracle_prints_a_row_for_each():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["lineage"], "say one of --detection N, --roi N and --anchor N"),
-        (["lineage", "--roi", "1", "--anchor", "1"], "say one of"),
+        (["lineage"], "pass exactly one of --detection N, --roi N and --anchor N"),
+        (["lineage", "--roi", "1", "--anchor", "1"], "pass exactly one of"),
         (["why-missed", "--box", "1,2,3"], "--box is '1,2,3'; expected four numbers"),
         (["why-missed", "--box", "a,b,c,d"], "expected four numbers, Y1,X1,Y2,X2"),
         (["check", "nothing.npz"], "nothing.npz is not a file; give the trace.npz"),
@@ -105,10 +105,22 @@ def test_rows_and_classes_that_are_not_there(saved):
     for arguments, words in [
         (["lineage", saved, "--roi", 999], "roi=999, but image 0 has 32"),
         (["why-missed", saved, "--box", "5,5,1,9"], "expected Y1,X1,Y2,X2 with Y2 > Y1"),
-        (["why-missed", saved, "--box", "5,5,9,9", "--class", "dog"], "'dog' is no class of this"),
-        (["lineage", saved, "--roi", 1, "--size", 128], "cannot change a trace"),
+        (
+            ["why-missed", saved, "--box", "5,5,9,9", "--class", "dog"],
+            "'dog', not a class of this",
+        ),
     ]:
         result = run(*arguments)
         assert isinstance(result.exception, InputError)
         with pytest.raises(InputError, match=words):
             raise result.exception
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--size", 128], ["--weights", "shapes"], ["--backbone", "resnet50"], ["--device", "cpu"]],
+)
+@pytest.mark.parametrize("command", [["lineage", "--roi", 1], ["why-missed", "--box", "5,5,9,9"]])
+def test_options_of_a_run_are_refused_with_a_saved_trace_by_their_own_names(saved, command, option):
+    result = run(command[0], saved, *command[1:], *option)
+    assert str(result.exception).startswith(f"{option[0]} applies to a run on an image, but")

@@ -10,6 +10,7 @@ import pytest
 from conftest import make_tiny_model
 
 from cli.test_cli import run
+from mrcnn_explained.cli.training import TrainingOptions
 from mrcnn_explained.training.run_folder import check_run
 from mrcnn_explained.weights.presets import save_preset
 
@@ -101,6 +102,14 @@ def test_training_goes_on_from_a_preset(tmp_path):
     _, arrays = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     kernel = model.weights["res2a_branch2a/kernel"].numpy().astype(np.float16)
     np.testing.assert_array_equal(arrays["weights/res2a_branch2a/kernel"], kernel)
+
+
+def test_size_is_set_only_if_it_was_given(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps({"image_min_dim": 256, "image_max_dim": 256}))
+    assert TrainingOptions().settings() == {}
+    assert TrainingOptions(config=tmp_path / "c.json").settings()["image_max_dim"] == 256
+    both = TrainingOptions(config=tmp_path / "c.json", size=128)
+    assert both.settings() == {"image_min_dim": 128, "image_max_dim": 128}
 
 
 def test_folders_of_runs(tmp_path):

@@ -1,0 +1,244 @@
+"""Options of the commands: one dataclass per group, each of its fields an option.
+
+An option that was not given is None and changes nothing: the weights decide.
+"""
+
+import dataclasses
+import enum
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mrcnn_explained.data.dataset import Dataset
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take dataclasses: typer sees every field of them as an option."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        if dataclasses.is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            parameters += map(_parameter_of, dataclasses.fields(parameter.annotation))
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def call(**given: Any) -> None:
+        """Put the values of each group's options into its dataclass."""
+        for name, group in groups.items():
+            given[name] = group(**{f.name: given.pop(f.name) for f in dataclasses.fields(group)})
+        command(**given)
+
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # by typer
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _parameter_of(field: dataclasses.Field) -> inspect.Parameter:
+    """Return a dataclass's field as a function's parameter."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(field.name, kind, default=field.default, annotation=field.type)
+
+
+# The model ------------------------------------------------------------------------------------
+
+
+class Backbone(enum.StrEnum):
+    """The backbones that a config can name; `auto` is that of the weights."""
+
+    auto = "auto"
+    resnet26 = "resnet26"
+    resnet50 = "resnet50"
+    resnet101 = "resnet101"
+
+
+class Rounding(enum.StrEnum):
+    """How the level equation is rounded."""
+
+    round = "round"
+    floor = "floor"
+
+
+#: Options that set one field of the config.
+CONFIG_FIELDS = {
+    "backbone": "backbone",
+    "rounding": "level_rounding",
+    "proposals": "post_nms_rois_inference",
+    "rpn_nms": "rpn_nms_threshold",
+    "min_confidence": "detection_min_confidence",
+    "detection_nms": "detection_nms_threshold",
+}
+
+
+def molded_size(side: int) -> dict[str, int]:
+    """Return the config fields that --size sets."""
+    return {"image_max_dim": side, "image_min_dim": min(side, 800)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model that a command runs, and where it runs."""
+
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="A preset (default: shapes), a weight file of Matterport's code or a port, "
+            "'coco', or 'random'.",
+            metavar="PRESET|FILE|coco|random",
+        ),
+    ] = None
+    backbone: Annotated[
+        Backbone | None, typer.Option(help="Default: auto, the backbone of the weights.")
+    ] = None
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the molded image, a multiple of 64; default: that of the weights.",
+            metavar="PIXELS",
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto (default: a GPU if there is one), cpu, gpu or gpu:1."),
+    ] = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields of the config that the given options set, and no others."""
+        given = {field: getattr(self, option, None) for option, field in CONFIG_FIELDS.items()}
+        if self.backbone is Backbone.auto:
+            del given["backbone"]
+        size = {} if self.size is None else molded_size(self.size)
+        return {
+            **{field: _plain(value) for field, value in given.items() if value is not None},
+            **size,
+        }
+
+    def given(self) -> list[str]:
+        """Return the options that were given, as they are typed."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return [f"--{n.replace('_', '-')}" for n in names if getattr(self, n) is not None]
+
+
+def _plain(value: Any) -> Any:
+    """Return the string of an enum's member, and any other value as it is."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions(ModelOptions):
+    """The model, and which detections it keeps."""
+
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Lowest score of a detection.", metavar="PROBABILITY")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelOptions(ModelOptions):
+    """The model, and which ROIs it proposes for which level."""
+
+    rounding: Annotated[
+        Rounding | None,
+        typer.Option(
+            help="Rounding of the level equation; default: that of the weights (Matterport: "
+            "round; the FPN paper: floor)."
+        ),
+    ] = None
+    proposals: Annotated[
+        int | None, typer.Option(help="Number of ROIs that the RPN proposes.", metavar="N")
+    ] = None
+    rpn_nms: Annotated[
+        float | None, typer.Option(help="NMS threshold of the proposals.", metavar="IOU")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(DetectOptions, LevelOptions):
+    """The model, its proposals and its detections."""
+
+    detection_nms: Annotated[
+        float | None, typer.Option(help="NMS threshold of the detections.", metavar="IOU")
+    ] = None
+
+
+# Datasets -------------------------------------------------------------------------------------
+
+
+class Kind(enum.StrEnum):
+    """The kinds of dataset that `open_dataset` opens."""
+
+    shapes = "shapes"
+    coco = "coco"
+    via = "via"
+
+
+DatasetSource = Annotated[
+    Path | None,
+    typer.Argument(help="COCO's folder, or VIA's JSON file; not for dataset shapes."),
+]
+Seed = Annotated[
+    int, typer.Option(help="Seed of the scenes of dataset shapes, and of all random draws.")
+]
+Count = Annotated[int, typer.Option(help="Number of scenes of dataset shapes.", min=1)]
+Subset = Annotated[str, typer.Option(help="Subset of dataset coco: train, val, …")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationOptions:
+    """Where the annotations of a dataset lie, and how they name classes."""
+
+    subset: Subset = "val"
+    year: Annotated[str, typer.Option(help="Year of dataset coco.")] = "2017"
+    images: Annotated[Path | None, typer.Option(help="Folder of the images of dataset via.")] = None
+    class_attribute: Annotated[
+        str | None, typer.Option(help="Region attribute of dataset via that names the class.")
+    ] = None
+
+    def annotations(self) -> dict[str, Any]:
+        """Return the arguments of `open_dataset` that these options give."""
+        return {
+            "subset": self.subset,
+            "year": self.year,
+            "images": self.images,
+            "attribute": self.class_attribute,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions(AnnotationOptions):
+    """A dataset to measure on."""
+
+    dataset: Annotated[Kind, typer.Option(help="Kind of dataset.")] = Kind.shapes
+    seed: Seed = 1
+    count: Count = 500
+
+    def open(self, source: Path | None, **more: Any) -> Dataset:
+        """Open the dataset."""
+        from mrcnn_explained.data.open import open_dataset
+
+        settings = {"count": self.count, "seed": self.seed, **self.annotations(), **more}
+        return open_dataset(self.dataset.value, source, **settings)
+
+
+# Measuring ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """The model to measure, and on how many images."""
+
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A preset, a weight file, or 'coco'.", metavar="PRESET|FILE|coco"),
+    ] = "shapes"
+    config: Annotated[
+        Path | None,
+        typer.Option(help="config.json of the run that wrote the weight file."),
+    ] = None
+    limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0)] = 0
