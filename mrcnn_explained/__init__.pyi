@@ -17,8 +17,8 @@ from .data.via import ViaDataset
 from .detector.devices import DeviceError, select_device
 from .detector.model import MaskRCNN
 from .detector.open import open_model
-from .detector.runner import StageError
-from .detector.trace import Trace, TraceFileError
+from .detector.schema import StageError, TraceFileError
+from .detector.trace import Trace
 from .detector.training_step import PARTS, TrainingTrace
 from .errors import ConfigError, InputError, RandomWeightsWarning
 from .evaluation.evaluate import Evaluation, evaluate, match
@@ -46,7 +46,8 @@ from .explorers.reorder import ReorderExplorer
 from .explorers.rpn import RpnExplorer
 from .explorers.training import TrainingExplorer
 from .lessons.notebook import check_answer, describe, show
-from .media.images import color_splash, demo_image, load_image
+from .media.images import demo_image, load_image
+from .media.splash import color_splash, splash_video
 from .plots.anchors import plot_cell_anchors
 from .plots.backbone import plot_backbone, plot_channels
 from .plots.box_head import plot_all_probabilities, plot_probabilities
@@ -93,8 +94,8 @@ from .stages.reorder import IMAGE_STEP, reorder
 from .stages.rpn import RegionProposalNetwork
 from .stages.rpn_targets import rpn_targets
 from .training.trainer import Plan, Trainer, TrainingError
+from .weights.errors import WeightFileError
 from .weights.load import WeightReport, save_weights
-from .weights.matterport_h5 import WeightFileError
 from .weights.presets import presets, save_preset
 
 __version__: str
@@ -249,6 +250,7 @@ __all__ = [
     "show_image",
     "show_map",
     "smooth_l1",
+    "splash_video",
     "to_pixels",
     "unmold",
     "unmold_image",
