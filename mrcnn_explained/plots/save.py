@@ -3,7 +3,8 @@
 import io
 from pathlib import Path
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 
 from mrcnn_explained.files import atomic_write
@@ -12,16 +13,25 @@ DPI = 110
 COLORS = 256  # of the PNG's palette: a third of the size, without a visible difference
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all; return the path."""
+Drawn = Figure | SubFigure | Axes  # what a plot returns
+
+
+def save_figure(drawn: Drawn, path: Path) -> Path:
+    """Write a figure, or the figure that axes belong to, as PNG; return the path.
+
+    The file is written whole or not at all.
+    """
     with atomic_write(path) as file:
-        file.write(png(figure))
+        file.write(png(drawn))
     return path
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as the bytes of a PNG with a palette of 256 colours."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(COLORS).save(packed, format="PNG", optimize=True)
+def png(drawn: Drawn) -> bytes:
+    """Return a figure, or the figure that axes belong to, as a PNG with 256 colours."""
+    figure = drawn
+    while not isinstance(figure, Figure):  # axes or a subfigure
+        figure = figure.figure
+    full, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=DPI)
+    Image.open(full).convert("RGB").quantize(COLORS).save(packed, format="PNG", optimize=True)
     return packed.getvalue()

@@ -1,20 +1,19 @@
-"""What the page's explorer shows, as JSON: computed here, from a trace, once.
+"""What the page's explorer shows, as JSON: computed here, once, from a trace.
 
-The page's script draws it, filters it and computes nothing of the detector.
+The page's script draws and filters it; it computes nothing of the detector.
 """
 
 import base64
 import io
 import json
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 from PIL import Image
 
-from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.fates import Fate, FateKind, fates
 from mrcnn_explained.explain.reading import level_settings
@@ -22,94 +21,80 @@ from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.plots.style import to_pixels
+from mrcnn_explained.report.thresholds import thresholds_of
+from mrcnn_explained.scenes.format import Label, Panel
 from mrcnn_explained.scenes.level_chart import level_chart
 from mrcnn_explained.scenes.scene import boxes, image_panel, label
-from mrcnn_explained.stages.detections import Detections, select_detections
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS, level_boundaries
 
-CONFIDENCES = tuple(round(0.05 * i, 2) for i in range(21))  # tried besides the run's own
-QUALITY = 88  # of the JPEG behind the boxes
+QUALITY = 88  # of the JPEG under the boxes
+SHOWN_COLUMNS = ("roi", "level", "class_id", "class", "probability", "fate")
 
 
 def explorable(trace: Trace) -> dict[str, Any]:
     """Return everything that the page's explorer shows of image 0, ready for JSON.
 
-    Boxes are (y1, x1, y2, x2) in pixels of the molded image, pixel 0 spanning 0 to 1;
+    Boxes are (y1, x1, y2, x2) in pixels of the molded image, where pixel 0 spans 0 to 1;
     arrays of numbers are the base64 of little-endian float32.
 
-    image       `src`, a JPEG as data URI, `width` and `height` of the molded image
-    rois          a list for each column, in the order of the ROIs: roi, level, class_id,
-                  class, probability, fate (the word of its kind), mask_level (null if the
-                  ROI became no detection)
-    levels, classes, fates    what there is to filter by: value, text, count of ROIs
-    scene         panels for the viewer: the ROIs on the image and on the level equation,
-                  whose boxes, dots and lines know their ROIs; tips
+    image         `src`, a JPEG as data URI, `width` and `height` of the molded image
+    rois          one list per column, in the order of the ROIs: roi, level, class_id, class,
+                  probability, fate (the word of its kind), mask_level (null if the ROI did not
+                  become a detection)
+    levels, classes, fates    the options of the filters: value, text, count of ROIs
+    scene         panels of the ROIs on the image and on the level equation, and tips; boxes,
+                  dots and lines carry the rows of their ROIs
     pool_size     P
-    sample_y, sample_x        [ROIs, P] places of a ROI's samples, pixels as above
-    lineage       for each ROI its steps, [stage, text]
-    detections    a panel of the boxes that detections would have, in their class's colour
-    thresholds    at each confidence the ROIs that would be detections, best first; empty
-                  where the run's detections are not what the stage makes of its settings
+    sample_y, sample_x        [ROIs, P], places of the samples, pixels as above
+    lineage       one list of steps per ROI, each [stage, text]
+    detections    a panel of the boxes that detections would have, in the colour of their class
+    thresholds    at each confidence the ROIs that would be detections, best first
     threshold     place in that list of the run's own confidence
-    main          the ROI to begin with; -1: there is none
+    main          the ROI that is selected first; -1: the run has no ROI
     """
     trace = trace.numpy()
     rows = roi_rows(trace)
-    of_roi = np.array([row["roi"] for row in rows], int)
-    mask_levels = _mask_levels(trace)
+    rois = np.array([row["roi"] for row in rows], int)
+    mask_level_of = _mask_levels(trace)
+    columns = {name: [row[name] for row in rows] for name in SHOWN_COLUMNS}
+    columns["mask_level"] = [mask_level_of.get(roi) for roi in rois.tolist()]
     fate_of = fates(trace)
-    columns = {
-        name: [row[name] for row in rows]
-        for name in ("roi", "level", "class_id", "class", "probability", "fate")
-    }
-    sample_y, sample_x = _samples(trace, of_roi)
-    thresholds, own = _thresholds(trace)
-    image = trace.image.resized[0]
-    found = trace.detections.detection_roi[0]
+    tips = {row["roi"]: _tip(row, fate_of[row["roi"]], mask_level_of) for row in rows}
+    panels = [_roi_panel(trace, rois), _chart(trace, rois)]
+    sample_y, sample_x = _samples(trace, rois)
+    thresholds, class_name = thresholds_of(trace), trace.config.class_name
     return {
-        "image": _image(image),
-        "rois": {
-            **columns,
-            "mask_level": [mask_levels.get(row["roi"]) for row in rows],
-        },
-        "levels": [
-            {
-                "value": k,
-                "text": f"P{k}",
-                "count": columns["level"].count(k),
-                "color": LEVEL_COLORS[k],
-            }
-            for k in ROI_LEVELS
-        ],
-        "classes": _counted(columns["class_id"], trace.config.class_name),
-        "fates": _counted(columns["fate"], lambda word: str(FateKind(word))),
-        "scene": _portable(
-            {
-                "panels": [_on_image(trace, of_roi), _chart(trace, of_roi)],
-                "tips": {row["roi"]: _tip(row, fate_of[row["roi"]], mask_levels) for row in rows},
-            }
-        ),
+        "image": _image(trace.image.resized[0]),
+        "rois": columns,
+        "levels": _level_options(columns["level"]),
+        "classes": _options(columns["class_id"], class_name, most_frequent_first=False),
+        "fates": _options(columns["fate"], _fate_text, most_frequent_first=True),
+        "scene": _portable({"panels": panels, "tips": tips}),
         "pool_size": trace.config.pool_size,
         "sample_y": _portable(sample_y),
         "sample_x": _portable(sample_x),
-        "lineage": [
-            [[step.stage, step.text] for step in trace.lineage(roi=roi).steps]
-            for roi in of_roi.tolist()
-        ],
-        "detections": _portable(_detections(trace, of_roi)),
-        "thresholds": thresholds,
-        "threshold": own,
-        "main": max(int(found[0]) if len(found) else -1, 0) if len(rows) else -1,
+        "lineage": [_lineage(trace, roi) for roi in rois.tolist()],
+        "detections": _portable(_detection_panel(trace, rois)),
+        "thresholds": thresholds.table,
+        "threshold": thresholds.own,
+        "main": _main_roi(trace) if rows else -1,
     }
 
 
 def as_json(value: dict[str, Any]) -> str:
-    """JSON that can stand in a script block: no `<`, so no name in it can end the block."""
+    """Return JSON for a script block: it holds no `<`, so no name in it can end the block."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
+def _main_roi(trace: Trace) -> int:
+    """The ROI of the best detection, or the best ROI if there is no detection."""
+    found = trace.detections.detection_roi[0]
+    return max(int(found[0]), 0) if len(found) else 0
+
+
 def _image(image: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
+    """The molded image as a JPEG in a data URI, with its size."""
     packed = io.BytesIO()
     Image.fromarray(image).save(packed, format="JPEG", quality=QUALITY)
     height, width = image.shape[:2]
@@ -117,152 +102,126 @@ def _image(image: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
     return {"src": src, "width": width, "height": height}
 
 
-def _counted(values, name):
-    """Each value there is, with its name and number; numbers upwards, words most frequent first."""
+def _level_options(levels: list[int]) -> list[dict[str, Any]]:
+    """Every level with its colour and its number of ROIs, as options of a filter."""
+    return [
+        {"value": k, "text": f"P{k}", "count": levels.count(k), "color": LEVEL_COLORS[k]}
+        for k in ROI_LEVELS
+    ]
+
+
+def _options(
+    values: list[Any], name: Callable[[Any], str], *, most_frequent_first: bool
+) -> list[dict[str, Any]]:
+    """The different values of a column with their names and counts, as options of a filter."""
     counts = Counter(values)
-    order = (
-        sorted(counts)
-        if all(isinstance(v, int) for v in counts)
-        else [value for value, _ in counts.most_common()]
-    )
+    order = [value for value, _ in counts.most_common()] if most_frequent_first else sorted(counts)
     return [{"value": value, "text": name(value), "count": counts[value]} for value in order]
 
 
-def _on_image(trace, rows):
-    rois = trace.proposals.rpn_rois[0]
+def _fate_text(word: str) -> str:
+    return str(FateKind(word))
+
+
+def _lineage(trace: Trace, roi: int) -> list[list[str]]:
+    """The steps of one ROI, each [stage, text]."""
+    return [[step.stage, step.text] for step in trace.lineage(roi=roi).steps]
+
+
+def _roi_panel(trace: Trace, rois: Int[np.ndarray, "R"]) -> Panel:
+    """The ROIs on the image, in the colours of their levels."""
     # Large ones first, so that small ones lie on top of them.
-    rows = rows[np.argsort(-trace.levels.side[0][rows], kind="stable")]
-    colors = [LEVEL_COLORS[k] for k in trace.levels.roi_level[0][rows]]
+    rois = rois[np.argsort(-trace.levels.side[0][rois], kind="stable")]
+    colors = [LEVEL_COLORS[k] for k in trace.levels.roi_level[0][rois]]
     image = trace.image.resized[0]
-    return image_panel(
-        "ROIs in the colours of their levels",
-        image,
-        boxes=[boxes(to_pixels(rois[rows], image), colors, rows)],
-    )
+    places = to_pixels(trace.proposals.rpn_rois[0][rois], image)
+    title = "ROIs in the colours of their levels"
+    return image_panel(title, image, boxes=[boxes(places, colors, rois)])
 
 
-def _chart(trace, rows):
-    settings, levels = level_settings(trace), trace.levels
-    edges = level_boundaries(**settings)
-    del settings["rounding"]
+def _chart(trace: Trace, rois: Int[np.ndarray, "R"]) -> Panel:
+    """The ROIs on the level equation of this run."""
+    levels, settings = trace.levels, level_settings(trace)
     return level_chart(
-        levels.side[0], levels.exact_level[0], levels.roi_level[0], rows, edges, **settings
+        levels.side[0],
+        levels.exact_level[0],
+        levels.roi_level[0],
+        rois,
+        level_boundaries(**settings),
+        lowest=settings["lowest"],
+        highest=settings["highest"],
+        canonical_side=settings["canonical_side"],
+        canonical_level=settings["canonical_level"],
     )
 
 
-def _detections(trace, rows):
-    """The panel of all boxes and labels that some confidence makes a detection of."""
-    d, config, image = trace.detections, trace.config, trace.image.resized[0]
-    place = to_pixels(d.refined_rois_clipped[0], image)
+def _detection_panel(trace: Trace, rois: Int[np.ndarray, "R"]) -> Panel:
+    """The boxes and labels of all ROIs that some confidence threshold makes detections."""
+    class_ids, scores = trace.detections.class_ids[0], trace.detections.class_scores[0]
+    image = trace.image.resized[0]
+    places = to_pixels(trace.detections.refined_rois_clipped[0], image)
+    rois = rois[class_ids[rois] > 0]
     # Better ones later: they are drawn on top of the others.
-    rows = rows[d.class_ids[0][rows] > 0]
-    rows = rows[np.argsort(d.class_scores[0][rows], kind="stable")]
-    colors = [class_color(int(k)) for k in d.class_ids[0][rows]]
-    words = [
-        f"{config.class_name(int(d.class_ids[0][i]))} {d.class_scores[0][i]:.2f}" for i in rows
-    ]
-    return image_panel(
-        "Detections",
-        image,
-        fade=0.75,
-        below_text=True,
-        boxes=[boxes(place[rows], colors, rows, width=2)],
-        labels=[
-            label(
-                text,
-                place[i, 1],
-                place[i, 0],
-                box_bottom=place[i, 2],
-                size=11,
-                background=color,
-                avoids_labels=True,
-                row=int(i),
-            )
-            for i, text, color in zip(rows, words, colors, strict=True)
-        ],
-    )
+    rois = rois[np.argsort(scores[rois], kind="stable")]
+    labels: list[Label] = []
+    for roi in rois.tolist():
+        class_id = int(class_ids[roi])
+        top, left, bottom, _ = places[roi]
+        text = f"{trace.config.class_name(class_id)} {scores[roi]:.2f}"
+        color = class_color(class_id)
+        named = label(text, left, top, box_bottom=bottom, background=color, size=11)
+        labels.append({**named, "avoids_labels": True, "row": roi})
+    colors = [class_color(int(k)) for k in class_ids[rois]]
+    frames = [boxes(places[rois], colors, rois, width=2)]
+    return image_panel("Detections", image, fade=0.75, below_text=True, boxes=frames, labels=labels)
 
 
-def _tip(row: dict[str, Any], fate: Fate, mask_levels: dict[int, int]) -> str:
+def _tip(row: dict[str, Any], fate: Fate, mask_level_of: dict[int, int]) -> str:
     """What hovering over an ROI shows."""
-    mask = mask_levels.get(row["roi"])
+    level = f"reads P{row['level']}"
+    if row["roi"] in mask_level_of:
+        level += f"; its mask P{mask_level_of[row['roi']]}"
     return (
         f"ROI {row['roi']}: {row['class']} {row['probability']:.3f}\n"
-        f"side {row['side']:.1f} px, k = {row['exact_level']:.2f}, reads P{row['level']}"
-        + ("" if mask is None else f"; its mask P{mask}")
-        + f"\n{fate}"
+        f"side {row['side']:.1f} px, k = {row['exact_level']:.2f}, {level}\n{fate}"
     )
 
 
-def _mask_levels(trace) -> dict[int, int]:
-    """ROI → level that the mask of its detection reads."""
-    pairs = zip(trace.detections.detection_roi[0], trace.mask_levels.roi_level[0], strict=True)
-    return {int(roi): int(level) for roi, level in pairs if roi >= 0}
+def _mask_levels(trace: Trace) -> dict[int, int]:
+    """The level that the mask of a detection reads, by the ROI of the detection."""
+    rois = trace.detections.detection_roi[0].tolist()
+    levels = trace.mask_levels.roi_level[0].tolist()
+    return {roi: level for roi, level in zip(rois, levels, strict=True) if roi >= 0}
 
 
 def _samples(
-    trace: Trace, rows: np.ndarray
+    trace: Trace, rois: Int[np.ndarray, "R"]
 ) -> tuple[Float32[np.ndarray, "R P"], Float32[np.ndarray, "R P"]]:
-    """Where the samples of these ROIs lie, in pixels of the molded image."""
-    shape = trace.image.resized[0].shape[:2]
-    taken = np.zeros([2, len(rows), trace.config.pool_size], np.float32)
-    for place, roi in enumerate(rows):
-        level, row = find_roi(trace.crops, int(roi))
-        cells = getattr(trace.pyramid, f"p{level}").shape[1:3]
-        found = (trace.crops.sample_y, trace.crops.sample_x)
-        for axis, (samples, side, count) in enumerate(zip(found, shape, cells, strict=True)):
-            # Corners are aligned: the first and last cells' centres are those of the first
-            # and last pixels, and the centre of pixel 0 lies at 0.5.
-            at = samples[level - LOWEST][row] / max(count - 1, 1) * (side - 1) + 0.5
-            taken[axis, place, : len(at)] = at
-    return taken[0], taken[1]
+    """Rows and columns of the samples of ROIs, in pixels of the molded image."""
+    height, width = trace.image.resized[0].shape[:2]
+    sample_y = np.zeros([len(rois), trace.config.pool_size], np.float32)
+    sample_x = np.zeros_like(sample_y)
+    for place, roi in enumerate(rois.tolist()):
+        level, row = find_roi(trace.crops, roi)
+        rows, columns = getattr(trace.pyramid, f"p{level}").shape[1:3]
+        y = trace.crops.sample_y[level - LOWEST][row]
+        x = trace.crops.sample_x[level - LOWEST][row]
+        sample_y[place, : len(y)] = _cells_to_pixels(y, rows, height)
+        sample_x[place, : len(x)] = _cells_to_pixels(x, columns, width)
+    return sample_y, sample_x
 
 
-class _Selecting(NamedTuple):
-    """The run's own call of select_detections, but for the confidence."""
-
-    inputs: tuple[tf.Tensor, ...]
-    settings: dict[str, Any]
-    valid: Bool[np.ndarray, "N"]
-
-    def kept(self, confidence: float) -> list[int]:
-        """The ROIs that would be detections, best first."""
-        made = select_detections(*self.inputs, min_confidence=confidence, **self.settings)
-        return _kept(made, self.valid)
-
-
-def _kept(detections: Detections, valid) -> list[int]:
-    rows = np.asarray(detections.detection_roi[0])
-    return [int(roi) for roi in rows if roi >= 0 and valid[roi]]
-
-
-def _thresholds(trace) -> tuple[list[dict[str, Any]], int]:
-    """What each confidence threshold leaves, and the place of the run's own in the list."""
-    c, t = trace.config, trace
-    # A run may have had settings of its own, for which the config has no name.
-    changed = t.run.settings.get("detections", {})
-    own = float(changed.get("min_confidence", c.detection_min_confidence))
-    settings = {
-        "nms_threshold": c.detection_nms_threshold,
-        "max_instances": c.detection_max_instances,
-        "std_dev": c.bbox_std_dev,
-        **{name: value for name, value in changed.items() if name != "min_confidence"},
-    }
-    window = norm_boxes(tf.constant(t.image.window[:1], tf.float32), t.image.resized[0].shape[:2])
-    tensors = (t.proposals.rpn_rois, t.box_head.mrcnn_class, t.box_head.mrcnn_bbox)
-    valid = t.proposals.valid[0]
-    stage = _Selecting((*(tf.constant(x[:1]) for x in tensors), window), settings, valid)
-    # Where a reader has edited the result, or another function made it, the stage would tell
-    # of detections that this run does not have.
-    if stage.kept(own) != _kept(t.detections, valid):
-        return [], -1
-    values = sorted({*CONFIDENCES, own})
-    table = [{"confidence": value, "rois": stage.kept(value)} for value in values]
-    return table, values.index(own)
+def _cells_to_pixels(
+    places: Float32[np.ndarray, "P"], cells: int, pixels: int
+) -> Float32[np.ndarray, "P"]:
+    """Places on a map, in cells, as places on the image, in pixels."""
+    # Corners are aligned: the centres of the first and the last cell are those of the first and
+    # the last pixel, and the centre of pixel 0 lies at 0.5.
+    return places / max(cells - 1, 1) * (pixels - 1) + 0.5
 
 
 def _portable(value: Any) -> Any:
-    """The same with base64 for bytes and arrays, and plain numbers for NumPy's."""
+    """The same value with base64 for bytes and arrays, and plain numbers for NumPy's."""
     if isinstance(value, dict):
         return {key: _portable(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

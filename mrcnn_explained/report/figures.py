@@ -1,9 +1,10 @@
-"""The figures of a report, in the order of the data: which plot, of which part of the trace."""
+"""The figures of a report, in the order of the data: which plot of which part of the trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.detector.trace import Trace
@@ -32,30 +33,33 @@ from mrcnn_explained.plots.pyramid import plot_pyramid
 from mrcnn_explained.plots.reorder import plot_reorder
 from mrcnn_explained.plots.rpn import plot_delta_histograms, plot_score_histograms, plot_score_maps
 
+Drawn = Figure | Axes | None  # None: this trace has nothing to draw there
+
 
 class ReportFigure(NamedTuple):
-    """One image of a report."""
+    """One figure of a report."""
 
     stage: str  # module of the stage
-    file: str  # name of the PNG; the main one of a stage bears the stage's number and name
+    file: str  # name of the PNG; the main figure of a stage is named after it
     caption: str
-    draw: Callable[[Trace], Figure | None]  # None: this trace has nothing to draw there
+    draw: Callable[[Trace], Drawn]
 
 
 def main_roi(trace: Trace, image: int = 0) -> int:
-    """The ROI that the report follows: that of the best detection, else the best proposal."""
+    """Return the ROI that the report follows: that of the best detection, else the best ROI."""
     return max(0, int(trace.detections.detection_roi[image][0]))
 
 
-def _image(trace):
+def _image(trace: Trace) -> np.ndarray:
     return trace.image.resized[0]
 
 
-def _names(trace):
+def _names(trace: Trace) -> Sequence[str]:
     return trace.config.class_names
 
 
-def _class_masks(trace):
+def _class_masks(trace: Trace) -> Drawn:
+    """The masks of all classes for the best detection."""
     rows = np.asarray(trace.mask_head.rows)
     if not len(rows):
         return None
@@ -64,14 +68,15 @@ def _class_masks(trace):
     return plot_class_masks(trace.mask_head, 0, chosen, _names(trace))
 
 
-def _mask_growth(trace):
+def _mask_growth(trace: Trace) -> Drawn:
+    """The mask of the first instance at each step."""
     if not len(trace.instances.class_ids[0]):
         return None
     return plot_mask_growth(trace.instances, trace.mask_head.class_mask, trace.image.original[0])
 
 
-def _candidates(plot):
-    """A plot of the candidates; a trace of given ROIs has none."""
+def _of_candidates(plot: Callable[[Trace], Drawn]) -> Callable[[Trace], Drawn]:
+    """A plot of the candidates, which a trace of given ROIs does not have."""
     return lambda trace: None if trace.has_given_rois else plot(trace)
 
 
@@ -79,7 +84,7 @@ FIGURES = (
     ReportFigure(
         "image",
         "01_image.png",
-        "As given, resized and padded (the frame is the window), and minus the mean pixel.",
+        "The original image; resized and padded (the frame is the window); minus the mean pixel.",
         lambda t: plot_molding(t.image),
     ),
     ReportFigure(
@@ -98,7 +103,7 @@ FIGURES = (
         "anchors",
         "04_anchors.png",
         "The anchors of the cell in the middle, on every level. Dots: their centres.",
-        lambda t: plot_cell_anchors(t.anchors, _image(t)).figure,
+        lambda t: plot_cell_anchors(t.anchors, _image(t)),
     ),
     ReportFigure(
         "rpn",
@@ -109,61 +114,61 @@ FIGURES = (
     ReportFigure(
         "rpn",
         "05_rpn_scores.png",
-        "How many anchors have which probability.",
+        "Number of anchors at each probability of an object.",
         lambda t: plot_score_histograms(t.rpn),
     ),
     ReportFigure(
         "rpn",
         "05_rpn_deltas.png",
-        "How the RPN would move and stretch the anchors that it takes for objects.",
+        "Deltas of the anchors that the RPN classifies as objects: how it moves and scales them.",
         lambda t: plot_delta_histograms(t.rpn),
     ),
     ReportFigure(
         "proposals",
         "06_proposals.png",
-        "The best candidates as anchors, refined, clipped, and what NMS left.",
-        _candidates(lambda t: plot_refinement(t.proposals, _image(t))),
+        "The best candidates: as anchors, refined, clipped, and those that NMS kept.",
+        _of_candidates(lambda t: plot_refinement(t.proposals, _image(t))),
     ),
     ReportFigure(
         "proposals",
         "06_proposals_nms.png",
-        "Who suppressed whom: the kept box that removed most, and its victims.",
-        _candidates(lambda t: plot_suppression(t.proposals, _image(t)).figure),
+        "The kept box that suppressed most candidates, and those candidates.",
+        _of_candidates(lambda t: plot_suppression(t.proposals, _image(t))),
     ),
     ReportFigure(
         "proposals",
         "06_proposals_fates.png",
         "The fate of every candidate.",
-        _candidates(lambda t: plot_fates(t.proposals).figure),
+        _of_candidates(lambda t: plot_fates(t.proposals)),
     ),
     ReportFigure(
         "proposals",
         "06_proposals_corners.png",
-        "Where the ROIs' corners lie.",
+        "The corners of the ROIs.",
         lambda t: plot_corners(t.proposals, _image(t)),
     ),
     ReportFigure(
         "levels",
         "07_levels.png",
         "Every ROI on the level equation: its exact level, and the drop to the level it reads.",
-        lambda t: plot_levels(t.levels, **level_settings(t)).figure,
+        lambda t: plot_levels(t.levels, **level_settings(t)),
     ),
     ReportFigure(
         "levels",
         "07_levels_image.png",
-        "ROIs in the colour of the level that they read.",
-        lambda t: plot_levels_on_image(t.levels, t.proposals.rpn_rois, _image(t)).figure,
+        "ROIs in the colours of the levels that they read.",
+        lambda t: plot_levels_on_image(t.levels, t.proposals.rpn_rois, _image(t)),
     ),
     ReportFigure(
         "levels",
         "07_levels_sizes.png",
         "Width and height of every ROI; along a line the area is the same, and so is the level.",
-        lambda t: plot_sizes(t.levels, _image(t), **level_settings(t)).figure,
+        lambda t: plot_sizes(t.levels, _image(t), **level_settings(t)),
     ),
     ReportFigure(
         "crops",
         "08_crops.png",
-        "The samples of one ROI on the map of its level and on the image, and what they give.",
+        "The samples of one ROI on the map of its level and on the image, and the crop they make.",
         lambda t: plot_sampling(t.crops, t.pyramid.roi_maps, _image(t), main_roi(t)),
     ),
     ReportFigure(
@@ -175,26 +180,26 @@ FIGURES = (
     ReportFigure(
         "reorder",
         "09_reorder.png",
-        "The first ROIs on their way: into the stack of their level, and back in their order.",
-        lambda t: plot_reorder(t.reordered, t.crops.ix).figure,
+        "Crops of the first ROIs: stacked level by level, and back in the order of the ROIs.",
+        lambda t: plot_reorder(t.reordered, t.crops.ix),
     ),
     ReportFigure(
         "box_head",
         "10_box_head.png",
         "The class probabilities of the same ROI.",
-        lambda t: plot_probabilities(t.box_head, main_roi(t), _names(t)).figure,
+        lambda t: plot_probabilities(t.box_head, main_roi(t), _names(t)),
     ),
     ReportFigure(
         "box_head",
         "10_box_head_all.png",
         "The class probabilities of all ROIs.",
-        lambda t: plot_all_probabilities(t.box_head, _names(t)).figure,
+        lambda t: plot_all_probabilities(t.box_head, _names(t)),
     ),
     ReportFigure(
         "detections",
         "11_detections.png",
-        "The cascade of filters. Numbers in brackets: what each one took.",
-        lambda t: plot_cascade(t.detections, t.proposals.valid).figure,
+        "The filters, one after the other. In brackets: how many ROIs each one dropped.",
+        lambda t: plot_cascade(t.detections, t.proposals.valid),
     ),
     ReportFigure(
         "detections",
@@ -207,14 +212,14 @@ FIGURES = (
     ReportFigure(
         "detections",
         "11_detections_nms.png",
-        "What NMS left of each class.",
-        lambda t: plot_nms_by_class(t.detections, _names(t)).figure,
+        "The confident ROIs of each class before and after NMS.",
+        lambda t: plot_nms_by_class(t.detections, _names(t)),
     ),
     ReportFigure(
         "detections",
         "11_detections_boxes.png",
         "The detections on the molded image.",
-        lambda t: plot_detections(t.detections, _image(t), _names(t)).figure,
+        lambda t: plot_detections(t.detections, _image(t), _names(t)),
     ),
     ReportFigure(
         "mask_head",
@@ -231,8 +236,8 @@ FIGURES = (
     ReportFigure(
         "instances",
         "13_instances.png",
-        "What the detector reports.",
-        lambda t: plot_instances(t.instances, t.image.original[0], _names(t)).figure,
+        "What the detector reports: boxes, classes, scores and masks.",
+        lambda t: plot_instances(t.instances, t.image.original[0], _names(t)),
     ),
     ReportFigure(
         "instances",
@@ -244,6 +249,6 @@ FIGURES = (
         "instances",
         "13_instances_splash.png",
         "The image in grey, with colour where a detection is.",
-        lambda t: plot_color_splash(t.instances, t.image.original[0]).figure,
+        lambda t: plot_color_splash(t.instances, t.image.original[0]),
     ),
 )

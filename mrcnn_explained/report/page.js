@@ -66,15 +66,15 @@ class Page {
 
   makeControls(parent) {
     const { data } = this;
-    const again = (input) => { input.addEventListener("input", () => this.draw()); return input; };
-    const labelled = (text, input, told) => {
+    const redraws = (input) => { input.addEventListener("input", () => this.draw()); return input; };
+    const labelled = (text, input, format) => {
       const label = addElement(parent, "label");
-      label.append(text, again(input));
-      if (told) {
+      label.append(text, redraws(input));
+      if (format) {
         const value = addElement(label, "output");
-        const tell = () => { value.textContent = told(input.value); };
-        input.addEventListener("input", tell);
-        tell();
+        const update = () => { value.textContent = format(input.value); };
+        input.addEventListener("input", update);
+        update();
       }
       return input;
     };
@@ -87,7 +87,7 @@ class Page {
       input.style.accentColor = color;
       input.dataset.level = value;
       const label = addElement(levels, "label");
-      label.append(again(input), `${text} (${count})`);
+      label.append(redraws(input), `${text} (${count})`);
       return [value, input];
     });
     const select = (name, options, all) => {
@@ -140,7 +140,7 @@ class Page {
     const shown = here !== undefined && wanted.has(selected);
     if (shown) panels[0].points.push(this.grid(here));
     const chosen = here === undefined ? ""
-      : `; ROI ${selected} is chosen${shown ? "" : ", but hidden by the filters"}`;
+      : `; ROI ${selected} is selected${shown ? "" : ", but hidden by the filters"}`;
     const text = [{
       text: `${wanted.size} of ${data.rois.roi.length} ROIs are shown${chosen}`, live: true,
     }];
@@ -151,12 +151,12 @@ class Page {
         title: `${rois.length} detections at a confidence of ${confidence.toFixed(2)}`,
       });
     }
-    if (here === undefined) text.push({ text: "Click a ROI, or use the arrow keys, for its lineage." });
+    if (here === undefined) text.push({ text: "Click an ROI, or use the arrow keys, to see its lineage." });
     else {
       const color = data.levels.find(({ value }) => value === data.rois.level[here]).color;
-      text.push({ text: `ROI ${selected}, from its anchor on:`, color });
-      data.lineage[here].forEach(([stage, told], i) =>
-        text.push({ text: `${i + 1}. ${stage}: ${told}`, color }));
+      text.push({ text: `The lineage of ROI ${selected}:`, color });
+      data.lineage[here].forEach(([stage, step], i) =>
+        text.push({ text: `${i + 1}. ${stage}: ${step}`, color }));
     }
     this.stamp += 1;
     return { panels, text, tips: data.scene.tips, stamp: this.stamp };
@@ -167,5 +167,5 @@ const found = JSON.parse(document.getElementById("explorable").textContent);
 if (found.rois.roi.length) {
   new Page(found, document.getElementById("explorer"), document.getElementById("filters"));
 } else {
-  document.getElementById("explorer").textContent = "This run has no ROI.";
+  document.getElementById("explorer").textContent = "This run has no ROIs.";
 }

@@ -1,7 +1,7 @@
-"""The page: one self-contained index.html with images, text and its one script, no network.
+"""The page: one self-contained index.html with images, text and one script, without network.
 
-The script is the viewer of scenes/, which notebooks use too, and page.js. The content security
-policy allows no other script.
+The script is the viewer of scenes/, which notebooks run too, and page.js. The page's content
+security policy lets no other script run.
 """
 
 import base64
@@ -15,7 +15,7 @@ from mrcnn_explained import __version__
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows, summary_rows
 from mrcnn_explained.report.explorable import as_json, explorable
-from mrcnn_explained.report.story import CHAPTERS, answer, facts
+from mrcnn_explained.report.story import CHAPTERS, Chapter, answer, facts
 from mrcnn_explained.scenes.bundle import viewer_script, without_imports
 from mrcnn_explained.stages.catalog import STAGES, fields
 
@@ -30,7 +30,10 @@ class Drawing(NamedTuple):
 
 
 def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
-    """Return the page. Every name is escaped: one that holds HTML stays text."""
+    """Return the page about image 0 of a trace of arrays.
+
+    name    of the image. Every name is escaped: one that holds HTML stays text
+    """
     environment = Environment(
         loader=PackageLoader("mrcnn_explained", "report"),
         autoescape=True,
@@ -38,6 +41,7 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
     )
     known = facts(trace, count_all(trace))
     shapes = {path: _shape(tensor) for path, tensor in trace.tensors()}
+    chapters = [_chapter(part, answer(part, trace, known), drawings, shapes) for part in CHAPTERS]
     script = page_script()
     return environment.get_template("page.html").render(
         script=script,
@@ -47,11 +51,9 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
         run=trace.run,
         random=trace.randomness(),
         summary=summary_rows(trace),
-        chapters=[
-            _chapter(part, answer(part, trace, known), drawings, shapes) for part in CHAPTERS
-        ],
+        chapters=chapters,
         columns=list(COLUMNS),
-        rois=[_short(row) for row in roi_rows(trace)],
+        rois=[_cells(row) for row in roi_rows(trace)],
         version=__version__,
     )
 
@@ -63,23 +65,28 @@ def page_script() -> str:
 
 
 def as_base64(content: bytes) -> str:
-    """Bytes as a data URI holds them."""
+    """Return bytes as a data URI holds them."""
     return base64.b64encode(content).decode()
 
 
-def _chapter(part, told: str, drawings: list[Drawing], shapes: dict[str, str]) -> dict[str, Any]:
+def _chapter(
+    part: Chapter, text: str, drawings: list[Drawing], shapes: dict[str, str]
+) -> dict[str, Any]:
+    """What the template shows of one stage.
+
+    text      the answer to the chapter's question
+    shapes    of every tensor of the trace, by its path
+    """
     stage = next(stage for stage in STAGES if stage.module == part.stage)
     figures = [
-        {"caption": d.caption, "png": as_base64(d.png)} for d in drawings if d.stage == part.stage
+        {"caption": drawing.caption, "png": as_base64(drawing.png)}
+        for drawing in drawings
+        if drawing.stage == part.stage
     ]
-    rows = [
+    tensors = [
         {
             "name": f"{place}.{field.name}",
-            "shape": "; ".join(
-                shape
-                for path, shape in shapes.items()
-                if f"{path}.".startswith(f"{place}.{field.name}.")
-            ),
+            "shape": _shapes_of(f"{place}.{field.name}", shapes),
             "meaning": field.meaning,
         }
         for place in stage.trace_fields
@@ -89,17 +96,25 @@ def _chapter(part, told: str, drawings: list[Drawing], shapes: dict[str, str]) -
         "stage": part.stage,
         "number": stage.number,
         "question": part.question,
-        "answer": told,
+        "answer": text,
         "figures": figures,
         "call": stage.callable_name,
         "doc": stage.doc,
-        "tensors": rows,
+        "tensors": tensors,
     }
+
+
+def _shapes_of(field: str, shapes: dict[str, str]) -> str:
+    """The shapes of a field: one, or one per part of a tuple or of a nested result."""
+    found = [shape for path, shape in shapes.items() if f"{path}.".startswith(f"{field}.")]
+    return "; ".join(found)
 
 
 def _shape(tensor: Any) -> str:
     return "×".join(str(side) for side in tensor.shape) or "scalar"
 
 
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: f"{x:.3f}" if isinstance(x, float) else x for key, x in row.items()}
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table of ROIs with short numbers; None is an empty cell."""
+    short = {key: f"{x:.3f}" if isinstance(x, float) else x for key, x in row.items()}
+    return {key: "" if x is None else x for key, x in short.items()}

@@ -1,4 +1,4 @@
-"""Write a report: images, rois.csv, trace.npz, index.html."""
+"""Write a report: one PNG per figure, rois.csv, trace.npz and index.html."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,8 @@ from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
 from mrcnn_explained.weights.matterport_h5 import read_tensors
 
+TRAINED_HEADS = ("rpn_", "mrcnn_")  # prefixes of the layers whose weights are drawn
+
 
 def write_report(
     trace: Trace,
@@ -23,10 +25,28 @@ def write_report(
 ) -> list[Path]:
     """Write everything about image 0 of a trace; return the files, the page last.
 
-    name    of the image, shown on the page
-    only    a stage's module: draw its images and nothing else
+    name        of the image, shown on the page
+    only        module of a stage: write its figures and nothing else
+    progress    called with a line about what is done next
+
+    Every file is written whole or not at all.
     """
     trace = trace.numpy()
+    drawings = _draw(trace, only, progress)
+    written = [_write(folder / drawing.file, drawing.png) for drawing in drawings]
+    if only is not None:
+        return written
+    table, file = folder / "rois.csv", folder / "trace.npz"
+    write_csv(table, list(COLUMNS), roi_rows(trace), digits=6)
+    progress("Writing trace.npz")
+    trace.save(file, omit=BULKY)
+    progress("Writing index.html")
+    page = _write(folder / "index.html", render(trace, name, drawings).encode())
+    return [*written, table, file, page]
+
+
+def _draw(trace: Trace, only: str | None, progress: Callable[[str], None]) -> list[Drawing]:
+    """Draw the figures of one stage or of all stages."""
     drawings = []
     for figure in FIGURES:
         if only not in (None, figure.stage):
@@ -34,28 +54,22 @@ def write_report(
         progress(f"Drawing {figure.file}")
         if (drawn := figure.draw(trace)) is not None:
             drawings.append(Drawing(figure.stage, figure.file, figure.caption, png(drawn)))
-    written = []
+    return drawings
 
-    def put(file: str, content: bytes) -> None:
-        with atomic_write(folder / file) as handle:
-            handle.write(content)
-        written.append(folder / file)
 
-    for drawing in drawings:
-        put(drawing.file, drawing.png)
-    if only is None:
-        write_csv(folder / "rois.csv", list(COLUMNS), roi_rows(trace), digits=6)
-        progress("Writing trace.npz")
-        trace.save(folder / "trace.npz", omit=BULKY)
-        written += [folder / "rois.csv", folder / "trace.npz"]
-        progress("Writing index.html")
-        put("index.html", render(trace, name, drawings).encode())
-    return written
+def _write(path: Path, content: bytes) -> Path:
+    """Write a file, whole or not at all; return its path."""
+    with atomic_write(path) as file:
+        file.write(content)
+    return path
 
 
 def write_weight_histograms(weights: Path, path: Path) -> Path:
-    """Draw the distribution of the kernels and biases that the RPN and the heads have in a file."""
+    """Draw the distributions of the weights of the RPN and the heads; return the PNG's path.
+
+    weights    an .h5 file, read layer by layer
+    """
     with read_tensors(weights) as file:
-        wanted = [name for name in file.tensors if name.startswith(("rpn_", "mrcnn_"))]
-        values = {name: file.read(name) for name in wanted}
+        names = [name for name in file.tensors if name.startswith(TRAINED_HEADS)]
+        values = {name: file.read(name) for name in names}
     return save_figure(plot_weight_histograms(values), path)

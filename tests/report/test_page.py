@@ -11,6 +11,7 @@ from jupyter import CHROMIUM
 
 from mrcnn_explained.explain.rois import count_all, roi_rows
 from mrcnn_explained.report.explorable import explorable
+from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import page_script, render
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
 from mrcnn_explained.scenes.level_chart import LOW
@@ -107,12 +108,12 @@ def test_only_its_own_script_may_run(html):
     assert not re.search(r"innerHTML|https?://|fetch\(|import ", script)
 
 
-def test_a_run_without_rois_and_one_of_given_ones(tiny_model, tiny_images):
+def test_a_run_of_given_rois(tiny_model, tiny_images):
     given = tiny_model.trace(tiny_images[0], rois=[[5, 5, 60, 60]])
     assert explorable(given)["rois"]["roi"] == [0]
     assert explorable(given)["lineage"][0][0][1].startswith("The caller gave this box")
     html = render(given.numpy(), "given", [])
-    assert "the caller gave 1 ROI, " in html and "NMS keeps a box" not in html
+    assert "the caller gave 1 ROI. " in html and "NMS keeps a box" not in html
 
 
 def text_of(trace):
@@ -125,17 +126,69 @@ def test_the_text_is_of_this_run(tiny_model, trace):
     full = text_of(trace)
     unreached = int((~trace.proposals.nms.reached[0]).sum())
     assert unreached and f"{unreached:,} never reached because 32 had been found" in full
-    assert "k = 4 + log2(side / 224), rounded" in full and "edited by hand" not in full
+    assert "k = 4 + log2(side / 224), rounded and kept within P2 to P5: " in full
+    assert "edited by hand" not in full and "For the masks" not in full
     everyone = tiny_model.resume(trace, proposals={"nms_threshold": 0.01}).numpy()
     assert everyone.proposals.nms.reached.all() and "never reached" not in text_of(everyone)
     other = {"canonical_side": 112.0, "canonical_level": 3, "rounding": "floor"}
     changed = tiny_model.resume(trace, levels=other)
     text = text_of(changed.numpy())
-    assert "k = 3 + log2(side / 112), rounded down: the level changes at 112, 224, 448" in text
+    assert "k = 3 + log2(side / 112), rounded down and kept within P2 to P5: the level" in text
+    assert "the level changes at sides of 112, 224, 448 pixels of the molded image." in text
     chart = explorable(changed)["scene"]["panels"][1]
     assert chart["title"].startswith("k = 3 + log2(side / 112 px)")
     edited = tiny_model.resume(trace._replace(levels=trace.levels), after="levels")
     assert text_of(edited.numpy()).count("edited by hand") == 1
+
+
+def plots_of(trace):
+    """The axes of every figure about levels, by file."""
+    figures = [figure for figure in FIGURES if figure.stage == "levels"]
+    return {figure.file: figure.draw(trace) for figure in figures}
+
+
+def test_lowest_and_highest_of_a_resumed_run(tiny_model, trace):
+    changed = tiny_model.resume(trace, levels={"lowest": 3, "highest": 4}).numpy()
+    text = text_of(changed)
+    assert "kept within P3 to P4: the level changes at sides of 158 pixels" in text
+    assert "For the masks" not in text  # the masks' levels follow the ROIs'
+    assert set(changed.levels.roi_level[0]) <= {3, 4}
+    chart = explorable(changed)["scene"]["panels"][1]
+    assert [part["text"] for part in chart["labels"][4:-1]] == ["158"]
+    drawn = plots_of(changed)
+    np.testing.assert_allclose(drawn["07_levels.png"].get_xticks(), [224 / 2**0.5])
+    texts = [text.get_text() for text in drawn["07_levels.png"].texts]
+    level = changed.levels.roi_level[0][changed.levels.side[0] > 0]
+    counts = {k: int((level == k).sum()) for k in (3, 4)}
+    assert texts == [f"P{k}: {number} ROIs" for k, number in counts.items()]
+    sizes = [text.get_text() for text in drawn["07_levels_sizes.png"].texts]
+    assert sizes == ["158 px", *(f"P{k}: {number}" for k, number in counts.items())]
+
+
+def test_a_resumed_run_with_one_level(tiny_model, trace):
+    changed = tiny_model.resume(trace, levels={"lowest": 3, "highest": 3}).numpy()
+    assert "kept within P3 to P3: every ROI reads P3." in text_of(changed)
+    assert "It reads P3, the only level of this run." in str(changed.lineage(roi=0))
+    chart = explorable(changed)["scene"]["panels"][1]
+    assert [part["text"] for part in chart["labels"][:-1]] == ["P2", "P3", "P4", "P5"]
+    assert list(plots_of(changed)["07_levels.png"].get_xticks()) == []
+
+
+def test_settings_of_the_masks_of_a_resumed_run(tiny_model, trace):
+    masks = {"highest": 2, "rounding": "floor"}
+    changed = tiny_model.resume(trace, mask_levels=masks, instances={"mask_threshold": 0.25})
+    text = text_of(changed.numpy())
+    assert "For the masks k = 4 + log2(side / 224), rounded down and kept within P2 to P2" in text
+    assert "k = 4 + log2(side / 224), rounded and kept within P2 to P5: " in text
+    assert "cut at 0.25." in text and "of them 0.25 or more." in str(changed.lineage(detection=0))
+    assert "cut at 0.5." in text_of(trace)
+
+
+def test_confidence_in_the_text_is_the_runs_own(tiny_model, trace):
+    changed = tiny_model.resume(trace, detections={"min_confidence": 0.4}).numpy()
+    assert "reach the score 0.4, " in text_of(changed)
+    table = explorable(changed)
+    assert table["thresholds"][table["threshold"]]["confidence"] == 0.4
 
 
 def test_the_demos_page_is_small(tmp_path):
@@ -196,7 +249,7 @@ def one_line(texts):
 def test_keys_select_and_tell_the_lineage(page, trace):
     canvas = page.locator("#explorer canvas").first
     canvas.press("Escape")
-    assert lines(page)[1].startswith("Click a ROI")
+    assert lines(page)[1].startswith("Click an ROI")
     for roi in (0, 1, 2):
         canvas.press("ArrowRight")
         assert page.locator("#explorer").get_attribute("data-selected") == str(roi)
@@ -267,10 +320,10 @@ def test_a_chosen_roi_that_is_filtered_away_has_no_samples(page, trace):
     canvas.press("Escape")
     canvas.press("ArrowRight")
     level = trace.levels.roi_level[0][0]
-    assert lines(page)[0].endswith("; ROI 0 is chosen")
+    assert lines(page)[0].endswith("; ROI 0 is selected")
     told = lines(page)[1:]
     page.locator(f"input[data-level='{level}']").uncheck()
-    assert lines(page)[0].endswith("; ROI 0 is chosen, but hidden by the filters")
+    assert lines(page)[0].endswith("; ROI 0 is selected, but hidden by the filters")
     assert lines(page)[1:] == told
     hidden = canvas.evaluate("c => c.toDataURL()")
     canvas.press("Escape")
