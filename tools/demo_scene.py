@@ -1,6 +1,6 @@
 """Draw the demo image: a scene with objects for every pyramid level.
 
-python tools/demo_scene.py        # writes mrcnn_explained/assets/demo.png
+python tools/demo_scene.py        # writes mrcnn_explained/weights/assets/demo.png
 """
 
 from PIL import Image
@@ -9,7 +9,7 @@ from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.weights.presets import ASSETS
 
-SEED, NUMBER = 1000, 97  # of scenes that nothing was trained or measured on
+SEED, NUMBER = 1000, 97  # a scene that was not used to train or to measure
 
 with atomic_write(ASSETS / "demo.png") as file:
     scene = ShapesDataset(NUMBER + 1, SEED).load_image(NUMBER)

@@ -14,12 +14,12 @@ EXTRAS = ("lab", "train", "ray", "video", "dev")
 
 
 def environment() -> str:
-    """The text of environment.yml."""
+    """Return the text of environment.yml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     pip = project["dependencies"] + [line for extra in EXTRAS for line in extras[extra]]
     lines = [
-        "# Written from pyproject.toml by tools/environment_yml.py; do not edit.",
+        "# Generated from pyproject.toml by tools/environment_yml.py; do not edit.",
         "# Then: conda activate mrcnn-explained && pip install --no-deps --editable .",
         f"name: {project['name']}",
         "channels: [conda-forge]",

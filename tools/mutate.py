@@ -1,11 +1,11 @@
-"""Test the tests: put one-line faults into the stages and see which the tests notice.
+"""Test the tests: plant one-line faults in the stages and see which ones the tests catch.
 
     python tools/mutate.py                  all faults
-    python tools/mutate.py nms levels       those whose file or reason holds one of the words
-    python tools/mutate.py --list           only check that every fault can be made
+    python tools/mutate.py nms levels       faults whose file or reason contains one of the words
+    python tools/mutate.py --list           only check that every fault can be planted
 
-Each fault is made in a copy of the package; the files of the project are not touched. A
-fault that survives either changes no answer, or shows a test that is missing.
+Each fault is planted in a copy of the package; the files of the project are not changed. A
+fault that survives either changes no result, or shows that a test is missing.
 """
 
 import argparse
@@ -23,17 +23,17 @@ PACKAGE = ROOT / "mrcnn_explained"
 
 
 class Fault(NamedTuple):
-    """One wrong line."""
+    """One line of the package, and the wrong line that replaces it."""
 
     file: str  # in mrcnn_explained
     old: str  # occurs exactly once
     new: str
     why: str
-    tests: str = ""  # files below tests/, blanks between; "": the one of the same room
+    tests: str = ""  # files below tests/, separated by blanks; "": the file of the same room
 
 
 def read_faults(path: Path = ROOT / "tools" / "faults.txt") -> list[Fault]:
-    """Blocks of three lines: `file | why [| test files]`, `- right`, `+ wrong`."""
+    """Read blocks of three lines: `file | why [| test files]`, `- right`, `+ wrong`."""
     text = "\n".join(line for line in path.read_text("utf-8").splitlines() if line[:1] != "#")
     blocks = (block.strip("\n").split("\n") for block in text.split("\n\n") if block.strip())
     faults = []
@@ -44,20 +44,22 @@ def read_faults(path: Path = ROOT / "tools" / "faults.txt") -> list[Fault]:
 
 
 def tests_of(fault: Fault) -> list[str]:
+    """Return the test files that should catch a fault."""
     file = Path(fault.file)
     names = fault.tests.split() or [f"{file.parent}/test_{file.stem}"]
     return [f"tests/{name}.py" for name in names]
 
 
 def check(faults: list[Fault]) -> None:
-    """Refuse a list in which a fault cannot be made, or could be made in two places."""
+    """End the program if a fault cannot be planted, or could be planted in two places."""
     for fault in faults:
         found = (PACKAGE / fault.file).read_text(encoding="utf-8").count(fault.old)
         if found != 1:
-            sys.exit(f"{fault.file}: {fault.old!r} occurs {found} times; once is needed")
+            sys.exit(f"{fault.file}: {fault.old!r} occurs {found} times; it must occur once")
 
 
 def copy_project(folder: Path) -> None:
+    """Copy the package and its tests into a folder; goldens are linked."""
     ignore = shutil.ignore_patterns("__pycache__", "*.h5", "goldens")
     shutil.copytree(PACKAGE, folder / "mrcnn_explained", ignore=ignore)
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=ignore)
@@ -67,11 +69,11 @@ def copy_project(folder: Path) -> None:
 
 
 def run(folder: Path, tests: list[str]) -> tuple[bool, str]:
-    """Whether the tests pass, and the name of the first that fails."""
+    """Run tests; return whether they pass, and the name of the first one that fails."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode not in (0, 1):  # pytest itself failed: no test has said anything
+    if done.returncode not in (0, 1):  # pytest itself failed, not a test
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-1000:]}")
     first = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return done.returncode == 0, first[0].split("::")[-1].split(" - ")[0] if first else ""
@@ -79,8 +81,8 @@ def run(folder: Path, tests: list[str]) -> tuple[bool, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("words", nargs="*", help="only faults whose file or reason holds one")
-    parser.add_argument("--list", action="store_true", help="make no fault, only show them")
+    parser.add_argument("words", nargs="*", help="only faults whose file or reason contains one")
+    parser.add_argument("--list", action="store_true", help="plant no fault, only list them")
     options = parser.parse_args()
     every = read_faults()
     check(every)
@@ -105,8 +107,8 @@ def main() -> None:
             passed, name = run(folder, tests_of(fault))
             path.write_text(right, encoding="utf-8")
             survivors += [fault] if passed else []
-            told = "SURVIVED" if passed else f"caught by {name}"
-            print(f"{fault.file:24}{fault.why:48}{told}", flush=True)
+            outcome = "SURVIVED" if passed else f"caught by {name}"
+            print(f"{fault.file:24}{fault.why:48}{outcome}", flush=True)
     caught = len(faults) - len(survivors)
     print(f"\n{caught} of {len(faults)} faults caught in {time.time() - started:.0f} s")
     sys.exit(bool(survivors))

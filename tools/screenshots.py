@@ -1,4 +1,4 @@
-"""Images of every explorer as JupyterLab and Chromium show it.
+"""Take a screenshot of every explorer in JupyterLab and Chromium.
 
 python tools/screenshots.py                     docs/images/explorers/*.png
 python tools/screenshots.py --out dark --dark

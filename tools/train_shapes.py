@@ -1,9 +1,10 @@
-"""Make the preset `shapes` anew: train, measure, write the file and its model card.
+"""Make the preset `shapes` again: train, measure, write the file and its model card.
 
-    python tools/train_shapes.py [--out runs/shapes] [--resume]
+    python tools/train_shapes.py [--out runs/shapes]
 
-Two stages (256, then 512 pixels), then 500 scenes of a seed that was never trained on. About
-75 minutes on two cores; a run that was interrupted goes on from its last checkpoint.
+It trains in two stages (256, then 512 pixels) and measures on 500 scenes of a seed that was not
+trained on. This takes about 75 minutes on two cores. Run it again after an interruption: it
+resumes from its last checkpoint.
 """
 
 import argparse
@@ -20,10 +21,10 @@ from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.trainer import Plan, Trainer
 from mrcnn_explained.weights.presets import ASSETS, save_preset
 
-HELD_OUT_SEED = 1  # of the scenes to measure on: what `evaluate --seed 1` draws
-SCENES = 100_000  # none is drawn twice
+HELD_OUT_SEED = 1  # of the scenes to measure on, as `evaluate --seed 1` draws them
+SCENES = 100_000  # more than are used: each scene is drawn once at most
 
-#: The same architecture as Matterport's, a sixteenth of its channels, and how it learns.
+#: Matterport's architecture with a fraction of its channels, and how it is trained.
 CONFIG = {
     "name": "shapes",
     "num_classes": 10,
@@ -41,9 +42,9 @@ CONFIG = {
     "stop_target_gradient": True,
     "clip_by": "global",
     "gradient_clip_norm": 10.0,
-    "weight_decay": 0.0,  # the optimizer's own instead
+    "weight_decay": 0.0,  # AdamW decays the weights instead
 }
-#: Side, images of a batch, seed of the scenes, how to learn.
+#: Side, images of a batch, seed of the scenes, plan.
 LEARN = {"optimizer": "adamw", "warmup_steps": 60, "decoupled_weight_decay": 1e-4, "ema": 0.99}
 STAGES = (
     (256, 8, 11, Plan(steps=2800, learning_rate=3e-3, final_rate=0.05, **LEARN)),
@@ -52,7 +53,7 @@ STAGES = (
 
 
 def run_stage(number: int, weights: dict | None, out: Path) -> dict:
-    """Learn at one size, from the weights of the stage before; return the averaged weights."""
+    """Train at one size, from the weights of the previous stage; return the averaged weights."""
     side, batch_size, seed, plan = STAGES[number]
     config = Config.slim(**CONFIG, image_min_dim=side, image_max_dim=side)
     dataset = ShapesDataset(SCENES, seed=seed, size=side)
@@ -75,6 +76,7 @@ def run_stage(number: int, weights: dict | None, out: Path) -> dict:
 
 
 def report(step: int, row: dict[str, float]) -> None:
+    """Print the losses of every 25th step."""
     if step % 25 == 0:
         print(step, " ".join(f"{name} {value:.3f}" for name, value in row.items()), flush=True)
 
@@ -89,25 +91,23 @@ def main() -> None:
     side = STAGES[-1][0]
     config = Config.slim(**CONFIG, image_min_dim=side, image_max_dim=side)
     save_preset(ASSETS / "shapes.npz", config, weights)
-    found = evaluate(
-        MaskRCNN.from_preset("shapes"), ShapesDataset(500, seed=HELD_OUT_SEED),
-        progress=lambda done, total: None,
-    )  # fmt: skip
+    held_out = ShapesDataset(500, seed=HELD_OUT_SEED)
+    found = evaluate(MaskRCNN.from_preset("shapes"), held_out)
     write_card(found, minutes)
 
 
 def write_card(found, minutes: float) -> None:
-    """Say what the preset is, how it came to be and what it is worth."""
+    """Write what the preset is for, how it was made, and how good it is."""
     figures = found.to_json().strip()
     text = f"""# Model card: shapes
 
 A slim Mask R-CNN (ResNet-26 of width 16, pyramid of 64 channels) at 512x512, nine shapes.
 Weights in half precision; the config is in the file.
 
-- **For** seeing a real detector at work; not for images of anything else.
+- **For** looking at a real detector at work; it knows the nine shapes only.
 - **Data**: scenes of `data/shapes.py`, drawn from seeds {", ".join(str(s[2]) for s in STAGES)}.
-- **Made by** `python tools/train_shapes.py`: {minutes:.0f} minutes on two CPU cores.
-- **Measured** on 500 scenes of seed {HELD_OUT_SEED}, never trained on, by
+- **Made by** `python tools/train_shapes.py` in {minutes:.0f} minutes on two CPU cores.
+- **Measured** on 500 scenes of seed {HELD_OUT_SEED}, which were not trained on, by
   `mrcnn-explained evaluate --dataset shapes --seed {HELD_OUT_SEED} --count 500`:
 
 ```json
