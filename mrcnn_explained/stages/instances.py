@@ -141,7 +141,8 @@ def original_boxes(
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
     scale[scale == 0] = 1  # a window of one pixel: every box lies at its edge
-    in_window = tf.constant((np.asarray(boxes) - shift) / scale, tf.float64)  # normalised to it
+    boxes = np.asarray(boxes)
+    in_window = tf.constant((boxes - shift) / scale, tf.float64)  # normalised to the window
     return np.around(denorm_boxes(in_window, tf.constant(original_shape[:2]))).astype(np.int32)
 
 
