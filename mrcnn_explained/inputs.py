@@ -1,4 +1,4 @@
-"""What people type, on the command line and into explorers. Needs no TensorFlow."""
+"""Check what people type, on the command line and into explorers. Does not import TensorFlow."""
 
 import math
 
@@ -8,7 +8,7 @@ from mrcnn_explained.errors import InputError
 def read_box(text: str, name: str) -> list[float]:
     """Read `40, 60, 90, 120` as a box [y1, x1, y2, x2].
 
-    name    what the message calls it
+    name    name of the option or field, for the message
 
     Raises InputError for anything but four numbers with y2 > y1 and x2 > x1.
     """

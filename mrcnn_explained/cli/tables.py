@@ -1,27 +1,30 @@
 """Tables for the terminal."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.rois import counts_by_level, row_fate, summary_rows
-from mrcnn_explained.stages.catalog import Field, Stage
+if TYPE_CHECKING:
+    from mrcnn_explained.detector.trace import Trace
+    from mrcnn_explained.evaluation.evaluate import Evaluation
+    from mrcnn_explained.evaluation.oracle import OracleRow
+    from mrcnn_explained.stages.catalog import Field, Stage
+    from mrcnn_explained.weights.statistics import TensorStatistics
 
 BAR = 40  # characters of the longest bar of a histogram
 
 
 def two_columns(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names and values, without lines."""
+    """Return a table of names and values, without lines."""
     table = Table(box=None, show_header=False)
     for name, value in rows:
         table.add_row(name, value)
     return table
 
 
-def stage_table(stage: Stage, fields: list[Field]) -> Table:
-    """One stage: what it is, what calls it, and every field of its result."""
+def stage_table(stage: "Stage", fields: list["Field"]) -> Table:
+    """Return the table of one stage: what it is, what calls it, and every field of its result."""
     about = stage.doc.splitlines()[0]
     call = f"{stage.module}.{stage.callable_name} → {stage.result_name}"
     table = Table(title=f"{stage.number}. {about}\n{call}", title_justify="left")
@@ -34,7 +37,13 @@ def stage_table(stage: Stage, fields: list[Field]) -> Table:
 
 
 def roi_table(rows: list[dict[str, Any]], total: int) -> Table:
-    """ROIs with their level and what became of them."""
+    """Return the table of ROIs with their level and fate.
+
+    rows     the first rows of `roi_rows`
+    total    how many rows it has
+    """
+    from mrcnn_explained.explain.rois import row_fate
+
     table = Table(title=f"ROIs 0…{len(rows) - 1} of {total}, best first")
     heads = ("ROI", "box, pixels", "score", "side", "exact level", "level", "to boundary")
     for head in heads:
@@ -58,7 +67,12 @@ def roi_table(rows: list[dict[str, Any]], total: int) -> Table:
 
 
 def level_histogram(rows: list[dict[str, Any]]) -> Table:
-    """How many ROIs read each level, and how many of them became detections."""
+    """Return a histogram: how many ROIs read each level, and how many became detections.
+
+    rows    of `roi_rows`
+    """
+    from mrcnn_explained.explain.rois import counts_by_level
+
     counts = counts_by_level(rows)
     longest = max(1, *(count["rois"] for count in counts.values()))
     table = Table(title="ROIs by pyramid level", box=None)
@@ -73,13 +87,15 @@ def level_histogram(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def summary_table(trace: Trace, image: int = 0) -> Table:
-    """The run in ten lines."""
+def summary_table(trace: "Trace", image: int = 0) -> Table:
+    """Return the summary of a run on one image, in ten lines."""
+    from mrcnn_explained.explain.rois import summary_rows
+
     return two_columns(summary_rows(trace, image))
 
 
-def evaluation_table(found: Any) -> Table:
-    """An Evaluation: precision of boxes and masks, then recall along the pyramid."""
+def evaluation_table(found: "Evaluation") -> Table:
+    """Return the table of an Evaluation: precision of boxes and masks, recall per level."""
     rows = [("images", str(found.images)), ("objects", str(found.objects))]
     for what, figures in (("boxes", found.bbox), ("masks", found.segm)):
         rows.append((what, ", ".join(f"{name} {value:.3f}" for name, value in figures.items())))
@@ -92,9 +108,9 @@ def evaluation_table(found: Any) -> Table:
     return two_columns(rows)
 
 
-def oracle_table(rows: Iterable[Any]) -> Table:
-    """OracleRows: AP of boxes and masks with one stage perfect, and what that gains."""
-    table = Table(title="Average precision, were one stage perfect")
+def oracle_table(rows: Iterable["OracleRow"]) -> Table:
+    """Return the table of an oracle report: AP with one stage perfect, and what that gains."""
+    table = Table(title="Average precision if one stage were perfect")
     table.add_column("perfect")
     for head in ("boxes", "gain", "masks", "gain"):
         table.add_column(head, justify="right")
@@ -110,8 +126,11 @@ def oracle_table(rows: Iterable[Any]) -> Table:
     return table
 
 
-def weight_table(tensors: Iterable[Any], name: str) -> Table:
-    """Every tensor of a weight file."""
+def weight_table(tensors: Iterable["TensorStatistics"], name: str) -> Table:
+    """Return the table of every tensor of a weight file.
+
+    name    of the file, as the table's title
+    """
     table = Table(title=name)
     table.add_column("tensor", overflow="fold")
     for head in ("shape", "min", "max", "mean", "std"):

@@ -1,1 +1,0 @@
-"""Surveys: which pyramid level the boxes of many images read."""
