@@ -37,7 +37,7 @@ def test_classes_have_names():
     assert [plain.class_name(k) for k in range(3)] == ["background", "class 1", "class 2"]
 
 
-def test_it_is_frozen_and_replace_checks_anew():
+def test_it_is_frozen_and_replace_checks_again():
     c = Config.slim()
     with pytest.raises(dataclasses.FrozenInstanceError):
         c.pool_size = 3
@@ -238,7 +238,7 @@ NEEDED = {"square": "IMAGE_MAX_DIM", "crop": "IMAGE_MIN_DIM", "pad64": "IMAGE_MI
 
 @pytest.mark.parametrize(("mode", "attribute"), NEEDED.items(), ids=NEEDED)
 def test_the_side_that_a_resize_mode_needs(mode, attribute):
-    # IMAGE_MAX_DIM used to be refused with "image_max_dim is 0", which nobody had written.
+    # IMAGE_MAX_DIM used to be refused with "image_max_dim is 0", a value that was not in the config.
     own = {"IMAGE_RESIZE_MODE": mode, "NUM_CLASSES": 2}
     given = {"IMAGE_MIN_DIM": 512, "IMAGE_MAX_DIM": 512, **own}
     field = attribute.lower()

@@ -43,7 +43,7 @@ def test_mini_masks_of_the_goldens(training_goldens):
 def test_a_sample_by_hand():
     sample, problems = load_sample(Blocks(), 0, CONFIG)
     assert not problems
-    # The image is 32x64, so it stands in rows 16…48 of the molded one.
+    # The image is 32x64, so it fills rows 16…48 of the molded one.
     np.testing.assert_array_equal(sample.gt_boxes, [[20, 8, 36, 24], [24, 40, 32, 60]])
     np.testing.assert_array_equal(sample.gt_class_ids, [1, 2])
     assert sample.gt_masks.shape == (56, 56, 2) and sample.gt_masks.all()

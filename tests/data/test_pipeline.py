@@ -1,4 +1,4 @@
-"""Batches: every image once an epoch, the same in every run, shared among workers."""
+"""Batches: every image once per epoch, the same in every run, shared among workers."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_an_epoch_shows_every_image_once_in_an_order_of_its_own():
     assert two_epochs[:5] != two_epochs[5:]
 
 
-def test_a_run_that_goes_on_sees_what_it_would_have_seen():
+def test_a_run_that_resumes_sees_what_it_would_have_seen():
     whole = list(batches(SHAPES, CONFIG, batch_size=2, count=4, seed=3))
     later = list(batches(SHAPES, CONFIG, batch_size=2, count=2, start=2, seed=3))
     for ours, theirs in zip(later, whole[2:], strict=True):
@@ -69,15 +69,15 @@ def test_flips_come_and_go():
     assert found == {0: {8, 40}, 1: {8, 40}}
 
 
-def test_broken_images_are_refused_or_told_and_replaced():
-    told = []
+def test_broken_images_are_refused_or_reported_and_replaced():
+    seen = []
     setting = {"batch_size": 2, "count": 2}
     with pytest.raises(Exception, match="blocks: missing: no-such-file.png"):
         list(batches(Blocks("missing"), BLOCKS, **setting))
     found = ids(
-        batches(Blocks("missing"), BLOCKS, **setting, broken="skip", on_problem=told.append)
+        batches(Blocks("missing"), BLOCKS, **setting, broken="skip", on_problem=seen.append)
     )
-    assert found == [0] * 4 and {p.image for p in told} == {"blocks: missing"}
+    assert found == [0] * 4 and {p.image for p in seen} == {"blocks: missing"}
 
 
 def test_nothing_to_train_on():

@@ -1,4 +1,4 @@
-"""Statistics of a dataset, and their plots: what is told is what was drawn."""
+"""Statistics of a dataset, and their plots: they report what was drawn."""
 
 import numpy as np
 import pytest
@@ -66,11 +66,11 @@ def test_rounding_is_the_configs():
 
 
 def test_chosen_images_and_progress(found):
-    told = []
+    seen = []
     one = dataset_statistics(
-        Squares(), Config(num_classes=2), image_ids=[1], progress=lambda *a: told.append(a)
+        Squares(), Config(num_classes=2), image_ids=[1], progress=lambda *a: seen.append(a)
     )
-    assert one.shape.tolist() == [[64, 64]] and len(one.level) == 0 and told == [(0, 1)]
+    assert one.shape.tolist() == [[64, 64]] and len(one.level) == 0 and seen == [(0, 1)]
 
 
 def test_levels_are_those_of_the_stage():

@@ -1,4 +1,4 @@
-"""Videos: what is written is read again; what is none is refused in words."""
+"""Videos: what was written can be read again; other files are refused with a reason."""
 
 import subprocess
 import sys
@@ -26,9 +26,9 @@ def frames(count=5, height=48, width=64):
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_frames_come_back_in_order(suffix, tmp_path):
-    path, told = tmp_path / f"v{suffix}", []
-    assert write_video(path, frames(), Fraction(10), progress=told.append) == 5
-    assert told == [1, 2, 3, 4, 5]
+    path, seen = tmp_path / f"v{suffix}", []
+    assert write_video(path, frames(), Fraction(10), progress=seen.append) == 5
+    assert seen == [1, 2, 3, 4, 5]
     with open_video(path) as video:
         assert video.rate == 10
         found = list(video.frames)
@@ -147,12 +147,12 @@ def test_every_frame_is_detected_by_itself(tiny_model, tmp_path):
     images = [noise_image(64, 64, seed=s) for s in range(3)]
     model = tiny_model.with_config(detection_min_confidence=0.0)
     write_video(tmp_path / "in.avi", images, Fraction(5))
-    told = []
+    seen = []
     done = splash_video(
         lambda frame: model.detect([frame])[0]["masks"], tmp_path / "in.avi", tmp_path / "out.avi",
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
-    assert done == 3 and told == [(1, 3), (2, 3), (3, 3)]
+    assert done == 3 and seen == [(1, 3), (2, 3), (3, 3)]
     with open_video(tmp_path / "in.avi") as video:
         expected = [color_splash(f, model.detect([f])[0]["masks"]) for f in video.frames]
     with open_video(tmp_path / "out.avi") as video:

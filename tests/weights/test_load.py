@@ -1,4 +1,4 @@
-"""Weight files in the wild: every layout loads whole, everything else is refused in words."""
+"""Weight files in the wild: every layout loads whole, everything else is refused with a reason."""
 
 import errno
 import os
@@ -141,7 +141,7 @@ def test_float16_and_float64_become_float32(tmp_path):
     assert {v.value.dtype for v in variables.values()} == {np.dtype(np.float32)}
 
 
-def test_excluded_layers_stay_as_they_were_and_are_told(tmp_path):
+def test_excluded_layers_stay_as_they_were_and_are_reported(tmp_path):
     path = write(tmp_path / "w.h5", SMALL, numbered)
     mine = changed(
         SMALL,
@@ -158,7 +158,7 @@ def test_excluded_layers_stay_as_they_were_and_are_told(tmp_path):
     assert "excluded: mrcnn_class_logits/kernel" in str(report)
 
 
-# What is refused: in words, and before anything is assigned
+# What is refused: with a reason, and before anything is assigned
 
 
 def refused(path, groups=SMALL, **options):
@@ -192,7 +192,7 @@ def test_the_four_layers_can_be_excluded_though_one_has_no_weights(tmp_path):
     assert len(report.excluded) == 4
 
 
-def test_a_typing_error_in_exclude_is_told_with_the_name_that_was_meant(tmp_path):
+def test_a_typing_error_in_exclude_is_reported_with_the_name_that_was_meant(tmp_path):
     words = refused(write(tmp_path / "w.h5", SMALL, numbered), exclude=["mrcnn_class_logit"])
     assert "'mrcnn_class_logit'" in words
     assert "did you mean mrcnn_class_logits" in words
@@ -215,7 +215,7 @@ def test_a_missing_layer_would_stay_random(tmp_path):
     assert len(report.missing) == 4
 
 
-def test_other_channels_and_other_shapes_tell_both_shapes(tmp_path):
+def test_other_channels_and_other_shapes_name_both_shapes(tmp_path):
     six = changed(SMALL, "conv1", {"conv1/kernel:0": (7, 7, 6, 4), "conv1/bias:0": (4,)})
     words = refused(write(tmp_path / "w.h5", six, numbered))
     assert "[7, 7, 6, 4]" in words
@@ -390,7 +390,7 @@ def test_an_attribute_that_claims_more_than_the_file_holds(tmp_path):
 # The table
 
 
-def test_the_table_tells_numbers_and_flags(tmp_path):
+def test_the_table_has_numbers_and_flags(tmp_path):
     values = {
         "conv1/kernel": np.full([7, 7, 3, 4], 2.0),
         "conv1/bias": np.array([-1, 0, 1, 2000]),
