@@ -238,7 +238,7 @@ NEEDED = {"square": "IMAGE_MAX_DIM", "crop": "IMAGE_MIN_DIM", "pad64": "IMAGE_MI
 
 @pytest.mark.parametrize(("mode", "attribute"), NEEDED.items(), ids=NEEDED)
 def test_the_side_that_a_resize_mode_needs(mode, attribute):
-    # IMAGE_MAX_DIM used to be refused with "image_max_dim is 0", a value that was not in the config.
+    # The refusal used to be "image_max_dim is 0", a value that was not in the config.
     own = {"IMAGE_RESIZE_MODE": mode, "NUM_CLASSES": 2}
     given = {"IMAGE_MIN_DIM": 512, "IMAGE_MAX_DIM": 512, **own}
     field = attribute.lower()

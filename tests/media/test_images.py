@@ -127,7 +127,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
     refused(path, "may not be read by this user")
 
 
-def test_a_permission_error_is_told_as_one(tmp_path, monkeypatch):
+def test_a_permission_error_is_reported_as_one(tmp_path, monkeypatch):
     path = saved(tmp_path, Image.new("L", (4, 4)))
 
     def forbidden(*args, **kwargs):
