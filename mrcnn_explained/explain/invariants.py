@@ -77,7 +77,7 @@ def _rpn(trace: Trace) -> Problems:
 
 
 def _proposals(trace: Trace) -> Problems:
-    """Candidates are in order and within the image; as many were kept as there are ROIs."""
+    """Candidates are in order and within the image; the kept ones are as many as the ROIs."""
     p, stage = trace.proposals, "proposals"
     yield from must_fall(stage, "scores", p.scores)
     anchors, candidates = trace.anchors.level.shape[0], np.asarray(p.scores).shape[1]

@@ -77,6 +77,8 @@ def test_crops_are_those_of_roi_align(tiny_trace):
     np.testing.assert_allclose(found.sample_y[0][0], centres, rtol=1e-4, atol=1e-4)
 
 
-def test_a_name_that_is_no_switch(tiny_model, tiny_trace):
-    with pytest.raises(InputError, match="'NMS' is no switch; one of level rounding, ROIAlign"):
+def test_a_name_that_is_not_a_variant(tiny_model, tiny_trace):
+    with pytest.raises(
+        InputError, match="'NMS' is not a paper variant; expected level rounding, ROIAlign"
+    ):
         paper_variant(tiny_model, tiny_trace, "NMS")
