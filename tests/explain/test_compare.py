@@ -53,8 +53,9 @@ def test_fates_by_hand(tiny_model, tiny_trace):
     few = tiny_model.resume(tiny_trace, detections={"max_instances": 3})
     found = compare(tiny_trace, few)
     assert found.first == "detections" and found.detections == (
-        int(tiny_trace.detections.valid[0].sum()), 3,
-    )  # fmt: skip
+        int(tiny_trace.detections.valid[0].sum()),
+        3,
+    )
     pairs = list(zip(fates(tiny_trace), fates(few), strict=True))
     changed = [row for row, (a, b) in enumerate(pairs) if a.kind is not b.kind]
     assert [(c.before.row, c.after.row) for c in found.rois] == [(row, row) for row in changed]

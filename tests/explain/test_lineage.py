@@ -38,9 +38,10 @@ def by_hand(trace, line):
     close(p["deltas"], n["rpn"]["rpn_bbox"] * STD_DEV)
     close(p["refined_anchors"], witness.moved(p["pre_nms_anchors"], p["deltas"]), spread=1e-5)
     close(
-        p["refined_anchors_clipped"], witness.clipped(p["refined_anchors"], (0, 0, 1, 1)),
+        p["refined_anchors_clipped"],
+        witness.clipped(p["refined_anchors"], (0, 0, 1, 1)),
         spread=1e-5,
-    )  # fmt: skip
+    )
     assert n["nms"]["rank"] == line.roi and n["nms"]["suppressed_by"] == -1
 
     roi = p["refined_anchors_clipped"]
@@ -164,9 +165,10 @@ def test_places_in_every_system_agree(trace):
     place = next(s.place for s in line.steps if s.stage == "detections")
     height, width = trace.image.molded_shape[1, :2]
     np.testing.assert_allclose(
-        np.array(place.molded), np.array(place.normalised) * (np.tile([height, width], 2) - 1)
-        + [0, 0, 1, 1], rtol=1e-5,
-    )  # fmt: skip
+        np.array(place.molded),
+        np.array(place.normalised) * (np.tile([height, width], 2) - 1) + [0, 0, 1, 1],
+        rtol=1e-5,
+    )
     box = trace.instances.rois[1][list(trace.instances.detection[1]).index(0)]
     np.testing.assert_array_equal(place.original, box)
     for k, cells in place.cells.items():
@@ -226,8 +228,13 @@ def test_an_edited_roi_says_so(tiny_model, trace):
     edited = trace._replace(proposals=trace.proposals._replace(rpn_rois=rois))
     steps = tiny_model.resume(edited, after="proposals").lineage(roi=2).steps
     assert [s.stage for s in steps[:6]] == [
-        "anchors", "rpn", "proposals", "nms", "proposals (edited)", "levels",
-    ]  # fmt: skip
+        "anchors",
+        "rpn",
+        "proposals",
+        "nms",
+        "proposals (edited)",
+        "levels",
+    ]
     assert "edited" not in str(trace.lineage(roi=2))
 
 

@@ -14,8 +14,12 @@ from mrcnn_explained.explain.paper_variants import (
 from mrcnn_explained.stages.crops import crop_levels, roi_align
 from mrcnn_explained.stages.levels import assign_levels
 
-FIRST = {"level rounding": "levels", "ROIAlign": "crops", "anchor centres": "anchors",
-         "detection thresholds": "detections"}  # fmt: skip
+FIRST = {
+    "level rounding": "levels",
+    "ROIAlign": "crops",
+    "anchor centres": "anchors",
+    "detection thresholds": "detections",
+}
 
 
 @pytest.mark.parametrize("name", SWITCHES)

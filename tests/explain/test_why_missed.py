@@ -83,10 +83,13 @@ def suppressed(model, trace, box, class_id):
 
 
 def _rows_on(trace, box):
-    return np.maximum(
-        overlaps(trace.proposals.rpn_rois[0], trace, box),
-        overlaps(trace.detections.refined_rois_clipped[0], trace, box),
-    ) > TOUCHES  # fmt: skip
+    return (
+        np.maximum(
+            overlaps(trace.proposals.rpn_rois[0], trace, box),
+            overlaps(trace.detections.refined_rois_clipped[0], trace, box),
+        )
+        > TOUCHES
+    )
 
 
 def class_flipped(model, trace, box, class_id):
@@ -193,8 +196,10 @@ def test_limits_are_named(model, found):
     told = [short.why_missed(b, c) for _, b, c in others]
     causes = {(m.stage, m.cause) for m in told if m.stage}
     assert causes and causes <= {
-        ("proposals", "limit"), ("proposals", "suppressed"), ("rpn", "score")
-    }  # fmt: skip
+        ("proposals", "limit"),
+        ("proposals", "suppressed"),
+        ("rpn", "score"),
+    }
 
 
 def test_given_rois_that_miss_the_object(model, found):
