@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from typing import Any, Literal, get_args, get_origin
 
 from mrcnn_explained.errors import ConfigError
-from mrcnn_explained.matterport_config import SIDE_OF_MODE
+
+#: The side of the molded image that each resize mode needs.
+SIDE_OF_MODE = {"square": "image_max_dim", "pad64": "image_min_dim", "crop": "image_min_dim"}
 
 #: Fields that count something of which there is one at least.
 COUNTS = (

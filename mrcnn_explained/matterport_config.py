@@ -7,6 +7,7 @@ has them as fields in lower case. A few of them belong to training runs or follo
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mrcnn_explained.config_checks import SIDE_OF_MODE
 from mrcnn_explained.errors import ConfigError
 
 #: What takes the place of the attributes of Matterport's Config that are no fields here.
@@ -26,9 +27,6 @@ NOT_FIELDS = {
 
 #: What None means, where Matterport's code gives it a meaning.
 MEANING_OF_NONE = {"name": "matterport", "image_min_dim": 0, "image_min_scale": 0, "train_bn": None}
-
-#: The side of the molded image that each resize mode needs.
-SIDE_OF_MODE = {"square": "image_max_dim", "pad64": "image_min_dim", "crop": "image_min_dim"}
 
 
 class MatterportRow(NamedTuple):

@@ -149,6 +149,7 @@ def test_settings_from_a_file(tmp_path):
     path = tmp_path / "a.json"
     for text, message in (
         ("x", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),  # it used to raise RecursionError
         ("[1]", "holds a list, not config fields"),
         ('{"depth": 3}', "entries that are not fields of Config: depth"),
     ):
