@@ -11,7 +11,8 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
-from mrcnn_explained.training.trainer import Plan, Trainer
+from mrcnn_explained.training.schedule import Plan
+from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.presets import read_preset
 
 BATCH, RUNS = 4, 12

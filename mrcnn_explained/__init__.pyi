@@ -20,7 +20,7 @@ from .detector.open import open_model
 from .detector.schema import StageError, TraceFileError
 from .detector.trace import Trace
 from .detector.training_step import PARTS, TrainingTrace
-from .errors import ConfigError, InputError, RandomWeightsWarning
+from .errors import ConfigError, InputError, RandomWeightsWarning, TrainingError
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare
@@ -93,7 +93,8 @@ from .stages.pyramid_roi_align import pyramid_roi_align
 from .stages.reorder import IMAGE_STEP, reorder
 from .stages.rpn import RegionProposalNetwork
 from .stages.rpn_targets import rpn_targets
-from .training.trainer import Plan, Trainer, TrainingError
+from .training.schedule import Plan
+from .training.trainer import Trainer
 from .weights.errors import WeightFileError
 from .weights.load import WeightReport, save_weights
 from .weights.presets import presets, save_preset

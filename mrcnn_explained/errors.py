@@ -43,3 +43,7 @@ def memory_for(what: str, size: int) -> Iterator[None]:
 
 class RandomWeightsWarning(UserWarning):
     """Detections have no meaning: the weights, or some of them, were never trained."""
+
+
+class TrainingError(InputError):
+    """A training run that cannot start, resume or continue: what came, and what to do."""

@@ -18,7 +18,8 @@ from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.evaluation.evaluate import evaluate
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
-from mrcnn_explained.training.trainer import Plan, Trainer
+from mrcnn_explained.training.schedule import Plan
+from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.presets import ASSETS, save_preset
 
 HELD_OUT_SEED = 1  # of the scenes to measure on, as `evaluate --seed 1` draws them

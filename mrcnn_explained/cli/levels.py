@@ -94,7 +94,7 @@ def levels(
 
             select_device(options.device or "auto")
             run_here(job, survey.out, progress=update)
-    from mrcnn_explained.survey.write import write_survey
+    from mrcnn_explained.report.survey import write_survey
 
     _print_survey(*write_survey(job, survey.out, molded_size, kind=survey.format))
 
@@ -134,7 +134,7 @@ def _print_done(job: "Job", missing: list[int]) -> None:
 
 def _print_survey(found: "Summary", written: list[Path]) -> None:
     """Print a survey's table, its advice, the images that failed, and the files."""
-    from mrcnn_explained.survey.summary import advice
+    from mrcnn_explained.survey.advice import advice
     from mrcnn_explained.survey.table import survey_table
 
     console().print(survey_table(found))

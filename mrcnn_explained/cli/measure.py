@@ -31,11 +31,11 @@ def evaluate(
         step("Opening the dataset")
         dataset = data.open(source)
         step("Importing TensorFlow")
+        from mrcnn_explained.detector.open import open_model
         from mrcnn_explained.evaluation.evaluate import evaluate as measure
-        from mrcnn_explained.training.run import model_of
 
         found = measure(
-            model_of(options.weights, options.config, dataset),
+            open_model(options.weights or "shapes", **options.settings()),
             dataset,
             image_ids=dataset.image_ids[: options.limit or None].tolist(),
             progress=lambda done, total: step(f"Image {done + 1} of {total}"),
@@ -67,11 +67,11 @@ def oracle(data: OracleData, options: EvaluationOptions, source: DatasetSource =
         step("Opening the dataset")
         dataset = data.open(source)
         step("Importing TensorFlow")
+        from mrcnn_explained.detector.open import open_model
         from mrcnn_explained.evaluation.oracle import oracle_report
-        from mrcnn_explained.training.run import model_of
 
         rows = oracle_report(
-            model_of(options.weights, options.config, dataset),
+            open_model(options.weights or "shapes", **options.settings()),
             dataset,
             image_ids=dataset.image_ids[: options.limit or None].tolist(),
             progress=lambda stage, done, total: step(

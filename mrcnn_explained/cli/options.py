@@ -242,3 +242,9 @@ class EvaluationOptions:
         typer.Option(help="config.json of the run that wrote the weight file."),
     ] = None
     limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0)] = 0
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields of the --config file."""
+        from mrcnn_explained.config import read_settings
+
+        return read_settings(self.config) if self.config else {}

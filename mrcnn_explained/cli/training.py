@@ -18,8 +18,10 @@ from mrcnn_explained.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mrcnn_explained.data.dataset import AnyDataset
+    from mrcnn_explained.detector.model import MaskRCNN
     from mrcnn_explained.training.run import RunPlan
-    from mrcnn_explained.training.trainer import Plan
+    from mrcnn_explained.training.schedule import Plan
 
 
 class Optimizer(enum.StrEnum):
@@ -124,7 +126,7 @@ class TrainingOptions:
 
     def plan(self, seed: int) -> "Plan":
         """Return how the run learns. Imports TensorFlow."""
-        from mrcnn_explained.training.trainer import Plan
+        from mrcnn_explained.training.schedule import Plan
 
         return Plan(
             steps=self.steps,
@@ -160,7 +162,7 @@ class TrainingOptions:
 @grouped
 def train(data: TrainingData, training: TrainingOptions, source: DatasetSource = None) -> None:
     """Train a detector; write checkpoint.npz, log.csv, config.json and weights.h5."""
-    from mrcnn_explained.training.run_folder import check_run
+    from mrcnn_explained.training.checkpoint import check_run
 
     training.settings()  # reads --config, which may be refused
     check_run(training.out, training.resume)
@@ -173,6 +175,17 @@ def train(data: TrainingData, training: TrainingOptions, source: DatasetSource =
 
         if training.deterministic:
             be_deterministic()
-        written = start(training.run_plan(), training.plan(data.seed), dataset, progress=step)
+        plan = training.plan(data.seed)
+        written = start(training.run_plan(), plan, dataset, progress=step, draw=_draw_detections)
     for path in written:
         print(path)
+
+
+def _draw_detections(model: "MaskRCNN", dataset: "AnyDataset", path: Path) -> None:
+    """Draw what a model detects on the first image of a dataset."""
+    from mrcnn_explained.plots.instances import plot_instances
+    from mrcnn_explained.plots.save import save_figure
+
+    image = dataset.load_image(dataset.image_ids[0])
+    ax = plot_instances(model.trace(image).instances, image, model.config.class_names)
+    save_figure(ax.figure, path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Int64
+from jaxtyping import Float32, Int32, Int64
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import AnnotationProblem, Broken, Sample, load_sample
@@ -97,7 +97,7 @@ def batches(
         resized = tf.cast(tf.ensure_shape(samples["resized"], shape), tf.float32)
         return Batch(
             molded=resized - tf.constant(config.mean_pixel, tf.float32),
-            image_meta=samples["image_meta"],
+            image_meta=_with_molded_shape(samples["image_meta"], tf.shape(resized)),
             gt_class_ids=samples["gt_class_ids"],
             gt_boxes=samples["gt_boxes"],
             gt_masks=samples["gt_masks"],
@@ -157,6 +157,15 @@ def _sample_shapes(config: Config) -> dict[str, list[int | None]]:
         "gt_boxes": [None, 4],
         "gt_masks": [*mask_sides, None],
     }
+
+
+def _with_molded_shape(
+    image_meta: Float32[tf.Tensor, "B meta"], shape: Int32[tf.Tensor, "4"]
+) -> Float32[tf.Tensor, "B meta"]:
+    """Set the molded shape in `image_meta`: a batch is padded to the size of its largest image."""
+    number = tf.shape(image_meta)[0]
+    molded_shape = tf.tile(tf.cast(shape[tf.newaxis, 1:], tf.float32), [number, 1])
+    return tf.concat([image_meta[:, :4], molded_shape, image_meta[:, 7:]], axis=1)
 
 
 def _molded_sides(config: Config) -> tuple[int | None, int | None]:

@@ -1,12 +1,10 @@
-"""Evaluation: COCO's average precision, and where along the pyramid objects are lost.
+"""Evaluation: COCO's average precision, and the pyramid levels at which objects are missed.
 
-Precision is pycocotools' (Matterport's code computes something that is neither VOC nor
-COCO: deviation 53). Detections enter with any score above MIN_CONFIDENCE: a threshold as high
-as the detector's own would cut the precision-recall curve off.
+pycocotools computes the precision (Matterport's code computes something that is neither VOC nor
+COCO: deviation 53). Detections count from a score of MIN_CONFIDENCE: a threshold as high as the
+detector's own would cut off the precision-recall curve.
 """
 
-import contextlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -14,39 +12,51 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Bool, Float64, Int32, Int64
-from pycocotools import mask as rle
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from jaxtyping import Bool, Float64, Int32, Int64, Num, UInt8
 
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
-from mrcnn_explained.evaluation.export import coco_results, xywh
+from mrcnn_explained.data.ground_truth import GroundTruth, real_objects
+from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.evaluation.coco import (
+    FOUND_IOU,
+    average_precisions,
+    coco_annotations,
+    coco_dataset,
+    found_objects,
+    mean_precision,
+    measure,
+)
+from mrcnn_explained.evaluation.export import coco_results
+from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import ROI_LEVELS, assign_levels
 
-MIN_CONFIDENCE = 0.05  # of a detection to count (Fast R-CNN's tests)
-FOUND_IOU = 0.5  # overlap of class and box at which an object counts as found
+MIN_CONFIDENCE = 0.05  # score from which a detection counts (Fast R-CNN's tests)
+
+#: (model, image, its objects) → the trace to evaluate.
+Run = Callable[[MaskRCNN, UInt8[np.ndarray, "h w 3"], GroundTruth], Trace]
 
 
 class Evaluation(NamedTuple):
-    """What a detector is worth on one dataset."""
+    """How well a detector finds the objects of one dataset. Levels are numbers, 2…5."""
 
     images: int
     objects: int
-    bbox: dict[str, float]  # AP, AP50, AP75
-    segm: dict[str, float]  # the same of masks
-    recall_by_level: dict[str, float]  # share found of the objects whose size belongs to P2…P5
-    objects_by_level: dict[str, int]  # how many those are
-    rois_by_level: dict[str, float]  # share of all proposals that read P2…P5
-    rpn_recall: float  # share of the objects with a proposal of IoU 0.5
-    recall: Float64[np.ndarray, "101"]  # 0, 0.01, … 1: abscissa of the curve
+    bbox: dict[str, float]  # AP, AP50, AP75 of boxes
+    segm: dict[str, float]  # AP, AP50, AP75 of masks
+    recall_by_level: dict[int, float]  # share found of the objects of each level, by their size
+    objects_by_level: dict[int, int]  # number of objects of each level
+    rois_by_level: dict[int, float]  # share of the ROIs that read each level
+    rpn_recall: float  # share of the objects that an ROI overlaps with IoU 0.5
+    recall: Float64[np.ndarray, "101"]  # 0, 0.01, … 1: abscissa of the precision-recall curve
     precision: Float64[np.ndarray, "10 101"]  # mean over classes, at IoU 0.5, 0.55, … 0.95
 
     def to_json(self) -> str:
-        """Return the figures as JSON; the curve stays out."""
+        """Return the figures as JSON, without the curve. Levels are texts there: "2" … "5"."""
         figures = self._asdict()
         del figures["recall"], figures["precision"]
         return json.dumps(figures, indent=1)
@@ -57,189 +67,151 @@ class Evaluation(NamedTuple):
             file.write(self.to_json().encode() + b"\n")
 
 
-class Truth(NamedTuple):
-    """The objects of an image, without crowds."""
+class _OfImage(NamedTuple):
+    """What one image adds to an evaluation. n objects without crowds, m ROIs."""
 
-    boxes: Int64[np.ndarray, "n 4"]  # pixels of the image as given
-    class_ids: Int32[np.ndarray, "n"]
-    masks: Bool[np.ndarray, "h w n"]
+    shape: tuple[int, int]  # height, width, pixels
+    annotations: list[dict[str, Any]]  # COCO's, objects and crowds
+    results: list[dict[str, Any]]  # COCO's, detections
+    object_levels: Int32[np.ndarray, "n"]  # level of an ROI that fits the object exactly
+    is_proposed: Bool[np.ndarray, "n"]  # whether an ROI overlaps the object with IoU 0.5
+    roi_levels: Int32[np.ndarray, "m"]
+
+
+def trace_of(model: MaskRCNN, image: UInt8[np.ndarray, "h w 3"], truth: GroundTruth) -> Trace:
+    """Return the detector's own trace: `Run` without help from the truth."""
+    return model.trace(image)
 
 
 def evaluate(
-    model: Any,
+    model: MaskRCNN,
     dataset: AnyDataset,
     *,
     image_ids: Sequence[int] | None = None,
-    run: Callable[[Any, Any, Truth], Any] = lambda model, pixels, truth: model.trace(pixels),
+    run: Run = trace_of,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Detect on every image of a dataset and compare with its masks.
+    """Detect on the images of a dataset and compare the detections with its masks.
 
-    model       a MaskRCNN; its classes are the dataset's, in the same order
+    model       its classes are the dataset's, in the same order
     image_ids   the images; None: all
-    run         makes the trace that counts of (model, image, Truth); oracle.py has others
+    run         makes the trace that is evaluated; oracle.py has others
+    progress    called before each image: images done, all
 
-    Raises ValueError where the numbers of classes differ or no object is there.
+    Raises ValueError if the numbers of classes differ, or if there is no object.
     """
     if len(dataset.class_names) != model.config.num_classes:
         raise ValueError(
             f"the dataset has {len(dataset.class_names)} classes with the background, the model "
             f"{model.config.num_classes}: they must be the same, in the same order"
         )
-    model = model.with_config(
-        detection_min_confidence=min(MIN_CONFIDENCE, model.config.detection_min_confidence)
-    )
-    ids = list(dataset.image_ids if image_ids is None else image_ids)
-    truth, found, rois, shapes = [], [], [], []
-    levels_of, proposed = [], []
+    threshold = min(MIN_CONFIDENCE, model.config.detection_min_confidence)
+    model = model.with_config(detection_min_confidence=threshold)
+    ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
+    images = []
     for done, image_id in enumerate(ids):
         progress(done, len(ids))
-        image = dataset.load_image(image_id)
-        masks, class_ids = dataset.load_mask(image_id)
-        boxes = extract_boxes(masks)
-        real = (np.asarray(class_ids) > 0) & (boxes[:, 2] > boxes[:, 0])  # an empty mask has no box
-        trace = run(model, image, Truth(boxes[real], class_ids[real], masks[..., real]))
-        shapes.append(image.shape[:2])
-        truth += _annotations(image_id, class_ids, boxes, masks, start=len(truth) + 1)
-        found += coco_results(
-            image_id,
-            *(getattr(trace.instances, key)[0] for key in ("rois", "class_ids", "scores", "masks")),
-        )
-        valid = np.asarray(trace.proposals.valid[0])
-        rois.append(np.asarray(trace.levels.roi_level[0])[valid])
-        level, reached = _at_the_proposals(trace, boxes, class_ids)
-        levels_of += level
-        proposed += reached
-    if not any(not a["iscrowd"] for a in truth):
+        images.append(_evaluate_image(model, dataset, image_id, run))
+    annotations = [row for image in images for row in image.annotations]
+    is_object = np.array([not row["iscrowd"] for row in annotations], bool)
+    if not is_object.any():
         raise ValueError("there is no object in these images: nothing to compare with")
 
-    coco = _coco(dataset, ids, shapes, truth)
-    bbox, was_found = _judge(coco, found, "bbox")
-    segm, _ = _judge(coco, found, "segm")
-    objects = [not a["iscrowd"] for a in truth]
-    levels = np.array(levels_of)[objects]
-    was_found = np.array([a["id"] in was_found for a in truth])[objects]
-    of_rois = np.concatenate(rois)
-    shares = {str(k): float((of_rois == k).sum() / max(1, len(of_rois))) for k in ROI_LEVELS}
-    precision = bbox.eval["precision"][:, :, :, 0, 2]  # all areas, 100 detections
+    shapes = {image_id: image.shape for image_id, image in zip(ids, images, strict=True)}
+    coco = coco_dataset(shapes, dataset.class_names, annotations)
+    results = [row for image in images for row in image.results]
+    bbox, segm = measure(coco, results, "bbox"), measure(coco, results, "segm")
+    found_ids = found_objects(bbox)
+    found = np.array([row["id"] in found_ids for row in coco.dataset["annotations"]])[is_object]
+    levels = np.concatenate([image.object_levels for image in images])
+    roi_levels = np.concatenate([image.roi_levels for image in images])
+    rois = max(1, len(roi_levels))
+    present = [k for k in ROI_LEVELS if (levels == k).any()]
     return Evaluation(
         images=len(ids),
-        objects=int(sum(objects)),
-        bbox=_figures(bbox),
-        segm=_figures(segm),
-        recall_by_level={
-            str(k): float(was_found[levels == k].mean()) for k in ROI_LEVELS if (levels == k).any()
-        },
-        objects_by_level={str(k): int((levels == k).sum()) for k in ROI_LEVELS},
-        rois_by_level=shares,
-        rpn_recall=float(np.mean(np.array(proposed)[objects])),
+        objects=int(is_object.sum()),
+        bbox=average_precisions(bbox),
+        segm=average_precisions(segm),
+        recall_by_level={k: float(found[levels == k].mean()) for k in present},
+        objects_by_level={k: int((levels == k).sum()) for k in ROI_LEVELS},
+        rois_by_level={k: float((roi_levels == k).sum() / rois) for k in ROI_LEVELS},
+        rpn_recall=float(np.mean(np.concatenate([image.is_proposed for image in images]))),
         recall=np.linspace(0, 1, 101),
-        precision=_mean_of_known(precision),
+        precision=mean_precision(bbox),
     )
 
 
 def match(
-    gt_boxes: Float64[np.ndarray, "g 4"],
+    gt_boxes: Num[np.ndarray, "g 4"],
     gt_class_ids: Int64[np.ndarray, "g"],
-    boxes: Float64[np.ndarray, "n 4"],
+    boxes: Num[np.ndarray, "n 4"],
     class_ids: Int64[np.ndarray, "n"],
     *,
     threshold: float = FOUND_IOU,
 ) -> tuple[Int64[np.ndarray, "g"], Int64[np.ndarray, "n"]]:
-    """Pair detections, best first, with the objects of their class that they overlap most.
+    """Pair each detection, best first, with the object of its class that it overlaps most.
 
-    Returns the detection of each object and the object of each detection; -1: none.
+    gt_boxes, boxes    (y1, x1, y2, x2), in the same coordinates
+    threshold          IoU from which they are a pair
+
+    Returns the detection of each object and the object of each detection; -1 if there is none.
     """
     of_object, of_detection = np.full(len(gt_boxes), -1), np.full(len(boxes), -1)
     if not len(boxes) or not len(gt_boxes):
         return of_object, of_detection
     overlaps = iou(tf.constant(boxes, tf.float32), tf.constant(gt_boxes, tf.float32)).numpy()
-    for n, row in enumerate(overlaps):
-        row = np.where((of_object < 0) & (gt_class_ids == class_ids[n]), row, -1)
-        best = int(row.argmax())
-        if row[best] >= threshold:
-            of_object[best], of_detection[n] = n, best
+    for detection, overlap in enumerate(overlaps):
+        is_free = (of_object < 0) & (gt_class_ids == class_ids[detection])
+        overlap = np.where(is_free, overlap, -1)
+        best = int(overlap.argmax())
+        if overlap[best] >= threshold:
+            of_object[best], of_detection[detection] = detection, best
     return of_object, of_detection
 
 
-def _at_the_proposals(trace, boxes, class_ids):
-    """For each object: the level that its size belongs to, and whether a proposal reached it."""
-    if not len(class_ids):
-        return [], []
-    shape = trace.image.molded_shape[0, :2]
-    molded = tf.constant(mold_boxes(boxes, trace.image, 0), tf.float32)
-    size = tf.constant(shape, tf.float32)
-    level = assign_levels(molded[tf.newaxis], size).roi_level[0].numpy()
-    rois = trace.proposals.rpn_rois[0][trace.proposals.valid[0]]
+def _evaluate_image(model: MaskRCNN, dataset: AnyDataset, image_id: int, run: Run) -> _OfImage:
+    """Run the detector on one image; return its objects, its detections and its ROIs."""
+    image = dataset.load_image(image_id)
+    masks, class_ids = dataset.load_mask(image_id)
+    masks, class_ids = np.asarray(masks, bool), np.asarray(class_ids, np.int32)
+    boxes = extract_boxes(masks)
+    is_real = real_objects(class_ids, boxes)
+    truth = GroundTruth(boxes[is_real], class_ids[is_real], masks[..., is_real])
+    trace = run(model, image, truth)
+    counts = is_real | (class_ids < 0)  # COCO leaves out detections that lie on a crowd
+    found = trace.instances
+    valid = np.asarray(trace.proposals.valid[0])
+    levels, is_proposed = _levels_and_proposals(trace, truth.boxes)
+    return _OfImage(
+        shape=image.shape[:2],
+        annotations=coco_annotations(
+            image_id, class_ids[counts], boxes[counts], masks[..., counts]
+        ),
+        results=coco_results(
+            image_id, found.rois[0], found.class_ids[0], found.scores[0], found.masks[0]
+        ),
+        object_levels=levels,
+        is_proposed=is_proposed,
+        roi_levels=np.asarray(trace.levels.roi_level[0])[valid],
+    )
+
+
+def _levels_and_proposals(
+    trace: Trace, boxes: Int32[np.ndarray, "n 4"]
+) -> tuple[Int32[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """Return the level that each object's size belongs to, and whether an ROI overlaps it.
+
+    boxes    of the objects, pixels of the original image
+
+    The levels are assigned as the run assigned those of its ROIs.
+    """
+    if not len(boxes):
+        return np.zeros(0, np.int32), np.zeros(0, bool)
+    normalised = tf.constant(mold_boxes(boxes, trace.image, 0), tf.float32)
+    molded_size = tf.constant(trace.image.molded_shape[0, :2], tf.float32)
+    levels = assign_levels(normalised[tf.newaxis], molded_size, **level_settings(trace))
+    rois = tf.boolean_mask(trace.proposals.rpn_rois[0], trace.proposals.valid[0])
     if not len(rois):
-        return level.tolist(), [False] * len(class_ids)
-    best = tf.reduce_max(iou(rois, molded), axis=0).numpy()
-    return level.tolist(), (best >= FOUND_IOU).tolist()
-
-
-def _annotations(image_id, class_ids, boxes, masks, start):
-    """The objects of an image in COCO's own form."""
-    encoded = rle.encode(np.asfortranarray(masks.astype(np.uint8)))
-    return [
-        {
-            "id": start + i,
-            "image_id": int(image_id),
-            "category_id": abs(int(class_ids[i])),
-            "iscrowd": int(class_ids[i] < 0),
-            "bbox": xywh(boxes[i]),
-            "area": float(rle.area(encoded[i])),
-            "segmentation": encoded[i],
-        }
-        for i in range(len(class_ids))
-    ]
-
-
-def _coco(dataset, image_ids, shapes, truth):
-    coco = COCO()
-    coco.dataset = {
-        "info": {},
-        "images": [
-            {"id": int(i), "height": h, "width": w}
-            for i, (h, w) in zip(image_ids, shapes, strict=True)
-        ],
-        "categories": [{"id": i, "name": n} for i, n in enumerate(dataset.class_names) if i],
-        "annotations": truth,
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco
-
-
-def _without_annotations(coco):
-    """What loadRes, which refuses an empty list, would make of no detection at all."""
-    nothing = COCO()
-    nothing.dataset = {**coco.dataset, "annotations": []}
-    nothing.createIndex()
-    return nothing
-
-
-def _judge(coco, found, kind):
-    """COCO's judgement, and the ids of the objects found at IoU 0.5."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        results = coco.loadRes(found) if found else _without_annotations(coco)
-        judge = COCOeval(coco, results, kind)
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    hits = set()
-    for entry in judge.evalImgs:
-        if entry and entry["aRng"] == judge.params.areaRng[0]:
-            hits |= {
-                i for i, by in zip(entry["gtIds"], entry["gtMatches"][0], strict=True) if by > 0
-            }
-    return judge, hits
-
-
-def _figures(judge):
-    return {name: float(judge.stats[i]) for i, name in enumerate(("AP", "AP50", "AP75"))}
-
-
-def _mean_of_known(precision):
-    """Mean over the classes that occur: pycocotools marks the others with -1."""
-    known = precision > -1
-    return np.sum(np.where(known, precision, 0), axis=2) / np.maximum(known.sum(axis=2), 1)
+        return levels.roi_level[0].numpy(), np.zeros(len(boxes), bool)
+    overlap = tf.reduce_max(iou(rois, normalised), axis=0).numpy()
+    return levels.roi_level[0].numpy(), overlap >= FOUND_IOU

@@ -1,4 +1,4 @@
-"""Results for other programs: COCO's list of detections, run lengths for submissions."""
+"""Export: detections for other programs, as COCO's results or as run lengths."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,9 @@ def coco_results(
     scores: Float[np.ndarray, "n"],
     masks: Bool[np.ndarray, "h w n"],
 ) -> list[dict[str, Any]]:
-    """The detections of an image in COCO's own form, as pycocotools' `loadRes` takes them.
+    """Return the detections of an image as COCO's results, for pycocotools' `loadRes`.
+
+    Boxes and masks are in pixels of the original image.
 
     The arrays are those of `MaskRCNN.detect`: `coco_results(1, **model.detect([image])[0])`.
     """
@@ -33,16 +35,16 @@ def coco_results(
 
 
 def xywh(box: Iterable[float]) -> list[float]:
-    """A box (y1, x1, y2, x2) as COCO writes it: left, top, width, height."""
+    """Return a box (y1, x1, y2, x2) in COCO's order: left, top, width, height."""
     y1, x1, y2, x2 = (float(side) for side in box)
     return [x1, y1, x2 - x1, y2 - y1]
 
 
 def run_lengths(mask: Bool[np.ndarray, "h w"]) -> str:
-    """Where a mask's runs begin and how long they are: `1 3 10 2`.
+    """Return the start and the length of each run of a mask: `1 3 10 2`.
 
-    Pixels are numbered from 1, down each column and then to the right, as the Data Science Bowl
-    of 2018 (nuclei) and others since want them.
+    Pixels are numbered from 1, down each column and then to the right, as in the Data Science
+    Bowl of 2018 (nuclei) and in later competitions.
     """
     pixels = np.asarray(mask, bool).T.ravel()
     edges = np.flatnonzero(np.diff(pixels, prepend=False, append=False))
@@ -53,7 +55,7 @@ def run_lengths(mask: Bool[np.ndarray, "h w"]) -> str:
 def without_overlaps(
     scores: Float[np.ndarray, "n"], masks: Bool[np.ndarray, "h w n"]
 ) -> Bool[np.ndarray, "h w n"]:
-    """The same masks with each pixel in one of them at most: that of the best score."""
+    """Return the masks without overlaps: a pixel stays in the mask of the best score only."""
     taken, apart = np.zeros(masks.shape[:2], bool), np.zeros_like(masks)
     for i in np.argsort(-np.asarray(scores), kind="stable"):
         apart[..., i] = masks[..., i] & ~taken

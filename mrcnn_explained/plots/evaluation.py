@@ -9,7 +9,8 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 
 from mrcnn_explained.boxes import iou
-from mrcnn_explained.evaluation.evaluate import FOUND_IOU, Evaluation, match
+from mrcnn_explained.evaluation.coco import FOUND_IOU
+from mrcnn_explained.evaluation.evaluate import Evaluation, match
 from mrcnn_explained.plots.palette import BAD, CLASS_COLORS, DOTTED, GOOD, INK, text_color
 from mrcnn_explained.plots.style import (
     axes,

@@ -68,7 +68,7 @@ def propose(
     has one per level, deviation 30); boxes are clipped to the padded image, not to the
     window (32); small boxes are kept (31).
     """
-    limit = min(pre_nms_limit, anchors.shape[0])
+    limit = tf.minimum(pre_nms_limit, tf.shape(anchors)[0])
     scores, top_ix = tf.math.top_k(rpn_class[:, :, 1], k=limit, sorted=True)
     pre_nms_anchors = tf.gather(anchors, top_ix)
     deltas = tf.gather(rpn_bbox * tf.constant(std_dev, tf.float32), top_ix, batch_dims=1)

@@ -1,22 +1,24 @@
-"""Job: a survey of many images that can be stopped at any time and goes on where it was.
+"""Job: a survey of many images that can be stopped at any time and resumed.
 
-Each image's rows are a file of their own, written whole or not at all. What is there is done:
-a job that was killed, or a worker that died, leaves nothing half done and nothing counted twice.
-A part counts as long as the image, the weights and the annotations are those that it came from.
+The rows of each image are a file of their own, written whole or not at all. An image that has
+such a part is done, so a killed job or worker leaves nothing half done and nothing counted twice.
+A part is valid as long as its image, the weights and the annotations stay the same.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.ground_truth import GroundTruth, load_ground_truth
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
@@ -33,43 +35,49 @@ from mrcnn_explained.survey.parts import (
 )
 from mrcnn_explained.weights.presets import presets
 
-ENOUGH = 20  # images that fail from the start on: then it is not the images
+ENOUGH = 20  # a survey ends if its first images, this many, all fail
+
+FileIdentity = dict[str, Any]  # path, bytes and sha256 of a file; {} if there is no file
 
 
 class Job(NamedTuple):
-    """What is to be surveyed; plain values, so that a worker elsewhere can be told."""
+    """What to survey; plain values, so that it can be sent to a worker on another machine."""
 
     kind: str  # folder, shapes, coco or via
     source: str  # the folder or the file; "" for shapes
     options: dict[str, Any]  # of `open_dataset`
-    annotation_file: dict[str, Any]  # path, bytes and sha256; {} where there is none
+    annotation_file: FileIdentity
     names: tuple[str, ...]  # of the images, in order: paths below the folder, or ids; printable
-    files: tuple[str, ...]  # their paths, as they are opened; "" for an image drawn by rule
-    weights: str  # as `make_model` takes them, a file by its whole path
-    weights_file: dict[str, Any]  # path, bytes and sha256; without a file the package's version
+    files: tuple[str, ...]  # paths of the images; "" for an image that is drawn by rule
+    weights: str  # as `make_model` takes them; the absolute path of a file
+    weights_file: FileIdentity  # {"version": …} of the package for weights without a file
     config: str  # JSON
 
     def description(self) -> dict[str, Any]:
-        """What must be the same for a folder's parts to count."""
+        """Return what must be the same for a folder's parts to be valid."""
         return json.loads(json.dumps(self._asdict()))
 
 
 def folder_job(folder: Path, weights: str, config: Config, limit: int | None = None) -> Job:
-    """A survey of all images in a folder and below it, in the order of their names.
+    """Describe a survey of all images in a folder and below it, in the order of their names.
 
-    Raises InputError where there is none, or the weights cannot be read.
+    limit    images at most; None: all
+
+    Raises InputError if there is no image, or if the weights cannot be read.
     """
     source = folder.resolve()
     names = [str(path.relative_to(folder)) for path in images_in(folder)[:limit]]
+    chosen, weights_file = _identify_weights(weights)
     return Job(
-        "folder",
-        str(source),
-        {},
-        {},
-        tuple(map(printable, names)),
-        tuple(str(source / name) for name in names),
-        *_weights(weights),
-        config.to_json(),
+        kind="folder",
+        source=str(source),
+        options={},
+        annotation_file={},
+        names=tuple(printable(name) for name in names),
+        files=tuple(str(source / name) for name in names),
+        weights=chosen,
+        weights_file=weights_file,
+        config=config.to_json(),
     )
 
 
@@ -81,44 +89,53 @@ def dataset_job(
     config: Config,
     limit: int | None = None,
 ) -> Job:
-    """A survey of a dataset, with its objects. Raises DatasetError as `open_dataset`."""
+    """Describe a survey of a dataset, with its objects.
+
+    kind, source, options    as `open_dataset` takes them
+    limit                    images at most; None: all
+
+    Raises DatasetError as `open_dataset` does, and InputError for a dataset without images.
+    """
     dataset = open_dataset(kind, source, **options)
     infos = [dataset.image_info[i] for i in dataset.image_ids[:limit]]
     if not infos:
         raise InputError(f"the dataset {source or kind} has no image")
-    files = tuple(os.path.abspath(info["path"]) if info.get("path") else "" for info in infos)
+    files = [os.path.abspath(info["path"]) if info.get("path") else "" for info in infos]
     plain = {key: str(v) if isinstance(v, Path) else v for key, v in options.items()}
+    chosen, weights_file = _identify_weights(weights)
     return Job(
-        kind,
-        str(source.resolve()) if source else "",
-        plain,
-        _annotation_file(kind, source, options),
-        tuple(printable(str(i["id"])) for i in infos),
-        files,
-        *_weights(weights),
-        config.to_json(),
+        kind=kind,
+        source=str(source.resolve()) if source else "",
+        options=plain,
+        annotation_file=_identify_annotations(kind, source, options),
+        names=tuple(printable(str(info["id"])) for info in infos),
+        files=tuple(files),
+        weights=chosen,
+        weights_file=weights_file,
+        config=config.to_json(),
     )
 
 
-def _weights(weights: str) -> tuple[str, dict[str, Any]]:
-    """The weights as every worker finds them, and what tells them from others of that name."""
+def _identify_weights(weights: str) -> tuple[str, FileIdentity]:
+    """Return the weights as every worker finds them, and the identity of their file."""
     if weights == "random" or weights in presets():
         return weights, {"version": __version__}
     path = Path(weights).resolve()
-    return str(path), _identity(path)
+    return str(path), _identify(path)
 
 
-def _annotation_file(kind, source, options):
-    if kind == "shapes":
+def _identify_annotations(kind: str, source: Path | None, options: dict[str, Any]) -> FileIdentity:
+    """Return the identity of a dataset's annotation file; {} for a dataset without one."""
+    if source is None:
         return {}
     if kind == "coco":
         subset, year = options.get("subset", "val"), options.get("year", "2017")
         source = source / "annotations" / f"instances_{subset}{year}.json"
-    return _identity(source.resolve())
+    return _identify(source.resolve())
 
 
-def _identity(path: Path) -> dict[str, Any]:
-    """Path, size and contents of a file in a few words. Raises InputError where it is not."""
+def _identify(path: Path) -> FileIdentity:
+    """Return path, size and content hash of a file. Raises InputError if it cannot be read."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -128,7 +145,7 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 class Surveyor:
-    """Surveys the images of a job, one at a time: `surveyor(number)` writes the number's part."""
+    """Surveys the images of a job one at a time: `surveyor(number)` writes the image's part."""
 
     def __init__(self, job: Job, folder: Path):
         from mrcnn_explained.detector.open import make_model
@@ -138,11 +155,11 @@ class Surveyor:
         self.dataset = None if job.kind == "folder" else _open(job)
 
     def __call__(self, number: int) -> str:
-        """Survey one image; return why it could not be, or "".
+        """Survey one image; return why it could not be surveyed, or "".
 
-        Whatever is wrong with an image is noted and does not stop the others.
+        Any error of an image is recorded in its part and does not stop the others.
         """
-        head = {
+        head: dict[str, Any] = {
             "image": self.job.names[number],
             "file": stamp(self.job.files[number]),
             "error": "",
@@ -150,65 +167,72 @@ class Surveyor:
         }
         rows: list[dict[str, Any]] = []
         try:
-            image, *truth = self._load(number)
-            rows = self._rows(image, head["image"], *truth)
+            image, truth, class_names = self._load(number)
+            rows = self._rows(image, head["image"], truth, class_names)
             head["shape"] = image.shape[:2]
-        except Exception as error:  # one image of thousands, and nobody watches
+        except Exception as error:  # one of thousands of images, and no one is watching
             head["error"] = printable(f"{type(error).__name__}: {error}")
         write_part(part_path(self.folder, number), head, rows)
         return head["error"]
 
-    def _rows(self, *of_image):
+    def _rows(
+        self,
+        image: UInt8[np.ndarray, "h w 3"],
+        name: str,
+        truth: GroundTruth | None,
+        class_names: Sequence[str] | None,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of one image."""
         from mrcnn_explained.survey.rows import survey_image
 
-        return survey_image(self.model, *of_image)
+        return survey_image(self.model, image, name, truth, class_names)
 
-    def _load(self, number):
+    def _load(
+        self, number: int
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], GroundTruth | None, list[str] | None]:
+        """Read an image and, from a dataset, its objects and the names of their classes."""
         if self.dataset is None:
-            return (load_image(self.job.files[number]),)
+            return load_image(self.job.files[number]), None, None
         image = self.dataset.load_image(number)
-        return image, *_truth(self.dataset, number, self.model.config)
+        truth, class_names = _truth(self.dataset, number, self.model.config)
+        return image, truth, class_names
 
 
 def _open(job: Job) -> AnyDataset:
+    """Open the dataset of a job."""
     options = {**job.options}
     if options.get("images"):
         options["images"] = Path(options["images"])
     return open_dataset(job.kind, Path(job.source) if job.source else None, **options)
 
 
-def _truth(dataset, number, config):
-    """The objects of an image, their classes by the model's ids, and by the dataset's names.
+def _truth(dataset: AnyDataset, number: int, config: Config) -> tuple[GroundTruth, list[str]]:
+    """Return the objects of an image with the model's class ids, and their class names.
 
-    A class counts where the model has one of that name: ids of two lists say nothing.
+    Classes are matched by name, because the ids of two lists of classes differ. Class 0: the
+    model has no class of that name.
     """
-    from mrcnn_explained.data.annotations import extract_boxes
-    from mrcnn_explained.evaluation.evaluate import Truth
-
-    masks, class_ids = dataset.load_mask(number)
-    boxes = extract_boxes(masks)
-    real = (np.asarray(class_ids) > 0) & (boxes[:, 2] > boxes[:, 0])  # an empty mask has no box
-    names = [dataset.class_names[i] for i in np.asarray(class_ids)[real]]
-    known = {name: i for i, name in enumerate(config.class_names) if i}
-    ids = np.array([known.get(name, 0) for name in names], np.int32)
-    truth = Truth(boxes[real], ids, masks[..., real])
-    return truth, [printable(name) for name in names]
+    truth = load_ground_truth(dataset, number)
+    names = [dataset.class_names[i] for i in truth.class_ids]
+    model_ids = {name: i for i, name in enumerate(config.class_names) if i}
+    class_ids = np.array([model_ids.get(name, 0) for name in names], np.int32)
+    return truth._replace(class_ids=class_ids), [printable(name) for name in names]
 
 
 def prepare(job: Job, folder: Path) -> list[int]:
-    """Make a job's folder, or find it again; return the images that are still to be done.
+    """Create a job's folder, or check an existing one; return the images still to be surveyed.
 
-    To be done are those without a part, with one that tells of an error, and those whose file
-    has changed since. Raises InputError for a folder that holds another job, or parts of nobody
-    knows which: nothing in it is touched.
+    These are the images without a part, with a part that records an error, or with a file that
+    has changed since. Raises InputError for a folder that holds another job, or parts of an
+    unknown one; nothing in it is changed then.
     """
     path = folder / "job.json"
     if path.is_file():
         _check_same(job, folder, path)
     elif any(folder.glob(PARTS)):
         raise InputError(
-            f"{folder} holds parts of a survey, but no job.json that says of which; give another "
-            "folder, --out, or take that one away"
+            f"{folder} holds parts of a survey, but no job.json that describes it; choose another "
+            "folder (--out), or remove that one"
         )
     else:
         with atomic_write(path) as file:
@@ -218,12 +242,14 @@ def prepare(job: Job, folder: Path) -> list[int]:
 
 
 def _is_done(job: Job, folder: Path, number: int) -> bool:
+    """Return whether an image has a valid part without an error."""
     head = read_head(part_path(folder, number))
     same = (head.get("image"), head.get("file")) == (job.names[number], stamp(job.files[number]))
     return same and head.get("error") == ""
 
 
 def _check_same(job: Job, folder: Path, path: Path) -> None:
+    """Raise InputError if the description at `path` is that of another job."""
     try:
         other = json.loads(path.read_text("utf-8"))
     except ValueError:
@@ -234,37 +260,37 @@ def _check_same(job: Job, folder: Path, path: Path) -> None:
         return
     what = f"its {', '.join(differs)} differ"
     if set(differs) == {"names", "files"}:
-        what = _other_images(mine["names"], other["names"])
+        what = _changed_images(mine["names"], other["names"])
     raise InputError(
-        f"{folder} holds another survey ({what}); give another folder, --out, or take that one away"
+        f"{folder} holds another survey ({what}); choose another folder (--out), or remove that one"
     )
 
 
-def _other_images(names, before):
-    """What became of the images since a survey began, in words."""
+def _changed_images(names: Sequence[str], before: Sequence[str]) -> str:
+    """Return in words how the images have changed since a survey began."""
     new = [name for name in names if name not in set(before)]
     gone = [name for name in before if name not in set(names)]
-    told = [
-        f"{len(some)} {'image is' if len(some) == 1 else 'images are'} {what}, as {some[0]}"
-        for some, what in ((new, "new"), (gone, "no longer there"))
-        if some
-    ]
-    return f"it has {len(before)} images; {' and '.join(told) or 'their order differs'}"
+    changes = []
+    for some, what in ((new, "new"), (gone, "no longer there")):
+        if some:
+            are = "image is" if len(some) == 1 else "images are"
+            changes.append(f"{len(some)} {are} {what}, for example {some[0]}")
+    return f"it has {len(before)} images; {' and '.join(changes) or 'their order differs'}"
 
 
 class FirstImages:
-    """Ends a survey whose first images all fail: what is wrong then is not an image.
+    """Ends a survey whose first images all fail: then the images are not the cause.
 
-    Call it with each image's error, "" where there is none.
+    Call it with the error of each image, "" if there is none.
     """
 
-    def __init__(self, job: Job, missing: list[int]):
+    def __init__(self, job: Job, missing: Sequence[int]):
         self.one_is_good = len(missing) < len(job.names)
         self.enough = min(ENOUGH, len(missing))
         self.errors: list[str] = []
 
     def __call__(self, error: str) -> None:
-        """Raise InputError, with the first cause, when enough images failed and none did not."""
+        """Raise InputError, with the first error, if enough images have failed and none worked."""
         self.one_is_good = self.one_is_good or not error
         if self.one_is_good:
             return
@@ -272,7 +298,7 @@ class FirstImages:
         if len(self.errors) >= self.enough:
             raise InputError(
                 f"none of the first {len(self.errors)} images could be surveyed; the first: "
-                f"{self.errors[0]}. Mend that and run it again: it goes on"
+                f"{self.errors[0]}. Fix that and run the survey again: it is resumed"
             )
 
 
@@ -282,23 +308,27 @@ def run_here(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Survey what is still to be done, in this process. `progress` gets images done, and all.
+    """Survey the images that are still to be surveyed, in this process.
 
-    Raises InputError where all of the first images fail.
+    progress    called before each image and at the end: images done, all
+
+    Raises InputError if the first images all fail.
     """
     missing, total = prepare(job, folder), len(job.names)
-    surveyor = Surveyor(job, folder) if missing else None
-    check = FirstImages(job, missing)
-    for place, number in enumerate(missing):
-        progress(total - len(missing) + place, total)
-        check(surveyor(number))
+    done_before = total - len(missing)
+    if missing:
+        surveyor, check = Surveyor(job, folder), FirstImages(job, missing)
+        for place, number in enumerate(missing):
+            progress(done_before + place, total)
+            check(surveyor(number))
     progress(total, total)
 
 
 def read_parts(job: Job, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield each image's part in order. All must be there.
+    """Yield the part of each image, in order. The survey must be complete.
 
-    `image`, `error`, `shape` (height and width in pixels; None with an error), `rows`.
+    A part has `image`, `error`, `shape` (height and width in pixels; None with an error) and
+    `rows`.
     """
     for number in range(len(job.names)):
         yield read_part(part_path(folder, number))

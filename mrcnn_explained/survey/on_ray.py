@@ -1,7 +1,8 @@
-"""The same job on Ray, where one machine is outgrown: Ray Data hands images to actors.
+"""The same job on a Ray cluster, for more images than one machine can handle.
 
-Each actor holds a model, on a GPU of its own where the cluster has GPUs. Parts go to the job's
-folder, which all machines must see; a worker that dies has its images done again by another.
+Ray Data hands the images to actors. Each actor holds a model, on a GPU of its own if the cluster
+has GPUs. Parts go to the job's folder, which all machines must see; the images of a worker that
+dies are surveyed again by another one.
 """
 
 import logging
@@ -18,9 +19,9 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.survey.job import FirstImages, Job, Surveyor, prepare
 
 _NO_CLUSTER = (
-    "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or say --ray local"
+    "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or use --ray local"
 )
-LOCAL = "local"  # in place of an address: a cluster of this machine alone, for this run
+LOCAL = "local"  # instead of an address: start a cluster on this machine, for this run only
 
 
 def run_on_ray(
@@ -31,13 +32,13 @@ def run_on_ray(
     workers: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Survey what is still to be done on a Ray cluster.
+    """Survey the images that are still to be surveyed on a Ray cluster.
 
-    address    of the cluster, as `ray start` tells it; "auto", or "local" to start one
-    workers    actors, each with its own model; no more than there are images
+    address     of the cluster, as `ray start` prints it; "auto", or "local" to start one
+    workers     actors, each with its own model; at most one per image
+    progress    called after each image: images done, all
 
-    Raises InputError where Ray is not installed, no cluster answers, or all of the first images
-    fail.
+    Raises InputError if Ray is not installed, no cluster answers, or the first images all fail.
     """
     missing, total = prepare(job, folder), len(job.names)
     done = total - len(missing)
@@ -67,13 +68,13 @@ def run_on_ray(
 
 
 class Actor:
-    """Holds the model; takes batches {"number": [n]} and gives back their errors, "" for none."""
+    """Holds a model: surveys batches {"number": [n]} and returns their errors, "" for no error."""
 
     def __init__(self, job: Job, folder: str):
         import tensorflow as tf
 
         if not tf.config.list_physical_devices("GPU"):
-            # Actors share the processor: each takes one core, Ray counts them.
+            # Actors share the processor: each uses one core, and Ray counts the cores.
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
         self.surveyor = Surveyor(job, Path(folder))
@@ -84,10 +85,11 @@ class Actor:
 
 
 def _connect(address: str, workers: int) -> Any:
+    """Connect to a cluster, or start one, quietly; return the module `ray`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no request leaves the machine
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its C++, about its own actors
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # messages of its C++ code
     try:
-        with warnings.catch_warnings():  # of Ray's own dependencies
+        with warnings.catch_warnings():  # from Ray's own dependencies
             warnings.simplefilter("ignore")
             import ray
             import ray.data
@@ -95,7 +97,7 @@ def _connect(address: str, workers: int) -> Any:
         raise InputError(
             f"--ray needs Ray, which is not installed ({error}): pip install 'mrcnn-explained[ray]'"
         ) from error
-    _knock(address)
+    _check_answers(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         with warnings.catch_warnings():
@@ -111,8 +113,8 @@ def _connect(address: str, workers: int) -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
-    """Refuse an address where nobody listens at once: Ray itself waits for minutes."""
+def _check_answers(address: str) -> None:
+    """Refuse an address that does not answer at once: Ray itself waits for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return  # "local" and "auto" are Ray's own words

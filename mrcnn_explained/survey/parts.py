@@ -1,39 +1,43 @@
-"""Parts: each image's rows as a file of their own, written whole or not at all.
+"""Parts: the rows of each image in a file of its own, written whole or not at all.
 
-A part is one JSON document, its head in the first line: to see whether a part still counts, that
-line alone is read.
+A part is one JSON document with its head in the first line: only that line is read to see whether
+the part is still valid.
 """
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mrcnn_explained.files import atomic_write
 
-PARTS = "parts/[0-9]*.json"  # below a survey's folder; whole ones only
+PARTS = "parts/[0-9]*.json"  # pattern of whole parts in a survey's folder
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Where the rows of an image are."""
+    """Return the path of an image's part.
+
+    folder    of the survey
+    number    of the image
+    """
     return folder / "parts" / f"{number:06}.json"
 
 
-def write_part(path: Path, head: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
-    """Write an image's part: `head` and, below it, its `rows`."""
+def write_part(path: Path, head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write an image's part: its `head`, and the `rows` below it."""
     text = f'{json.dumps(head)[:-1]},\n"rows": {json.dumps(list(rows))}}}\n'
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
 def read_part(path: Path) -> dict[str, Any]:
-    """The part: what its head holds, and `rows`."""
+    """Return a part: the contents of its head, and `rows`."""
     return json.loads(path.read_text("utf-8"))
 
 
 def read_head(path: Path) -> dict[str, Any]:
-    """What a part holds beside its rows; {} where there is none, or it is broken."""
+    """Return the head of a part; {} if the part is missing or damaged."""
     try:
         with path.open("rb") as file:
             head = json.loads(file.readline().rstrip().removesuffix(b",") + b"}")
@@ -43,13 +47,13 @@ def read_head(path: Path) -> dict[str, Any]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what runs that were killed in the middle of a part have left."""
+    """Remove the temporary files of runs that were killed while they wrote a part."""
     for path in folder.glob("parts/.[0-9]*.json.*"):
         path.unlink(missing_ok=True)
 
 
 def stamp(file: str) -> list[int] | None:
-    """Size in bytes and time in nanoseconds of an image's file; None where there is none."""
+    """Return the size in bytes and the time in nanoseconds of a file; None if it is missing."""
     try:
         found = os.stat(file)
     except (OSError, ValueError):
@@ -58,9 +62,8 @@ def stamp(file: str) -> list[int] | None:
 
 
 def printable(text: str) -> str:
-    """The text as every file and terminal takes it: bytes that are not UTF-8 become \\udc… words.
+    """Return a text that can be written to every file: bytes that are not UTF-8 become \\udc….
 
-    A file name may hold any bytes; Python keeps them as halves of characters that cannot be
-    written.
+    A file name may hold any bytes; Python keeps such bytes as surrogates, which cannot be encoded.
     """
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""A survey in the terminal."""
+"""The table of a survey that the terminal shows."""
 
 from rich.table import Table
 
@@ -7,7 +7,7 @@ from mrcnn_explained.survey.summary import KINDS, Summary
 
 
 def survey_table(found: Summary) -> Table:
-    """One row a kind of box: how many, the share of each level, the share near a boundary."""
+    """Return one row per kind of box: number, share of each level, share near a boundary."""
     title = f"{found.images} images, molded to {found.size} px, rounding {found.rounding!r}"
     table = Table(title=title)
     for head in ("", "boxes", *(f"P{k}" for k in ROI_LEVELS), "near a boundary"):

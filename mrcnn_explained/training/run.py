@@ -1,22 +1,28 @@
-"""A training run from the command line: model, data, logs and images put together."""
+"""A training run as the command line starts it: model, data, logs and images put together."""
 
+import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from mrcnn_explained.config import Config, read_settings
-from mrcnn_explained.data.annotations import AnnotationProblem
+from mrcnn_explained.config import LOSSES, Config
+from mrcnn_explained.data.annotations import AnnotationProblem, Broken
+from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.pipeline import batches
+from mrcnn_explained.data.subset import Subset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
+from mrcnn_explained.training.checkpoint import NAME
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
-from mrcnn_explained.training.trainer import Plan, Trainer
+from mrcnn_explained.training.schedule import Plan
+from mrcnn_explained.training.step import check_rois
+from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
@@ -24,60 +30,77 @@ from mrcnn_explained.weights.matterport_h5 import config_from_file
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
 #: Images that BatchNorm is calibrated on.
-CALIBRATION = 32
+CALIBRATION_IMAGES = 32
+
+#: How the names of the backbone's layers start.
+BACKBONE_LAYERS = ("conv1", "bn", "res")
+
+#: (model, dataset, path) → None: draws what the model detects on the dataset's first image.
+Draw = Callable[[MaskRCNN, AnyDataset, Path], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """Everything about a run but how it learns, which is a Plan."""
+    """Everything about a run except how it trains, which is a Plan."""
 
     out: Path
-    weights: str | None = None  # a preset, an .h5 file, "coco", "imagenet"; None: from nothing
-    exclude: tuple[str, ...] = ()  # layers of the file to leave as they are
+    weights: str | None = None  # a preset, an .h5 file, "coco", "imagenet"; None: from scratch
+    exclude: tuple[str, ...] = ()  # layers of the file that are not loaded
     settings: dict[str, Any] = field(default_factory=dict)  # fields of the config
     batch_size: int = 2
     validation: int = 0  # images at the end of the dataset that are held out
-    validate_every: int = 200
-    checkpoint_every: int = 200
+    validate_every: int = 200  # steps
+    checkpoint_every: int = 200  # steps
     resume: bool = False
     tensorboard: bool = False
-    images_every: int = 0
-    broken: str = "refuse"
+    images_every: int = 0  # steps between images of what the model detects; 0: none
+    broken: Broken = "refuse"
 
 
 def start(
-    run: RunPlan, plan: Plan, dataset: AnyDataset, *, progress: Callable[[str], None] = print
+    run: RunPlan,
+    plan: Plan,
+    dataset: AnyDataset,
+    *,
+    progress: Callable[[str], None] = print,
+    draw: Draw | None = None,
 ) -> list[Path]:
-    """Train; return the files that were written. Ctrl-C keeps the last checkpoint."""
+    """Train a model; return the files that were written. Ctrl-C keeps the last checkpoint.
+
+    progress    called with a line of text for each step
+    draw        called every `images_every` steps
+
+    Raises InputError for settings that do not fit each other, the dataset or the weights.
+    """
     config = config_for(run, dataset)
-    ids = list(dataset.image_ids)
-    if not 0 <= run.validation < len(ids):
-        raise InputError(
-            f"{run.validation} of {len(ids)} images held out: at least one must be left to learn"
-        )
-    learn, held_out = Subset(dataset, ids[: len(ids) - run.validation]), None
-    if run.validation:
-        held_out = Subset(dataset, ids[len(ids) - run.validation :])
-    setting = {"batch_size": run.batch_size, "broken": run.broken, "on_problem": _tell}
-
-    def from_step(step, shard=(0, 1), split=1):
-        return batches(
-            learn, config, seed=plan.seed, start=step, shard=shard, split=split, **setting
-        )
-
-    def validation():
-        count = max(1, run.validation // run.batch_size)
-        return batches(held_out, config, count=count, shuffle=False, flips=False, **setting)
-
-    model = MaskRCNN(config)
-    progress("Preparing the weights")
-    _fill(
-        model,
-        run,
-        lambda: next(
-            iter(batches(learn, config, seed=plan.seed, **{**setting, "batch_size": CALIBRATION}))
-        ),
+    check_rois(config, 0)
+    to_train, held_out = _hold_out(dataset, run.validation)
+    make_batches = functools.partial(
+        batches,
+        config=config,
+        batch_size=run.batch_size,
+        broken=run.broken,
+        on_problem=_warn_of,
     )
+
+    def from_step(step: int, shard: tuple[int, int] = (0, 1), split: int = 1) -> tf.data.Dataset:
+        """Return the batches to train on."""
+        return make_batches(to_train, seed=plan.seed, start=step, shard=shard, split=split)
+
+    def validation() -> Iterator[Batch]:
+        """Return the batches of held-out images."""
+        assert held_out is not None, "only called with images to validate on"
+        count = max(1, run.validation // run.batch_size)
+        return iter(make_batches(held_out, count=count, shuffle=False, flips=False))
+
+    def calibration() -> Batch:
+        """Return the large batch that BatchNorm is calibrated on."""
+        return next(iter(make_batches(to_train, seed=plan.seed, batch_size=CALIBRATION_IMAGES)))
+
+    progress("Preparing the weights")
+    model = MaskRCNN(config)
+    if not run.resume:
+        _fill(model, run, calibration)
     with atomic_write(run.out / "config.json") as file:
         file.write(config.to_json().encode())
     trainer = Trainer(model, plan, from_step, run.out, validation=validation if held_out else None)
@@ -85,111 +108,92 @@ def start(
         trainer.resume()
     board = tf.summary.create_file_writer(str(run.out / "tensorboard")) if run.tensorboard else None
 
-    def on_step(step, row):
-        names = (
-            "rpn_class_loss",
-            "rpn_bbox_loss",
-            "mrcnn_class_loss",
-            "mrcnn_bbox_loss",
-            "mrcnn_mask_loss",
-        )
-        losses = " ".join(f"{row[name]:.3f}" for name in names)
-        held = f", validation {row['val_loss']:.3f}" if "val_loss" in row else ""
-        progress(f"Step {step} of {plan.steps}: loss {row['loss']:.3f} ({losses}){held}")
+    def on_step(step: int, row: dict[str, float]) -> None:
+        """Report a step, and draw an image if one is due."""
+        progress(_line_about(step, plan.steps, row))
         if board:
             with board.as_default(step=step):
                 for name, value in row.items():
                     tf.summary.scalar(name, value)
-        if run.images_every and step % run.images_every == 0:
-            _draw(model, held_out or learn, run.out / f"step-{step:06}.png")
+        if draw and run.images_every and step % run.images_every == 0:
+            draw(model, held_out or to_train, run.out / f"step-{step:06}.png")
 
     trainer.run(
         checkpoint_every=run.checkpoint_every, validate_every=run.validate_every, progress=on_step
     )
     trainer.use_average()
-    save_weights(run.out / "weights.h5", {n: v.numpy() for n, v in model.weights.items()})
-    return [run.out / name for name in ("checkpoint.npz", "log.csv", "config.json", "weights.h5")]
-
-
-def model_of(weights: str | None, config: Path | None, dataset: AnyDataset) -> MaskRCNN:
-    """Return the model to evaluate: a preset's, or that of an .h5 file and its config.json."""
-    if is_preset(weights):
-        return MaskRCNN.from_preset(weights)
-    if weights is None:
-        raise InputError("evaluate needs weights: a preset, an .h5 file, or 'coco'")
-    path = find_coco_weights() if weights == "coco" else Path(weights)
-    near = path.parent / "config.json"
-    config = config or (near if near.is_file() else None)
-    settings = read_settings(config) if config else config_from_file(path)
-    model = MaskRCNN(Config(**settings))
-    model.load_weights(path)
-    return model
+    weights = {name: variable.numpy() for name, variable in model.weights.items()}
+    save_weights(run.out / "weights.h5", weights)
+    return [run.out / name for name in (NAME, "log.csv", "config.json", "weights.h5")]
 
 
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
-    """Return the config of a run: that of its weights, its dataset's classes, its settings."""
-    classes = {"num_classes": len(dataset.class_names), "class_names": tuple(dataset.class_names)}
+    """Return the config of a run: that of its weights, with the dataset's classes and settings."""
+    names = tuple(dataset.class_names)
+    changes = {"num_classes": len(names), "class_names": names, **run.settings}
+    if run.weights is None:
+        return Config.slim(**changes)
+    if run.weights == "imagenet":
+        return Config.slim(**{"backbone": "resnet50", "backbone_width": 64, **changes})
     if is_preset(run.weights):
-        return read_preset(run.weights)[0].replace(**classes, **run.settings)
-    if run.weights in (None, "imagenet"):
-        backbone = {"backbone": "resnet50", "backbone_width": 64} if run.weights else {}
-        return Config.slim(**{**backbone, **classes, **run.settings})
+        return read_preset(run.weights)[0].replace(**changes)
     path = find_coco_weights() if run.weights == "coco" else run.weights
-    known = {
-        k: v for k, v in config_from_file(path).items() if k not in ("num_classes", "class_names")
-    }
-    return Config(**{**known, **classes, **run.settings})
+    return Config(**{**config_from_file(path), **changes})
 
 
-class Subset:
-    """Some images of a dataset, under their own ids."""
+def _hold_out(dataset: AnyDataset, count: int) -> tuple[Subset, Subset | None]:
+    """Split a dataset into the images to train on and its last `count` images."""
+    ids = list(dataset.image_ids)
+    if not 0 <= count < len(ids):
+        raise InputError(
+            f"{count} of {len(ids)} images would be held out to validate; at least one must be "
+            "left to train on (--validation)"
+        )
+    left = len(ids) - count
+    return Subset(dataset, ids[:left]), Subset(dataset, ids[left:]) if count else None
 
-    def __init__(self, dataset: AnyDataset, image_ids: list[int]):
-        self._dataset, self.image_ids = dataset, image_ids
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
+def _line_about(step: int, steps: int, row: dict[str, float]) -> str:
+    """Return the line that a step prints."""
+    losses = " ".join(f"{row[name]:.3f}" for name in LOSSES)
+    validation = f", validation {row['val_loss']:.3f}" if "val_loss" in row else ""
+    return f"Step {step} of {steps}: loss {row['loss']:.3f} ({losses}){validation}"
 
 
-def _fill(model: MaskRCNN, run: RunPlan, large_batch: Callable[[], Any]) -> None:
+def _fill(model: MaskRCNN, run: RunPlan, calibration: Callable[[], Batch]) -> None:
     """Give the model its first weights."""
-    if run.resume:
-        return
     initialise(model)
     if run.weights is None:
-        calibrate_batch_norm(model, large_batch())
+        calibrate_batch_norm(model, calibration())
     elif run.weights == "imagenet":
         load_imagenet(model.weights, model.config)
+        model.weights_from = "ImageNet"
+        model.random_layers = tuple(
+            layer for layer in model.random_layers if not layer.startswith(BACKBONE_LAYERS)
+        )
     elif is_preset(run.weights):
-        _, weights = read_preset(run.weights)
-        _assign_all_but(model, weights, run.exclude)
+        _load_preset(model, run.weights, run.exclude)
     else:
         model.load_weights(run.weights, exclude=run.exclude)
 
 
-def _assign_all_but(model, weights, exclude):
+def _load_preset(model: MaskRCNN, preset: str, exclude: tuple[str, ...]) -> None:
+    """Give the model the weights of a preset, except for the excluded layers."""
+    _, weights = read_preset(preset)
     for name, variable in model.weights.items():
         if name.split("/")[0] in exclude:
             continue
         if tuple(variable.shape) != weights[name].shape:
             raise InputError(
                 f"{name} is {list(weights[name].shape)} in the preset, "
-                f"{list(variable.shape)} in the model; "
-                f"for other classes leave out {','.join(CLASS_LAYERS)} (--exclude)"
+                f"{list(variable.shape)} in the model; for other classes leave out "
+                f"{','.join(CLASS_LAYERS)} (--exclude)"
             )
         variable.assign(weights[name])
+    model.weights_from = f"preset {preset}"
+    model.random_layers = tuple(layer for layer in model.random_layers if layer in exclude)
 
 
-def _tell(problem: AnnotationProblem) -> None:
-    warnings.warn(f"left out {problem}", stacklevel=2)
-
-
-def _draw(model: MaskRCNN, dataset: AnyDataset, path: Path) -> None:
-    """Draw what the model finds on the first image."""
-    from mrcnn_explained.plots.instances import plot_instances
-    from mrcnn_explained.plots.save import save_figure
-
-    image = dataset.load_image(dataset.image_ids[0])
-    trace = model.trace(image)
-    ax = plot_instances(trace.instances, image, model.config.class_names)
-    save_figure(ax.figure, path)
+def _warn_of(problem: AnnotationProblem) -> None:
+    """Warn that an image or an object was skipped."""
+    warnings.warn(f"skipped {problem}", stacklevel=2)

@@ -11,7 +11,7 @@ from conftest import make_tiny_model
 
 from cli.test_cli import run
 from mrcnn_explained.cli.training import TrainingOptions
-from mrcnn_explained.training.run_folder import check_run
+from mrcnn_explained.training.checkpoint import check_run, read_checkpoint
 from mrcnn_explained.weights.presets import save_preset
 
 SMALL = {
@@ -68,8 +68,8 @@ def test_deterministic_runs_agree_to_the_last_bit(tmp_path):
 def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(trained):
     _out, arguments, _ = trained
     for more, message in (
-        (["--steps", 2], "holds a run already"),
-        (["--steps", 4, "--resume"], "another plan: steps 2 there, 4 here"),
+        (["--steps", 2], "already holds a run"),
+        (["--steps", 4, "--resume"], "another plan: steps 2 in the checkpoint, 4 now"),
     ):
         result = run(*arguments, *more)
         assert result.exit_code and re.search(message, str(result.exception))
@@ -97,11 +97,9 @@ def test_training_goes_on_from_a_preset(tmp_path):
         "--layers", "heads",
     )  # fmt: skip
     assert result.exit_code == 0, result.output + repr(result.exception)
-    from mrcnn_explained.training.trainer import read_checkpoint
-
-    _, arrays = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
+    checkpoint = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     kernel = model.weights["res2a_branch2a/kernel"].numpy().astype(np.float16)
-    np.testing.assert_array_equal(arrays["weights/res2a_branch2a/kernel"], kernel)
+    np.testing.assert_array_equal(checkpoint.weights["res2a_branch2a/kernel"], kernel)
 
 
 def test_size_is_set_only_if_it_was_given(tmp_path):
@@ -114,7 +112,7 @@ def test_size_is_set_only_if_it_was_given(tmp_path):
 
 def test_folders_of_runs(tmp_path):
     check_run(tmp_path / "new", resume=False)
-    with pytest.raises(ValueError, match="holds no checkpoint to go on with"):
+    with pytest.raises(ValueError, match="holds no checkpoint to resume"):
         check_run(tmp_path, resume=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file; --out must be a folder"):

@@ -19,11 +19,13 @@ SCENES = ShapesDataset(4, seed=6, size=256)
 
 
 class Oracle:
-    """Stands for a model: knows the scenes, and says what `tell` makes of the truth."""
+    """Stands for a model: knows the scenes, and detects what `tell` makes of the truth."""
 
-    def __init__(self, tell):
-        self.config = Config.slim(num_classes=10, image_min_dim=256, image_max_dim=256)
-        self.tell = tell
+    def __init__(self, tell, levels=None, **changes):
+        self.config = Config.slim(
+            **{"num_classes": 10, "image_min_dim": 256, "image_max_dim": 256, **changes}
+        )
+        self.tell, self.levels = tell, levels or {}
         self.scene = {SCENES.load_image(i).tobytes(): i for i in range(4)}
 
     def with_config(self, detection_min_confidence):
@@ -36,6 +38,8 @@ class Oracle:
         rois = tf.constant(boxes[np.newaxis] / 255.0, tf.float32)
         levels = assign_levels(rois, tf.constant([256.0, 256]))
         return SimpleNamespace(
+            config=self.config,
+            run=SimpleNamespace(settings={"levels": self.levels}),
             image=mold_image([image], min_dim=256, max_dim=256, num_classes=10),
             proposals=SimpleNamespace(rpn_rois=rois, valid=tf.ones([1, len(boxes)], tf.bool)),
             levels=levels,
@@ -56,6 +60,41 @@ def test_a_perfect_detector():
     assert found.objects == sum(found.objects_by_level.values())
     close(sum(found.rois_by_level.values()), 1)
     close(found.precision[0], np.ones(101))
+
+
+@pytest.mark.parametrize(
+    ("rounding", "levels"),
+    [
+        ("round", {}),
+        ("floor", {}),
+        ("round", {"canonical_side": 40.0, "highest": 4}),
+    ],
+)
+def test_objects_belong_to_the_levels_that_the_run_would_assign(rounding, levels):
+    found = evaluate(Oracle(perfect, levels, level_rounding=rounding), SCENES)
+    to_integer = {"round": np.round, "floor": np.floor}[rounding]
+    expected = dict.fromkeys((2, 3, 4, 5), 0)
+    for image_id in SCENES.image_ids:
+        for y1, x1, y2, x2 in extract_boxes(SCENES.load_mask(image_id)[0]):
+            side = np.sqrt((y2 - y1 - 1) * (x2 - x1 - 1)) * 256 / 255
+            octaves = np.log2(side / levels.get("canonical_side", 224))
+            level = int(4 + to_integer(octaves))
+            expected[min(max(level, 2), levels.get("highest", 5))] += 1
+    assert found.objects_by_level == expected and len(np.flatnonzero(list(expected.values()))) > 1
+    assert set(found.recall_by_level) == {k for k, number in expected.items() if number}
+    assert set(found.rois_by_level) == {2, 3, 4, 5}
+
+
+def test_crowds_and_empty_masks_are_not_objects():
+    class WithCrowd(ShapesDataset):
+        def load_mask(self, image_id):
+            masks, class_ids = super().load_mask(image_id)
+            masks = np.concatenate([masks, masks[..., :1] * False, masks[..., :1]], -1)
+            return masks, np.append(class_ids, [1, -1])
+
+    found = evaluate(Oracle(perfect), WithCrowd(4, seed=6, size=256))
+    assert found.objects == evaluate(Oracle(perfect), SCENES).objects
+    assert found.bbox["AP"] == found.rpn_recall == 1
 
 
 def test_a_blind_detector():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.ground_truth import GroundTruth
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
-from mrcnn_explained.evaluation.evaluate import Truth, evaluate
+from mrcnn_explained.evaluation.evaluate import evaluate
 from mrcnn_explained.evaluation.oracle import (
     ORACLES,
     oracle_report,
@@ -29,7 +30,7 @@ def model():
 @pytest.fixture(scope="module")
 def scene():
     masks, class_ids = SCENES.load_mask(0)
-    return SCENES.load_image(0), Truth(extract_boxes(masks), class_ids, masks)
+    return SCENES.load_image(0), GroundTruth(extract_boxes(masks), class_ids, masks)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_proposals_are_the_objects(model, scene):
     image, truth = scene
     found = perfect_proposals(model, image, truth)
     assert found.has_given_rois and len(found.proposals.rpn_rois[0]) == len(truth.boxes)
-    nothing = Truth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
+    nothing = GroundTruth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
     assert perfect_proposals(model, image, nothing).has_given_rois
 
 
@@ -104,7 +105,7 @@ def test_the_report_says_what_each_gains(model):
 
 def test_an_image_without_objects_has_no_proposals(model, scene):
     image, truth = scene
-    nothing = Truth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
+    nothing = GroundTruth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
     found = perfect_proposals(model, image, nothing)
     assert not found.proposals.valid.numpy().any() and not found.detections.valid.numpy().any()
 

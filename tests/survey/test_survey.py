@@ -18,13 +18,15 @@ from mrcnn_explained import __version__
 from mrcnn_explained.cli import app as cli
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.ground_truth import GroundTruth
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.evaluation.evaluate import Truth
 from mrcnn_explained.plots.palette import LEVEL_COLORS, luminance
 from mrcnn_explained.plots.survey import plot_level_shares
-from mrcnn_explained.survey.formats import check_format
+from mrcnn_explained.report.survey import render, write_survey
+from mrcnn_explained.survey.advice import advice
+from mrcnn_explained.survey.formats import COLUMNS, check_format
 from mrcnn_explained.survey.job import (
     ENOUGH,
     Surveyor,
@@ -44,15 +46,13 @@ from mrcnn_explained.survey.parts import (
     stamp,
     write_part,
 )
-from mrcnn_explained.survey.rows import COLUMNS, survey_image
+from mrcnn_explained.survey.rows import survey_image
 from mrcnn_explained.survey.summary import (
-    advice,
     level_shares,
     levels_of,
     scale_of,
     summarise,
 )
-from mrcnn_explained.survey.write import render, write_survey
 
 TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 CONFIG = Config.slim(
@@ -109,7 +109,7 @@ def test_rows_are_the_traces(tiny_model, tiny_images):
 
 def test_objects_by_hand(tiny_model):
     """At scale 1 a box of 64 x 36 px has sides of 63/127 and 35/127: P2 at 47.3 px of 79."""
-    truth = Truth(np.array([[10, 20, 74, 56]]), np.array([0]), np.zeros([128, 128, 1], bool))
+    truth = GroundTruth(np.array([[10, 20, 74, 56]]), np.array([0]), np.zeros([128, 128, 1], bool))
     image = noise_image(128, 128)
     row = survey_image(tiny_model, image, "x", truth)[-1]
     assert row["kind"] == "object" and row["class"] == "object" and row["level"] == 2
@@ -123,7 +123,7 @@ def test_objects_by_hand(tiny_model):
 def test_objects_of_known_classes(tiny_model):
     dataset = ShapesDataset(1, size=128)
     masks, _ = dataset.load_mask(0)
-    truth = Truth(extract_boxes(masks), np.ones(masks.shape[-1], int), masks)
+    truth = GroundTruth(extract_boxes(masks), np.ones(masks.shape[-1], int), masks)
     rows = survey_image(tiny_model, dataset.load_image(0), "x", truth)
     assert {r["class"] for r in rows if r["kind"] == "object"} == {"class 1"}
 
@@ -221,7 +221,7 @@ def test_another_job_in_the_folder_is_refused_and_nothing_is_lost(folder, tmp_pa
     prepare(folder_job(folder, "random", CONFIG), out)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     other = folder_job(folder, "random", CONFIG.replace(level_rounding="floor"))
-    with pytest.raises(InputError, match=r"holds another survey \(its config differ\); give anot"):
+    with pytest.raises(InputError, match=r"another survey \(its config differ\); choose anot"):
         prepare(other, out)
     for text in ("{", "[]"):
         (out / "job.json").write_text(text)
@@ -239,8 +239,8 @@ def test_other_images_in_the_folder_are_told(folder, tmp_path):
     with pytest.raises(InputError) as refusal:
         prepare(folder_job(folder, "random", CONFIG), out)
     assert (
-        "it has 4 images; 2 images are new, as new.png and 1 image is no longer there, "
-        "as b.png" in str(refusal.value)
+        "it has 4 images; 2 images are new, for example new.png and 1 image is no longer "
+        "there, for example b.png" in str(refusal.value)
     )
 
 
@@ -399,7 +399,7 @@ def test_parquet_holds_what_csv_holds(folder, tmp_path):
 
 
 def test_a_format_that_is_none():
-    with pytest.raises(InputError, match="--format is 'xlsx'; one of csv, parquet"):
+    with pytest.raises(InputError, match="--format is 'xlsx'; expected one of csv, parquet"):
         check_format("xlsx")
 
 
@@ -637,10 +637,10 @@ def test_the_command_on_a_dataset(tmp_path):
 
 
 def test_sizes_of_the_page_are_those_of_the_option():
-    from mrcnn_explained.cli.levels import _at_size
+    from mrcnn_explained.cli.options import molded_size
 
     for side in (256, 512, 1024, 1536):
-        assert _at_size(side) == at_size(side)
+        assert molded_size(side) == at_size(side)
 
 
 def test_ray_is_for_many_images(folder):

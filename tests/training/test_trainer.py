@@ -16,15 +16,14 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.errors import TrainingError
+from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.training.checkpoint import read_checkpoint
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
-from mrcnn_explained.training.trainer import (
-    LAYER_SETS,
-    Plan,
-    Trainer,
-    TrainingError,
-    clip,
-    read_checkpoint,
-)
+from mrcnn_explained.training.run import RunPlan, start
+from mrcnn_explained.training.schedule import LAYER_SETS, Plan, clip
+from mrcnn_explained.training.trainer import Trainer
+from mrcnn_explained.weights.load import save_weights
 
 FIVE = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")
 SMALL = {
@@ -42,8 +41,8 @@ def small_model(**changes):
     return model
 
 
-def source(model, seed=3, batch_size=2):
-    dataset = ShapesDataset(6, seed=7, size=128)
+def source(model, seed=3, batch_size=2, dataset=None):
+    dataset = dataset or ShapesDataset(6, seed=7, size=128)
     return lambda step, shard=(0, 1), split=1: batches(
         dataset, model.config, batch_size=batch_size, seed=seed, start=step, shard=shard,
         split=split, workers=1,
@@ -108,27 +107,29 @@ def test_stop_and_resume_equals_no_stop(tmp_path, optimizer, whole_gradients):
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     model = small_model()
     Trainer(model, Plan(steps=1), source(model), tmp_path).run()
-    with pytest.raises(TrainingError, match="another plan: steps 1 there, 2 here"):
+    with pytest.raises(TrainingError, match="another plan: steps 1 in the checkpoint, 2 now"):
         Trainer(model, Plan(steps=2), source(model), tmp_path).resume()
     other = small_model(train_rois_per_image=10)
-    with pytest.raises(TrainingError, match="another config: train_rois_per_image 12 there, 10"):
+    with pytest.raises(
+        TrainingError, match="another config: train_rois_per_image 12 in the ch.*, 10"
+    ):
         Trainer(other, Plan(steps=1), source(other), tmp_path).resume()
     (tmp_path / "checkpoint.npz").write_bytes(b"PK half of it")
-    with pytest.raises(TrainingError, match="is not a checkpoint, or is broken"):
+    with pytest.raises(TrainingError, match="is not a checkpoint, or is damaged"):
         read_checkpoint(tmp_path / "checkpoint.npz")
 
 
 def test_layer_sets_learn_what_they_say():
     model = small_model()
     for layers, frozen in (("heads", "res5"), ("5+", "res4"), ("4+", "res3"), ("3+", "res2")):
-        learning = Trainer(model, Plan(layers=layers), source(model)).learning
+        learning = Trainer(model, Plan(layers=layers), source(model)).trained_weights
         assert any(name.startswith("mrcnn_mask_conv1") for name in learning)
         assert not any(name.startswith(frozen) for name in learning)
         if layers != "heads":
             assert any(name.startswith(f"bn{layers[0]}") for name in learning)
-    everything = Trainer(model, Plan(), source(model)).learning
+    everything = Trainer(model, Plan(), source(model)).trained_weights
     assert len(everything) == sum(v.trainable for v in model.weights.values())
-    with pytest.raises(TrainingError, match="matches no layer; one of heads, 3\\+"):
+    with pytest.raises(TrainingError, match="matches no layer; use one of heads, 3\\+"):
         Trainer(model, Plan(layers="res9.*"), source(model))
     assert set(LAYER_SETS) == {"heads", "3+", "4+", "5+", "all"}
 
@@ -174,23 +175,144 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
 def test_wrong_plans():
     with pytest.raises(TrainingError, match="'sgd' or 'adamw'"):
         Plan(optimizer="adam")
-    with pytest.raises(TrainingError, match="more than those to warm up"):
+    with pytest.raises(TrainingError, match="warmup_steps is 5 of 5 steps"):
         Plan(steps=5, warmup_steps=5)
 
 
+def held_out(model, count=1):
+    dataset = ShapesDataset(2, seed=1, size=128)
+    return lambda: batches(dataset, model.config, batch_size=2, count=count, shuffle=False)
+
+
 @pytest.mark.slow
-def test_validation_measures_and_learns_nothing():
-    model = small_model()
-    trainer = Trainer(
-        model, Plan(steps=1), source(model),
-        validation=lambda: batches(
-            ShapesDataset(2, seed=1, size=128), model.config, batch_size=2, count=1, shuffle=False
-        ),
-    )  # fmt: skip
+@pytest.mark.parametrize("train_bn", [False, None, True])
+def test_validation_leaves_every_weight_as_it_was(train_bn):
+    model = small_model(train_bn=train_bn)
+    trainer = Trainer(model, Plan(steps=1), source(model), validation=held_out(model))
     before = arrays(model)
     assert trainer.validate() == trainer.validate()
-    assert all((value == before[name]).all() for name, value in arrays(model).items())
+    for name, value in arrays(model).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
     assert "val_loss" in trainer.run(validate_every=1)[0]
+
+
+def test_validation_without_batches_is_refused():
+    model = small_model()
+    with pytest.raises(TrainingError, match="no validation batches"):
+        Trainer(model, Plan(steps=1), source(model)).validate()
+    trainer = Trainer(model, Plan(steps=1), source(model), validation=held_out(model, count=0))
+    with pytest.raises(TrainingError, match="made no batch"):
+        trainer.validate()
+
+
+# Which weights are random, and where they come from ---------------------------------------------
+
+
+@pytest.mark.slow
+def test_trained_weights_are_no_longer_random(tmp_path):
+    model = small_model()
+    assert model.weights_from == "random" and model.randomness()
+    trainer = Trainer(model, Plan(steps=3), source(model), tmp_path)
+    assert model.weights_from == "random"  # until the first step
+    trainer.run(until=1)
+    assert model.weights_from == "trained for 1 step from random weights"
+    assert not model.random_layers and not model.randomness()
+    again = small_model()  # of another process: all it knows is the checkpoint
+    resumed = Trainer(again, Plan(steps=3), source(again), tmp_path)
+    resumed.resume()
+    assert (again.weights_from, again.randomness()) == (model.weights_from, "")
+    resumed.run()
+    assert again.weights_from == "trained for 3 steps from random weights"
+
+
+@pytest.mark.slow
+def test_layers_that_are_not_trained_stay_random(tmp_path):
+    model = small_model()
+    Trainer(model, Plan(steps=1, layers="heads"), source(model), tmp_path).run()
+    backbone = {
+        name.split("/")[0] for name in model.weights if name.startswith(("conv1", "bn", "res"))
+    }
+    assert set(model.random_layers) == backbone
+    assert "res2a_branch2a" in model.randomness() and "mrcnn" not in model.randomness()
+    again = small_model()
+    Trainer(again, Plan(steps=1, layers="heads"), source(again), tmp_path).resume()
+    assert set(again.random_layers) == backbone
+
+
+@pytest.mark.slow
+def test_layers_left_out_of_a_file_are_trained_too(tmp_path):
+    first = small_model()
+    save_weights(tmp_path / "a.h5", arrays(first))
+    model = small_model()
+    model.load_weights(tmp_path / "a.h5", exclude=["mrcnn_mask"])
+    assert list(model.random_layers) == ["mrcnn_mask"]
+    Trainer(model, Plan(steps=2), source(model)).run()
+    assert model.weights_from == f"trained for 2 steps from {tmp_path / 'a.h5'}"
+    assert not model.random_layers
+
+
+# Images of any size -----------------------------------------------------------------------------
+
+
+class OfTwoSizes(ShapesDataset):
+    """Scenes of 128 x 128 and of 128 x 192 pixels in turn."""
+
+    def load_image(self, image_id):
+        image = super().load_image(image_id)
+        return np.concatenate([image, image[:, :64]], 1) if image_id % 2 else image
+
+    def load_mask(self, image_id):
+        masks, class_ids = super().load_mask(image_id)
+        return (np.pad(masks, [(0, 0), (0, 64), (0, 0)]) if image_id % 2 else masks), class_ids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "batch_size"), [("pad64", 1), ("none", 2), ("crop", 2)])
+def test_every_resize_mode_is_trained(mode, batch_size):
+    model = small_model(image_resize_mode=mode)
+    data = source(model, batch_size=batch_size, dataset=OfTwoSizes(4, seed=7, size=128))
+    widths = {batch.molded.shape[2] for batch in data(0).take(4)}
+    assert widths == ({128} if mode == "crop" else {128, 192})
+    history = Trainer(model, Plan(steps=4), data, validation=lambda: data(0).take(2)).run(
+        validate_every=2
+    )
+    assert len(history) == 4 and all(np.isfinite(list(row.values())).all() for row in history)
+
+
+def test_boxes_are_normalised_by_the_size_that_a_batch_is_padded_to():
+    """The narrow image of a batch is padded; its objects lie where the anchors look for them."""
+    model = small_model(image_resize_mode="pad64")
+    data = source(model, dataset=OfTwoSizes(4, seed=7, size=128))
+    for batch in data(0).take(4):
+        _, height, width, _ = batch.molded.shape
+        molded_shape = unpack_meta(batch.image_meta).molded_shape
+        assert molded_shape.numpy().tolist() == [[height, width, 3]] * 2
+
+
+# ROIs that come from outside --------------------------------------------------------------------
+
+
+def with_rois(count):
+    rois = tf.tile([[[0.1, 0.1, 0.6, 0.7]]], [2, count, 1])
+    return lambda batch: batch._replace(rois=rois)
+
+
+@pytest.mark.slow
+def test_without_rois_from_outside_training_is_refused():
+    model = small_model(use_rpn_rois=False, add_objects=False)
+    data = source(model)
+    with pytest.raises(TrainingError, match="use_rpn_rois is False, so the ROIs to train on"):
+        Trainer(model, Plan(steps=1), data).run()
+    given = lambda *where: data(*where).map(with_rois(3))  # noqa: E731
+    (row,) = Trainer(model, Plan(steps=1), given).run()
+    assert row["mrcnn_class_loss"] > 0
+
+
+def test_a_run_without_rois_is_refused_before_it_begins(tmp_path):
+    run = RunPlan(out=tmp_path / "run", settings={"use_rpn_rois": False})
+    with pytest.raises(TrainingError, match="use_rpn_rois is False"):
+        start(run, Plan(steps=1), ShapesDataset(2, size=128), progress=lambda line: None)
+    assert not (tmp_path / "run").exists()
 
 
 # Several devices --------------------------------------------------------------------------------

@@ -1,0 +1,33 @@
+"""Subset: some images of a dataset, for example those that are held out to validate."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int32, UInt8
+
+from mrcnn_explained.data.dataset import AnyDataset
+
+
+class Subset:
+    """Some images of a dataset, under their own ids.
+
+    image_ids    ids of the images, as the dataset has them
+    """
+
+    def __init__(self, dataset: AnyDataset, image_ids: Any):
+        self._dataset = dataset
+        self.image_ids = np.asarray(image_ids)
+        self.class_names = dataset.class_names
+        self.image_info = dataset.image_info
+
+    def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
+        """Read an image, RGB."""
+        return self._dataset.load_image(image_id)
+
+    def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
+        """Return the masks of an image's objects, and their classes."""
+        return self._dataset.load_mask(image_id)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a dataset has beyond `AnyDataset`, such as `source_class_ids`."""
+        return getattr(self._dataset, name)
