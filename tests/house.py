@@ -91,8 +91,13 @@ def private_functions_without_types_or_docstring() -> set[str]:
         for path, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and re.match("_(?!_)", node.name)
-        if not _is_short(node) and not (_has_types(node) and ast.get_docstring(node))
+        if not is_complete(node)
     }
+
+
+def is_complete(function: ast.FunctionDef) -> bool:
+    """Whether a function has types and a docstring, or is too short to need them."""
+    return _is_short(function) or (_has_types(function) and bool(ast.get_docstring(function)))
 
 
 def _is_short(function: ast.FunctionDef) -> bool:
@@ -122,11 +127,11 @@ def positional_reads() -> set[str]:
         place(path, ast.unparse(node))
         for path, tree in TREES.items()
         for node in ast.walk(tree)
-        if _reads_by_position(node)
+        if reads_by_position(node)
     }
 
 
-def _reads_by_position(node: ast.AST) -> bool:
+def reads_by_position(node: ast.AST) -> bool:
     """Whether a subscript, or the left side of an assignment, picks fields by their number."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
         name = node.value.id if isinstance(node.value, ast.Name) else node.value.attr

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import close, make_tiny_model
-from test_contract import leaves
+from stages.test_stage_contract import leaves
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import LOSSES
