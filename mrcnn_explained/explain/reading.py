@@ -7,6 +7,7 @@ import numpy as np
 
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.inputs import check_image_number
+from mrcnn_explained.stages.instances import MASK_THRESHOLD
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
     CANONICAL_SIDE,
@@ -14,8 +15,6 @@ from mrcnn_explained.stages.levels import (
     LOWEST,
     Rounding,
 )
-
-MASK_THRESHOLD = 0.5  # default of `unmold`: the probability from which a pixel is in a mask
 
 
 class OneImage:

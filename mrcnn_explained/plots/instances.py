@@ -20,7 +20,7 @@ from mrcnn_explained.plots.style import (
     show_image,
     show_map,
 )
-from mrcnn_explained.stages.instances import Instances
+from mrcnn_explained.stages.instances import MASK_THRESHOLD, Instances
 
 
 def plot_instances(
@@ -48,13 +48,20 @@ def plot_instances(
 
 
 def plot_mask_growth(
-    instances: Instances, class_mask: Any, pixels: Any, index: int = 0, image: int = 0
+    instances: Instances,
+    class_mask: Any,
+    pixels: Any,
+    index: int = 0,
+    image: int = 0,
+    *,
+    mask_threshold: float = MASK_THRESHOLD,
 ) -> Figure:
     """Draw one mask on its way from the 28x28 probabilities of the head to original pixels.
 
-    class_mask    [B, D, 28, 28] of mask_head.py
-    pixels        the original image
-    index         which of the image's instances
+    class_mask        [B, D, 28, 28] of mask_head.py
+    pixels            the original image
+    index             which of the image's instances
+    mask_threshold    probability from which the run counted a pixel as part of an object
     """
     y1, x1, y2, x2 = instances.rois[image][index]
     probability = np.asarray(class_mask[image][instances.detection[image][index]])
@@ -68,7 +75,7 @@ def plot_mask_growth(
     place = first.inset_axes((0, -0.09, 1, 0.05))
     bar = first.figure.colorbar(drawn, cax=place, orientation="horizontal")
     bar.set_label("probability")
-    title = f"scaled to its box, {y2 - y1} x {x2 - x1}, threshold 0.5"
+    title = f"scaled to its box, {y2 - y1} x {x2 - x1}, threshold {mask_threshold:g}"
     show_map(second, full[cut], title, cmap="Greys_r", vmin=0, vmax=1)
     faded = np.asarray(pixels).copy()
     faded[~full] = (0.35 * faded[~full] + 0.65 * 255).astype(np.uint8)

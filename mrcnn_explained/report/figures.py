@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.reading import level_settings
+from mrcnn_explained.explain.reading import level_settings, mask_threshold
 from mrcnn_explained.plots.anchors import plot_cell_anchors
 from mrcnn_explained.plots.backbone import plot_backbone
 from mrcnn_explained.plots.box_head import plot_all_probabilities, plot_probabilities
@@ -72,7 +72,12 @@ def _mask_growth(trace: Trace) -> Drawn:
     """The mask of the first instance at each step."""
     if not len(trace.instances.class_ids[0]):
         return None
-    return plot_mask_growth(trace.instances, trace.mask_head.class_mask, trace.image.original[0])
+    return plot_mask_growth(
+        trace.instances,
+        trace.mask_head.class_mask,
+        trace.image.original[0],
+        mask_threshold=mask_threshold(trace),
+    )
 
 
 def _of_candidates(plot: Callable[[Trace], Drawn]) -> Callable[[Trace], Drawn]:

@@ -19,6 +19,8 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from mrcnn_explained.boxes import denorm_boxes, norm_boxes
 from mrcnn_explained.stages.image import scale_image
 
+MASK_THRESHOLD = 0.5  # probability from which a pixel belongs to an object
+
 Numbers = Sequence[int] | np.ndarray  # a shape or a window
 
 
@@ -52,7 +54,7 @@ def unmold(
     molded_shape: Int64[np.ndarray, "B 3"],
     window: Int64[np.ndarray, "B 4"],
     *,
-    mask_threshold: float = 0.5,
+    mask_threshold: float = MASK_THRESHOLD,
 ) -> Instances:
     """Undo the molding: boxes to whole original pixels, masks to the size of their boxes.
 
@@ -150,7 +152,7 @@ def full_mask(
     mask: Float32[np.ndarray, "M M"],
     box: Int32[np.ndarray, "4"],
     image_shape: Numbers,
-    threshold: float = 0.5,
+    threshold: float = MASK_THRESHOLD,
 ) -> Bool[np.ndarray, "h w"]:
     """Scale one mask to its box, apply the threshold, and place it in an empty image.
 

@@ -141,9 +141,9 @@ def test_the_text_is_of_this_run(tiny_model, trace):
     assert text_of(edited.numpy()).count("edited by hand") == 1
 
 
-def plots_of(trace):
-    """The axes of every figure about levels, by file."""
-    figures = [figure for figure in FIGURES if figure.stage == "levels"]
+def plots_of(trace, stage="levels"):
+    """Every figure about a stage, by file."""
+    figures = [figure for figure in FIGURES if figure.stage == stage]
     return {figure.file: figure.draw(trace) for figure in figures}
 
 
@@ -182,6 +182,8 @@ def test_settings_of_the_masks_of_a_resumed_run(tiny_model, trace):
     assert "k = 4 + log2(side / 224), rounded and kept within P2 to P5: " in text
     assert "cut at 0.25." in text and "of them 0.25 or more." in str(changed.lineage(detection=0))
     assert "cut at 0.5." in text_of(trace)
+    growth = plots_of(changed.numpy(), "instances")["13_instances_mask.png"]
+    assert growth.axes[1].get_title().endswith("threshold 0.25")
 
 
 def test_confidence_in_the_text_is_the_runs_own(tiny_model, trace):
