@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 import typer
+from test_contract import FLOORS
 
 from mrcnn_explained.cli.app import app
 from mrcnn_explained.detector.trace import Trace
@@ -112,3 +113,13 @@ def test_fields_on_the_walkthrough_exist():
     results = {"trace": typing.get_type_hints(Trace), "step": typing.get_type_hints(TrainingTrace)}
     for root, stage, field in named:
         assert hasattr(results[root][stage], field), f"{root}.{stage}.{field}"
+
+
+def test_rooms_of_the_pages_are_those_of_the_package():
+    package = ROOT / "mrcnn_explained"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    named = re.findall(r"(?m)^\| \[?`(\w+)/`", TEXTS["README.md"])
+    assert sorted(named) == sorted(rooms)
+    (diagram,) = re.findall(r"```text\n(.*?)```", TEXTS["CONTRIBUTING.md"], re.DOTALL)
+    *floors, _ = (set(re.findall(r"\w+", floor)) for floor in diagram.split(">"))
+    assert floors == [set(floor) for floor in FLOORS]
