@@ -1,4 +1,4 @@
-"""Plots of losses: whose term weighs how much, and how they fall while training."""
+"""Plots of losses: the terms of each loss, and the losses over the steps of a training run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from mrcnn_explained.stages.losses import Losses
 
 
 def plot_loss_terms(losses: Losses) -> Figure:
-    """The terms of each loss, largest first: a few hard cases, or everyone a little?"""
+    """Draw the terms of each loss, largest first: do a few anchors or ROIs make up the loss?"""
     fig = figure(14, 3.4)
     places = fig.subplots(1, 5)
     for ax, name, color in zip(places, LOSSES, CLASS_COLORS, strict=False):
@@ -32,30 +32,29 @@ def plot_loss_terms(losses: Losses) -> Figure:
 
 
 def plot_history(history: Sequence[dict[str, Any]], ax: Axes | None = None) -> Axes:
-    """The five losses over the steps of a run, smoothed, on a log scale.
+    """Draw the five losses over the steps of a run, smoothed, on a log scale.
 
-    history    rows of `Trainer.run`, or of a run's log.csv
+    history    rows of `Trainer.run`, or of the log.csv of a run
     """
     ax = quiet_axes(axes(ax, 8, 4.5))
     steps = np.array([float(row["step"]) for row in history])
     width = max(1, len(steps) // 60)
-    for name, color in zip(LOSSES, CLASS_COLORS, strict=False):
+
+    def draw(name: str, label: str, **look: Any) -> None:
         values = _smooth([float(row[name]) for row in history], width)
-        ax.plot(steps[: len(values)] + width / 2, values, color=color, lw=1.6, label=name)
-    zero = _smooth([float(row["mrcnn_bbox_loss_of_zero"]) for row in history], width)
-    ax.plot(
-        steps[: len(zero)] + width / 2,
-        zero,
-        color=CLASS_COLORS[3],
-        lw=1,
-        ls="--",
-        label="mrcnn_bbox_loss, had it predicted zero",
-    )
+        ax.plot(steps[: len(values)] + width / 2, values, label=label, **look)
+
+    for name, color in zip(LOSSES, CLASS_COLORS, strict=False):
+        draw(name, name, color=color, lw=1.6)
+    zero_color = CLASS_COLORS[LOSSES.index("mrcnn_bbox_loss")]
+    label = "mrcnn_bbox_loss if all deltas were 0"
+    draw("mrcnn_bbox_loss_of_zero", label, color=zero_color, lw=1, ls="--")
     ax.set_yscale("log")
     ax.set(xlabel="step", ylabel="loss")
     ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
-def _smooth(values, width):
+def _smooth(values: Sequence[float], width: int) -> np.ndarray:
+    """Return the moving average over `width` values."""
     return np.convolve(values, np.ones(width) / width, mode="valid")

@@ -143,9 +143,10 @@ def original_boxes(
     frame = norm_boxes(tf.constant(window, tf.float32), tf.constant(molded_shape[:2])).numpy()
     shift, scale = np.tile(frame[:2], 2), np.tile(frame[2:] - frame[:2], 2)
     scale[scale == 0] = 1  # a window of one pixel: every box lies at its edge
-    boxes = np.asarray(boxes)
-    in_window = tf.constant((boxes - shift) / scale, tf.float64)  # normalised to the window
-    return np.around(denorm_boxes(in_window, tf.constant(original_shape[:2]))).astype(np.int32)
+    in_window = (np.asarray(boxes) - shift) / scale  # normalised to the window
+    in_window = tf.constant(in_window, tf.float64)
+    pixels = denorm_boxes(in_window, tf.constant(original_shape[:2])).numpy()
+    return np.around(pixels).astype(np.int32)
 
 
 def full_mask(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -30,6 +31,7 @@ from mrcnn_explained.plots.palette import (
     luminance,
     text_color,
 )
+from mrcnn_explained.plots.save import save_figure
 from mrcnn_explained.plots.style import axes, draw_boxes, figure, label_boxes, show_image, to_pixels
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.stages.catalog import STAGES
@@ -71,8 +73,8 @@ def test_every_stage_has_a_figure_and_they_stand_in_its_order():
 @pytest.mark.parametrize("drawn", FIGURES, ids=lambda drawn: drawn.file)
 def test_it_can_be_drawn(golden_trace, drawn, tmp_path):
     result = drawn.draw(golden_trace)
-    assert isinstance(result, Figure)
-    result.savefig(tmp_path / "x.png", dpi=40)
+    assert isinstance(result, Figure | Axes)
+    save_figure(result, tmp_path / "x.png")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_it_can_be_drawn_without_detections_and_without_candidates(poor_traces, 
     for trace in poor_traces:
         result = drawn.draw(trace)
         if result is not None:
-            result.savefig(tmp_path / "x.png", dpi=40)
+            save_figure(result, tmp_path / "x.png")
 
 
 def test_a_level_has_the_same_colour_everywhere(golden_trace, pixels):

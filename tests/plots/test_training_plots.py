@@ -1,4 +1,4 @@
-"""Plots of training and evaluation say what the results say."""
+"""Plots of training and evaluation show what the results hold."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_detection_targets(trace, image):
     count = [int(np.sum(x[0])) for x in (targets.positive, targets.negative)]
     text = words(plot_detection_targets(targets, image).figure)
     assert f"solid: {count[0]} positive" in text and f"dotted: {count[1]} negative" in text
-    assert f"{count[1]} drawn as negative" in words(plot_roi_overlaps(targets).figure)
+    assert f"{count[1]} sampled as negative" in words(plot_roi_overlaps(targets).figure)
     shown = plot_mask_targets(targets, count=3)
     images = [ax.images[0].get_array() for ax in shown.axes if ax.images]
     np.testing.assert_array_equal(images[0], targets.target_mask[0, 0])
@@ -81,7 +81,7 @@ def test_history():
     names = (*LOSSES, "mrcnn_bbox_loss_of_zero")
     rows = [{"step": str(i), **dict.fromkeys(names, str(1 / i))} for i in range(1, 121)]
     ax = plot_history(rows)
-    assert len(ax.lines) == 6 and "had it predicted zero" in words(ax.figure)
+    assert len(ax.lines) == 6 and "if all deltas were 0" in words(ax.figure)
 
 
 def test_precision_recall():
