@@ -18,6 +18,8 @@ from mrcnn_explained.data.dataset import (
     image_reference,
 )
 from mrcnn_explained.data.molding import mold
+from mrcnn_explained.data.objects import extract_boxes
+from mrcnn_explained.data.records import AnnotationProblem
 from mrcnn_explained.errors import OutOfMemoryError
 from mrcnn_explained.stages.image import MoldedImage
 
@@ -34,38 +36,12 @@ class Sample(NamedTuple):
     gt_masks: Bool[np.ndarray, "mh mw n"]  # of the molded image, or mini-masks
 
 
-class AnnotationProblem(NamedTuple):
-    """An annotation that cannot be used."""
-
-    image: str  # source and id of the image
-    object: int  # index of the object in the image; -1: the image itself
-    reason: str
-
-    def __str__(self) -> str:
-        which = "" if self.object < 0 else f", object {self.object}"
-        return f"{self.image}{which}: {self.reason}"
-
-
 class _Objects(NamedTuple):
     """An image as a dataset holds it."""
 
     image: UInt8[np.ndarray, "h w 3"]
     masks: Bool[np.ndarray, "h w n"]
     class_ids: Int32[np.ndarray, "n"]
-
-
-def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
-    """Return the box around each mask, (y1, x1, y2, x2) in pixels.
-
-    y2 and x2 are one outside the mask. The box of an empty mask is zero.
-    """
-    boxes = np.zeros([masks.shape[-1], 4], np.int32)
-    for i in range(masks.shape[-1]):
-        mask = masks[..., i]
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(rows):
-            boxes[i] = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-    return boxes
 
 
 def minimize_masks(

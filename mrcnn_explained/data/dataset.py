@@ -10,12 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.data.objects import Objects, objects_of
+from mrcnn_explained.data.records import AnnotationProblem, DatasetError
 from mrcnn_explained.media.images import load_image
-
-
-class DatasetError(InputError):
-    """A dataset that cannot be read: which file or image, what came, what to do."""
 
 
 class AnyDataset(Protocol):
@@ -46,6 +43,11 @@ class Dataset:
     Classes of several sources share one list of ids; each image trains only the classes of
     its own source (`active_class_ids`).
     """
+
+    #: What opening the dataset found that cannot be used, by image and annotation.
+    problems: Sequence[AnnotationProblem] = ()
+    #: What is used, but not as it is written.
+    notes: Sequence[AnnotationProblem] = ()
 
     def __init__(self) -> None:
         self.class_info: list[dict[str, Any]] = [{"source": "", "id": 0, "name": "BG"}]
@@ -97,6 +99,10 @@ class Dataset:
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
         """Return the masks of all objects and their classes; a crowd's class is negative."""
         raise NotImplementedError(f"{type(self).__name__} must define load_mask(image_id)")
+
+    def load_objects(self, image_id: int) -> Objects:
+        """Return the objects of an image that can be used, and what was left out."""
+        return objects_of(*self.load_mask(image_id))
 
 
 def image_reference(dataset: AnyDataset, image_id: int) -> str:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int32, Num
 
-from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.objects import load_objects
 
 
 class GroundTruth(NamedTuple):
@@ -15,6 +15,7 @@ class GroundTruth(NamedTuple):
     boxes: Int32[np.ndarray, "n 4"]  # (y1, x1, y2, x2), pixels of the original image
     class_ids: Int32[np.ndarray, "n"]  # 1 … C-1
     masks: Bool[np.ndarray, "h w n"]  # pixels of the original image
+    has_mask: Bool[np.ndarray, "n"]  # False: the file has only a box, which fills the mask
 
 
 def real_objects(
@@ -37,8 +38,11 @@ def load_ground_truth(dataset: AnyDataset, image_id: int) -> GroundTruth:
 
     image_id    one of `dataset.image_ids`
     """
-    masks, class_ids = dataset.load_mask(image_id)
-    masks, class_ids = np.asarray(masks, bool), np.asarray(class_ids, np.int32)
-    boxes = extract_boxes(masks)
-    real = real_objects(class_ids, boxes)
-    return GroundTruth(boxes[real], class_ids[real], masks[..., real])
+    found = load_objects(dataset, image_id)
+    real = real_objects(found.class_ids, found.boxes)
+    return GroundTruth(
+        boxes=found.boxes[real],
+        class_ids=found.class_ids[real],
+        masks=found.masks[..., real],
+        has_mask=found.has_mask[real],
+    )

@@ -15,9 +15,9 @@ import tensorflow as tf
 from jaxtyping import Bool, Float64, Int32, Int64, Num, UInt8
 
 from mrcnn_explained.boxes import iou
-from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.ground_truth import GroundTruth, real_objects
+from mrcnn_explained.data.objects import load_objects
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.evaluation.coco import (
@@ -172,11 +172,12 @@ def match(
 def _evaluate_image(model: MaskRCNN, dataset: AnyDataset, image_id: int, run: Run) -> _OfImage:
     """Run the detector on one image; return its objects, its detections and its ROIs."""
     image = dataset.load_image(image_id)
-    masks, class_ids = dataset.load_mask(image_id)
-    masks, class_ids = np.asarray(masks, bool), np.asarray(class_ids, np.int32)
-    boxes = extract_boxes(masks)
+    objects = load_objects(dataset, image_id)
+    masks, class_ids, boxes = objects.masks, objects.class_ids, objects.boxes
     is_real = real_objects(class_ids, boxes)
-    truth = GroundTruth(boxes[is_real], class_ids[is_real], masks[..., is_real])
+    truth = GroundTruth(
+        boxes[is_real], class_ids[is_real], masks[..., is_real], objects.has_mask[is_real]
+    )
     trace = run(model, image, truth)
     counts = is_real | (class_ids < 0)  # COCO leaves out detections that lie on a crowd
     found = trace.instances

@@ -109,7 +109,8 @@ def test_rows_are_the_traces(tiny_model, tiny_images):
 
 def test_objects_by_hand(tiny_model):
     """At scale 1 a box of 64 x 36 px has sides of 63/127 and 35/127: P2 at 47.3 px of 79."""
-    truth = GroundTruth(np.array([[10, 20, 74, 56]]), np.array([0]), np.zeros([128, 128, 1], bool))
+    masks = np.zeros([128, 128, 1], bool)
+    truth = GroundTruth(np.array([[10, 20, 74, 56]]), np.array([0]), masks, np.ones(1, bool))
     image = noise_image(128, 128)
     row = survey_image(tiny_model, image, "x", truth)[-1]
     assert row["kind"] == "object" and row["class"] == "object" and row["level"] == 2
@@ -123,7 +124,8 @@ def test_objects_by_hand(tiny_model):
 def test_objects_of_known_classes(tiny_model):
     dataset = ShapesDataset(1, size=128)
     masks, _ = dataset.load_mask(0)
-    truth = GroundTruth(extract_boxes(masks), np.ones(masks.shape[-1], int), masks)
+    has_mask = np.ones(masks.shape[-1], bool)
+    truth = GroundTruth(extract_boxes(masks), has_mask.astype(int), masks, has_mask)
     rows = survey_image(tiny_model, dataset.load_image(0), "x", truth)
     assert {r["class"] for r in rows if r["kind"] == "object"} == {"class 1"}
 
