@@ -15,6 +15,19 @@ class ImageError(InputError):
     """An image that cannot be used: what came, what was expected, what to do."""
 
 
+class ImageWarning(UserWarning):
+    """What was assumed about an image that can be read in more than one way.
+
+    image      what messages call the image: its path, or its place in a list
+    finding    what was found and assumed, and what to do if that is wrong; the same sentence for
+               all images of one kind, so that they can be counted
+    """
+
+    def __init__(self, image: str, finding: str):
+        super().__init__(f"{image} {finding}")
+        self.image, self.finding = image, finding
+
+
 class ConfigError(InputError):
     """A config that contradicts itself: the field, its value, and what would be valid."""
 

@@ -41,7 +41,8 @@ def detect(
     """
     if out.suffix.lower() not in (".json", ".csv"):
         raise InputError(f"--out is {out}; expected a name that ends in .json or .csv")
-    from mrcnn_explained.media.images import demo_image, images_in, load_image
+    from mrcnn_explained.media.folder import images_in
+    from mrcnn_explained.media.images import demo_image, load_image
 
     source = source or demo_image()
     if source.is_dir():

@@ -24,7 +24,7 @@ from mrcnn_explained.detector.settings import stage_settings
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.detector.training_step import gradients, training_step
 from mrcnn_explained.errors import RandomWeightsWarning
-from mrcnn_explained.media.images import as_image
+from mrcnn_explained.media.pixels import as_image
 from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
 from mrcnn_explained.stages.image import MoldedImage
 from mrcnn_explained.stages.instances import Instances, unmold

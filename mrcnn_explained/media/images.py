@@ -1,50 +1,102 @@
-"""Images on input: from a file or an array to uint8 [h, w, 3], or a refusal that says why.
+"""Image files on input: RGB, upright, of the frame that is meant, or a refusal that says why.
 
 Needs no TensorFlow, so that a wrong path is reported at once.
 """
 
+import math
+import stat
+import sys
 import warnings
 from os import PathLike
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Num, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from mrcnn_explained.errors import ImageError, OutOfMemoryError, memory_for
+from mrcnn_explained.errors import ImageError, ImageWarning, InputError, memory_for
+from mrcnn_explained.media.frames import select_frame
+from mrcnn_explained.media.pixels import ROWS, ValueRange, as_image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-CHANNELS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
+#: Pillow's modes whose values are taken as they are → channels to keep: no alpha, no padding.
+#: `Image.convert` turns all other modes into RGB.
+CHANNELS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "RGBX": 3}
+WIDE = ("I", "F")  # the same with more than 8 bits in one channel, beside I;16 and its kin
 
-#: Pillow's modes that `Image.convert` turns into RGB.
-TO_CONVERT = ("P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV", "La", "RGBa")
+#: What Pillow knows but an image loader should not open: page descriptions, which need another
+#: program, and formats for which Pillow has no reader of its own.
+NOT_IMAGES = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
+
+#: Formats whose 16-bit values Pillow brings to 0…65535, however many bits the file has.
+FULL_RANGE = ("PPM", "JPEG2000")
+
+#: Of a raw mode of 16 bits, Pillow keeps the high bytes; this one reads the low bytes.
+LOW_BYTES = {
+    f"{mode};16{high}": f"{mode};16{low}"
+    for mode in ("RGB", "RGBX", "RGBA")
+    for high, low in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
+
+#: EXIF's orientation → quarters to turn anticlockwise, then whether to mirror left and right.
+TURNS = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+
+TILE = 4096  # side of the tiles that the message about large images proposes
+PHOTOMETRIC = 262  # TIFF's tag that says, among others, whether white is zero
 
 
-def load_image(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w 3"]:
+class Stored(NamedTuple):
+    """What an image file holds, turned upright."""
+
+    values: Num[np.ndarray, "h w *ch"]
+    value_range: ValueRange | None  # of the format; None: the values decide
+    white_is_zero: bool
+
+
+def load_image(
+    path: str | PathLike[str],
+    frame: int | None = None,
+    *,
+    value_range: ValueRange | None = None,
+) -> UInt8[np.ndarray, "h w 3"]:
     """Read an image file as RGB, turned upright as its EXIF data asks.
 
-    Grey images get three equal channels, an alpha channel is dropped, 16 bits become 8.
+    frame          which frame of a stack or animation, from 0; None: the file's one image. Of a
+                   phone's MPO that is the first frame, of a TIFF with smaller copies the full image
+    value_range    the values that become 0 and 255; None: `as_image` decides
 
-    Raises ImageError for anything but an image of one frame, and OutOfMemoryError.
+    Grey images get three equal channels, an alpha channel is dropped, more bits become 8.
+
+    Emits ImageWarning for what had to be assumed. Raises ImageError for anything that is not an
+    image or that holds several, and OutOfMemoryError.
     """
     path = Path(path)
+    check_regular(path)
     try:
-        image = _open(path)
-    except (ImageError, OutOfMemoryError):
+        stored = _read(path, frame)
+    except (InputError, ImageWarning):  # the latter, if Python was asked to raise warnings
         raise
     except UnidentifiedImageError as error:
         raise ImageError(_not_an_image(path)) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(_too_large(path, None)) from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read by this user; change its permissions") from error
+    except Exception as error:  # a broken file makes Pillow's readers raise almost anything
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ImageError(
-            f"{path} is too large to unpack safely ({error}). Scale it down"
+            f"{path} is truncated or broken: {reason}. Save it again as PNG or JPEG"
         ) from error
-    except OSError as error:
-        raise ImageError(_unreadable(path, error)) from error
-    except (ValueError, SyntaxError, EOFError) as error:  # Pillow's errors for broken files
-        raise ImageError(f"{path} is broken: {error}. Save it again as PNG or JPEG") from error
-    if image.mode in TO_CONVERT:
-        image = image.convert("RGB")
-    return as_image(np.asarray(image), str(path))
+    image = as_image(stored.values, str(path), value_range=value_range or stored.value_range)
+    return 255 - image if stored.white_is_zero else image
 
 
 def demo_image() -> Path:
@@ -52,99 +104,180 @@ def demo_image() -> Path:
     return Path(__file__).parent / "assets" / "demo.png"
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return all image files in a folder and its subfolders, in the order of their names.
+def check_regular(path: Path) -> None:
+    """Raise ImageError for a path that is not a regular file: a pipe would be waited for."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # NUL in the name
+        raise ImageError(f"{str(path)!r} is not a valid path; give an image file") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{path} does not exist; give the path of an image file") from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read by this user; change its permissions") from error
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}; give an image file") from error
+    if stat.S_ISDIR(mode):
+        raise ImageError(f"{path} is a directory; give one image file in it")
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{path} is a pipe or a device, not a file; give an image file")
 
-    Raises ImageError if there is no such file.
-    """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not paths:
-        raise ImageError(f"{folder} has no image; expected files ending in {', '.join(SUFFIXES)}")
-    return paths
 
-
-def as_image(
-    array: Num[np.ndarray, "h w *ch"], name: str = "the image"
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Turn an array into uint8 [h, w, 3].
-
-    array    one to four channels (grey, grey with alpha, RGB, RGBA), or none for grey; uint8,
-             uint16 (divided by 257), 32-bit integers from 0 to 65535 (the same), or floats
-             from 0 to 1 (times 255)
-    name     what messages call the image
-
-    Raises ImageError for other shapes, types and values.
-    """
-    array = np.asarray(array)
-    if array.ndim == 2:
-        array = array[..., np.newaxis]
-    if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
-        raise ImageError(
-            f"{name} has the shape {list(array.shape)}; expected [height, width, channels] "
-            f"with 1 to 4 channels ({', '.join(CHANNELS.values())}) and at least one pixel"
+def _read(path: Path, frame: int | None) -> Stored:
+    """Return what a file holds of the frame that is meant."""
+    with Image.open(path, formats=_formats()) as file:
+        select_frame(file, str(path), frame)
+        if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
+            raise ImageError(_too_large(path, file.size))
+        is_wide = file.mode.startswith("I")
+        white_is_zero = (
+            file.mode.startswith("I;16") and getattr(file, "tag_v2", {}).get(PHOTOMETRIC) == 0
         )
-    if array.shape[-1] in (2, 4):
-        array = array[..., :-1]
-    if array.shape[-1] == 1:
-        array = np.repeat(array, 3, axis=-1)
-    return np.ascontiguousarray(_to_uint8(array, name))
+        with memory_for(str(path), file.width * file.height * len(file.getbands())):
+            values = _upright(_values(file, path), file, path)
+    value_range = (0, 65535) if file.format in FULL_RANGE and is_wide else None
+    return Stored(values, value_range, white_is_zero)
 
 
-def _open(path: Path) -> Image.Image:
-    """Read the one image of a file with Pillow, turned upright."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
-            frames = getattr(file, "n_frames", 1)
-            if frames > 1:
-                raise ImageError(
-                    f"{path} holds {frames} frames; a single image was expected. "
-                    "Save the frame that you mean as PNG or JPEG"
-                )
-            size = file.width * file.height * len(file.getbands())
-            with memory_for(str(path), size):
-                file.load()
-                return ImageOps.exif_transpose(file)
+def _formats() -> list[str]:
+    """Return the names of the formats that are opened."""
+    Image.init()
+    return [name for name in Image.OPEN if name not in NOT_IMAGES]
 
 
-def _to_uint8(array: Num[np.ndarray, "h w ch"], name: str) -> UInt8[np.ndarray, "h w ch"]:
-    """Bring values to 0…255 by their type and range; raise ImageError if that is not possible."""
-    kind = array.dtype.kind
-    if kind not in "iuf":
-        raise ImageError(f"{name} holds {array.dtype}; expected uint8, uint16 or floats 0…1")
-    if array.dtype == np.uint8:
-        return array
-    low, high = array.min(), array.max()
-    if kind in "iu" and low >= 0 and high <= 65535:
-        return (array // 257).astype(np.uint8)
-    if kind == "f":
-        if not np.isfinite(array).all():
-            wrong = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise ImageError(
-                f"{name} holds NaN or infinity, first at [row, column, channel] {wrong}"
-            )
-        if low >= 0 and high <= 1:
-            return np.round(array * 255).astype(np.uint8)
-    raise ImageError(
-        f"{name} holds {array.dtype} values from {low} to {high}; expected uint8 0…255, "
-        "uint16 0…65535 or floats 0…1. Scale it to one of these"
+def _values(file: Image.Image, path: Path) -> Num[np.ndarray, "h w *ch"]:
+    """Return the values of an open file, with all their bits."""
+    tiles = getattr(file, "tile", [])
+    raw_modes = {_raw_mode(tile) for tile in tiles}
+    if file.mode.startswith(WIDE) or not any(";16" in mode for mode in raw_modes):
+        return _array(file)
+    if raw_modes == {"LA;16B"} and file.mode == "RGBA":  # read as four bytes: L, L, A, A
+        with _reopened(file, path, {"LA;16B": "RGBA"}) as again:
+            return _array(again, keep=2).view(">u2")
+    if not raw_modes <= set(LOW_BYTES):
+        finding = (
+            "holds 16 bits per channel, of which 8 can be read: values of fewer bits, as of a "
+            "12-bit camera, come out dark"
+        )
+        warnings.warn(ImageWarning(str(path), finding), stacklevel=2)
+        return _array(file)
+    with _reopened(file, path, LOW_BYTES) as again:
+        values = _array(file).astype(np.uint16)
+        values *= 256
+        values += _array(again)
+    return values
+
+
+def _raw_mode(tile: Any) -> str:
+    """Return the raw mode of one of the pieces that Pillow decodes."""
+    arguments = tile[3]
+    return str(arguments[0] if isinstance(arguments, tuple | list) and arguments else arguments)
+
+
+def _reopened(file: Image.Image, path: Path, raw_modes: dict[str, str]) -> Image.Image:
+    """Open a file again, at the same frame, to decode other bytes of its pixels."""
+    again: Any = Image.open(path, formats=[str(file.format)])
+    if file.tell():
+        again.seek(file.tell())
+    again.tile = [
+        (tile[0], tile[1], tile[2], _with_raw_mode(tile[3], raw_modes[_raw_mode(tile)]))
+        for tile in again.tile
+    ]
+    return again
+
+
+def _with_raw_mode(arguments: Any, raw_mode: str) -> Any:
+    """Return a decoder's arguments with another raw mode."""
+    return raw_mode if isinstance(arguments, str) else (raw_mode, *arguments[1:])
+
+
+def _array(image: Image.Image, keep: int | None = None) -> Num[np.ndarray, "h w *ch"]:
+    """Return an image's values, converted some rows at a time: the whole would need it twice.
+
+    keep    channels to keep; None: all but alpha
+    """
+    image.load()
+    as_stored = image.mode in CHANNELS or image.mode.startswith(WIDE)
+    keep = keep or CHANNELS.get(image.mode, 3)
+    values: Any = None
+    for top in range(0, image.height, ROWS):
+        bottom = min(top + ROWS, image.height)
+        rows = image.crop((0, top, image.width, bottom))
+        part = np.asarray(rows if as_stored else rows.convert("RGB"))
+        part = part[..., :keep] if part.ndim == 3 else part[..., np.newaxis]
+        if values is None:
+            values = np.empty((image.height, *part.shape[1:]), part.dtype)
+        values[top:bottom] = part
+    return values
+
+
+def _upright(
+    values: Num[np.ndarray, "h w ch"], file: Image.Image, path: Path
+) -> Num[np.ndarray, "h w ch"]:
+    """Turn values as the EXIF data of their file asks. Pillow has already turned TIFF and AVIF."""
+    try:
+        orientation = file.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # broken EXIF data makes Pillow raise almost anything
+        finding = "has broken EXIF data: it is taken as upright"
+        warnings.warn(ImageWarning(str(path), finding), stacklevel=2)
+        return values
+    quarters, mirrored = TURNS.get(orientation, (0, False)) if orientation else (0, False)
+    turned = np.rot90(values, quarters)
+    return turned[:, ::-1] if mirrored else turned
+
+
+def _too_large(path: Path, size: tuple[int, int] | None) -> str:
+    """Describe an image with more pixels than are read, and propose what works."""
+    limit = Image.MAX_IMAGE_PIXELS or 0
+    tile = min(TILE, math.isqrt(limit))
+    if size is None:  # Pillow does not report it
+        return (
+            f"{path} is too large to unpack safely: at most {limit:,} pixels are read. Cut it into "
+            f"tiles of {tile} x {tile}, crop it, or scale it down to sides of at most "
+            f"{math.isqrt(limit):,}"
+        )
+    width, height = size
+    columns, rows = math.ceil(width / tile), math.ceil(height / tile)
+    share = math.sqrt(limit / (width * height))
+    smaller = f"{int(width * share)} x {int(height * share)}"
+    return (
+        f"{path} is too large to unpack safely: {width} x {height} pixels, and at most {limit:,} "
+        f"are read. Cut it into {columns} x {rows} tiles of {tile} x {tile}, crop it, or scale it "
+        f"down to {smaller}"
     )
+
+
+#: How files begin that people take for images, and what to do with them: place, bytes, words.
+FOREIGN = (
+    (0, b"%PDF", "a PDF: save its page as PNG"),
+    (0, b"%!PS", "PostScript, a page description: save it as PNG"),
+    (0, b"<svg", "SVG, a drawing: save it as PNG"),
+    (4, b"ftyphei", "a HEIC photo, which Pillow cannot read: save it as JPEG"),
+    (4, b"ftyphev", "a HEIC photo, which Pillow cannot read: save it as JPEG"),
+    (4, b"ftypmif1", "a HEIC photo, which Pillow cannot read: save it as JPEG"),
+    (4, b"ftyp", "a video: choose a frame and save it as PNG"),
+    (
+        0,
+        b"II*\0",
+        "a TIFF without a size, or with bands or values that Pillow cannot read: save "
+        "the bands that you mean as RGB or grey, 8 or 16 bits",
+    ),
+    (
+        0,
+        b"MM\0*",
+        "a TIFF without a size, or with bands or values that Pillow cannot read: save "
+        "the bands that you mean as RGB or grey, 8 or 16 bits",
+    ),
+)
 
 
 def _not_an_image(path: Path) -> str:
     """Describe a file whose format Pillow does not know."""
+    with path.open("rb") as file:
+        start = file.read(32)
     size = path.stat().st_size
-    if size == 0:
+    if not start:
         return f"{path} is empty; an image file was expected (PNG, JPEG, …)"
+    for place, begin, words in FOREIGN:
+        if start[place:].startswith(begin):
+            return f"{path} is not an image that Pillow can read ({size} bytes). It is {words}"
     return f"{path} is not an image that Pillow can read ({size} bytes). Give a PNG or JPEG file"
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    """Describe a path that the system or Pillow cannot read."""
-    if path.is_dir():
-        return f"{path} is a directory; give one image file in it"
-    if not path.exists():
-        return f"{path} does not exist; give the path of an image file"
-    if isinstance(error, PermissionError):
-        return f"{path} may not be read by this user; change its permissions"
-    return f"{path} is truncated or broken: {error}. Save it again as PNG or JPEG"

@@ -22,7 +22,8 @@ from mrcnn_explained.data.ground_truth import GroundTruth, load_ground_truth
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
-from mrcnn_explained.media.images import images_in, load_image
+from mrcnn_explained.media.folder import images_in
+from mrcnn_explained.media.images import load_image
 from mrcnn_explained.survey.parts import (
     PARTS,
     part_path,
