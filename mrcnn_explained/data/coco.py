@@ -1,67 +1,46 @@
-"""CocoDataset: annotations in COCO's format, read with pycocotools."""
+"""CocoDataset: annotations in COCO's format."""
 
-import contextlib
-import io
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Int32
-from pycocotools.coco import COCO
+from mrcnn_explained.data.annotated import AnnotatedDataset
+from mrcnn_explained.data.coco_reading import read_coco
+from mrcnn_explained.data.document import check_tool, read_document
+from mrcnn_explained.data.frames import FrameChoice
+from mrcnn_explained.data.layouts import coco_file, image_folder
 
-from mrcnn_explained.data.dataset import Dataset, DatasetError
 
-
-class CocoDataset(Dataset):
-    """Images with objects as polygons or run lengths; crowds have negative classes.
+class CocoDataset(AnnotatedDataset):
+    """Images with objects as polygons, run lengths or boxes; crowds have negative classes.
 
     annotations    the .json file
-    images         the folder that its file names are relative to
+    images         the folder of the images; None: where the tools put them
+    frame          "upright" or "stored": the frame of photos in which the objects were drawn;
+                   "auto": the declared sizes decide
+    crowds         False: objects with iscrowd 1 are single objects
 
     Raises DatasetError for a file that is not in COCO's format.
     """
 
-    def __init__(self, annotations: str | PathLike[str], images: str | PathLike[str]):
-        super().__init__()
-        annotations, folder = Path(annotations), Path(images)
-        if not annotations.is_file():
-            raise DatasetError(f"{annotations} is not a file; give COCO's instances_….json")
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                self.coco = COCO(str(annotations))
-            categories = self.coco.loadCats(sorted(self.coco.getCatIds()))
-            records = self.coco.loadImgs(sorted(self.coco.getImgIds()))
-            self._shapes = {image["id"]: (image["height"], image["width"]) for image in records}
-            files = [folder / image["file_name"] for image in records]
-        except (ValueError, KeyError, AssertionError, TypeError) as error:
-            raise DatasetError(f"{annotations} is not in COCO's format: {error!r}") from error
-        for category in categories:
-            self.add_class("coco", category["id"], category["name"])
-        for image, file in zip(records, files, strict=True):
-            self.add_image("coco", image["id"], file)
-        self.prepare()
-
-    def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
-        """Return the masks of all objects and their classes; a crowd's class is negative."""
-        source_id = self.image_info[image_id]["id"]
-        annotations = self.coco.loadAnns(self.coco.getAnnIds([source_id]))
-        if not annotations:
-            return np.zeros([*self._shapes[source_id], 0], bool), np.zeros(0, np.int32)
-        masks = [self.coco.annToMask(annotation).astype(bool) for annotation in annotations]
-        class_ids = [self._class_id(annotation) for annotation in annotations]
-        return np.stack(masks, -1), np.array(class_ids, np.int32)
-
-    def _class_id(self, annotation: dict[str, Any]) -> int:
-        """Return the class id here of an annotation, negative for a crowd."""
-        class_id = self.map_source_class_id(f"coco.{annotation['category_id']}")
-        return -class_id if annotation.get("iscrowd") else class_id
+    def __init__(
+        self,
+        annotations: str | PathLike[str],
+        images: str | PathLike[str] | None = None,
+        *,
+        frame: FrameChoice = "auto",
+        crowds: bool = True,
+    ):
+        document = read_document(annotations, "coco")
+        check_tool(document, "coco")
+        folder = image_folder(document.path, Path(images) if images is not None else None)
+        super().__init__(read_coco(document, crowds=crowds), lambda image: folder, frame)
 
 
 def coco_folder(
     folder: str | PathLike[str], subset: str = "val", year: str = "2017"
 ) -> CocoDataset:
-    """Open a COCO folder: annotations/instances_val2017.json and the images in val2017/."""
-    folder = Path(folder)
-    name = f"instances_{subset}{year}.json"
-    return CocoDataset(folder / "annotations" / name, folder / f"{subset}{year}")
+    """Open a COCO folder: annotations/instances_val2017.json and the images in val2017/.
+
+    The layouts of other tools are known, too: see `layouts.coco_file`.
+    """
+    return CocoDataset(coco_file(Path(folder), subset, year))

@@ -3,8 +3,17 @@
 from pathlib import Path
 
 from mrcnn_explained.data.dataset import Dataset, DatasetError
+from mrcnn_explained.data.frames import FrameChoice
+from mrcnn_explained.data.records import short
 
-KINDS = ("shapes", "coco", "via")
+KINDS = ("shapes", "coco", "via", "labelme")
+
+#: What each kind of dataset needs as its source.
+NEEDS = {
+    "coco": "the folder of annotations/ and images, or its JSON file",
+    "via": "its JSON file",
+    "labelme": "its folder, or one of its JSON files",
+}
 
 
 def open_dataset(
@@ -18,38 +27,112 @@ def open_dataset(
     year: str = "2017",
     images: Path | None = None,
     attribute: str | None = None,
+    frame: FrameChoice = "auto",
+    crowds: bool = True,
 ) -> Dataset:
-    """Open a dataset of one of KINDS.
+    """Open a dataset of one of KINDS, or of the kind that a file shows ("auto").
 
-    kind         "shapes" uses count, seed and size; "coco" uses source (a folder), subset and
-                 year; "via" uses source (a JSON file), images and attribute
+    kind         "shapes" uses count, seed and size; "coco" uses source (a file or a folder),
+                 subset and year; "via" uses source (a file) and attribute; "labelme" uses source
+                 (a file or a folder)
     count        scenes to draw
     seed         of the scenes
     size         side of the scenes, pixels
     subset       of COCO: "train", "val", …
     year         of COCO, as in its file names
-    images       the folder of VIA's images; None: that of the JSON file
-    attribute    VIA's region attribute that names the class; None: the only one
+    images       the folder of the images; None: where the tools put them
+    attribute    VIA's region attribute that names the class; None: the only one with values
+    frame        "upright" or "stored": the frame of photos in which the objects were drawn;
+                 "auto": the declared sizes decide
+    crowds       False: COCO's objects with iscrowd 1 are single objects
 
-    Raises DatasetError for another kind, or a source that does not fit the kind.
+    Raises DatasetError for another kind, or a source or an option that does not fit the kind.
     """
-    if kind not in KINDS:
-        raise DatasetError(f"dataset {kind!r} is unknown; expected one of {', '.join(KINDS)}")
+    if kind not in (*KINDS, "auto"):
+        raise DatasetError(
+            f"dataset {short(kind)!r} is unknown; expected one of {', '.join(KINDS)}"
+        )
     if kind == "shapes":
-        if source is not None:
-            raise DatasetError(
-                f"dataset shapes is drawn from a seed and takes no source, but {source} came"
-            )
-        from mrcnn_explained.data.shapes import ShapesDataset
-
-        return ShapesDataset(count, seed, size)
+        return _open_shapes(source, images, attribute, count, seed, size)
     if source is None:
-        what = "the folder of annotations/ and images" if kind == "coco" else "its JSON file"
-        raise DatasetError(f"dataset {kind} needs {what}: --dataset {kind} PATH")
+        needed = NEEDS.get(kind, "an annotation file")
+        raise DatasetError(f"dataset {kind} needs {needed}: --dataset {kind} PATH")
+    if kind == "auto":
+        kind = kind_of(source, subset, year)
+    if attribute is not None and kind != "via":
+        raise DatasetError(f"--class-attribute is for dataset via; {source} is {kind}'s")
+    if not crowds and kind != "coco":
+        raise DatasetError(f"--crowds is for dataset coco; {source} is {kind}'s")
     if kind == "coco":
-        from mrcnn_explained.data.coco import coco_folder
+        from mrcnn_explained.data.coco import CocoDataset
+        from mrcnn_explained.data.layouts import coco_file
 
-        return coco_folder(source, subset, year)
+        file = coco_file(source, subset, year)
+        return CocoDataset(file, images, frame=frame, crowds=crowds)
+    if kind == "labelme":
+        from mrcnn_explained.data.labelme import LabelmeDataset
+
+        return LabelmeDataset(source, images, frame=frame)
     from mrcnn_explained.data.via import ViaDataset
 
-    return ViaDataset(source, images, attribute)
+    return ViaDataset(source, images, attribute, frame=frame)
+
+
+def _open_shapes(
+    source: Path | None,
+    images: Path | None,
+    attribute: str | None,
+    count: int,
+    seed: int,
+    size: int,
+) -> Dataset:
+    """Open the dataset that is drawn; refuse what has no effect on it."""
+    given = {"source": source, "--images": images, "--class-attribute": attribute}
+    for name, value in given.items():
+        if value is not None:
+            raise DatasetError(
+                f"dataset shapes is drawn from a seed and takes no {name}, but {value} came"
+            )
+    from mrcnn_explained.data.shapes import ShapesDataset
+
+    return ShapesDataset(count, seed, size)
+
+
+def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
+    """Return the kind of dataset that a file or a folder holds: coco, via or labelme.
+
+    Raises DatasetError, with what the file is, for one that is not read.
+    """
+    from mrcnn_explained.data.document import read_document, tool_of
+    from mrcnn_explained.data.labelme_reading import labelme_files
+    from mrcnn_explained.data.layouts import coco_file
+
+    if not source.is_dir():
+        return tool_of(read_document(source))
+    try:
+        coco_file(source, subset, year)
+    except DatasetError:
+        if labelme_files(source):
+            return "labelme"
+        raise
+    return "coco"
+
+
+def annotation_files(
+    kind: str, source: Path | None, *, subset: str = "val", year: str = "2017"
+) -> list[Path]:
+    """Return the files that hold a dataset's annotations; none for one that is drawn.
+
+    kind, source, subset, year    as `open_dataset` takes them
+    """
+    if source is None or kind == "shapes":
+        return []
+    if kind == "labelme":
+        from mrcnn_explained.data.labelme_reading import labelme_files
+
+        return labelme_files(source) if source.is_dir() else [source]
+    if kind == "coco":
+        from mrcnn_explained.data.layouts import coco_file
+
+        return [coco_file(source, subset, year)]
+    return [source]

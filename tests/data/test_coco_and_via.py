@@ -96,7 +96,7 @@ REGIONS = [
     {"shape_attributes": {"name": "circle", "cx": 45, "cy": 25, "r": 5},
      "region_attributes": {"kind": "a"}},
     {"shape_attributes": {"name": "ellipse", "cx": 20, "cy": 30, "rx": 12, "ry": 4, "theta": 0},
-     "region_attributes": {}},
+     "region_attributes": {"kind": "c"}},
 ]  # fmt: skip
 
 
@@ -114,8 +114,9 @@ def via(tmp_path, regions=None, project=False, **more):
 @pytest.mark.parametrize("project", [False, True])
 def test_regions_of_via(tmp_path, project):
     data = via(tmp_path, project=project)
-    assert data.class_names == ["BG", "a", "b", "object"]
+    assert data.class_names == ["BG", "a", "b", "c"]
     assert data.num_images == 1  # images without regions were not annotated
+    assert "1 images without regions" in str(data.notes[0])
     masks, ids = data.load_mask(0)
     np.testing.assert_array_equal(ids, [2, 1, 1, 3])
     boxes = extract_boxes(masks)
@@ -145,8 +146,13 @@ def test_several_attributes_need_a_word(tmp_path):
 
 def test_regions_without_an_area(tmp_path):
     point = [{"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {}}]
-    with pytest.raises(DatasetError, match="kind 'point' has no area"):
-        via(tmp_path, regions=point).load_mask(0)
+    data = via(tmp_path, regions=point)
+    assert data.load_mask(0)[0].shape == (40, 60, 0)
+    [problem] = data.load_objects(0).problems
+    assert str(problem).endswith(
+        "via.json, image a.png, region 1: a region of the kind 'point' has no area; draw a polygon "
+        "around it"
+    )
 
 
 @pytest.mark.parametrize("content", ["x", "[]", '{"a": {"filename": "a.png"}}'])

@@ -1,0 +1,80 @@
+"""Classes: a dataset's classes matched to a model's by name, never by number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Int32
+
+from mrcnn_explained.config import Config
+from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.records import DatasetError, short
+
+NAMED = 4  # names that a refusal lists
+
+
+class ClassMap(NamedTuple):
+    """From the classes of a dataset to those of a model and back."""
+
+    to_model: Int32[np.ndarray, "c"]  # the model's class of each of the dataset's; 0: it has none
+    source_ids: Mapping[int, Any]  # the model's class → its id in the dataset's file
+
+    def model_ids(self, class_ids: Int[np.ndarray, "n"]) -> Int32[np.ndarray, "n"]:
+        """Return a dataset's class ids as the model's; a crowd's stays negative.
+
+        An id that the dataset's own list of classes lacks stays as it is, for `check_objects`.
+        """
+        ids = np.asarray(class_ids, np.int32)
+        known = np.abs(ids) < len(self.to_model)
+        mapped = self.to_model[np.where(known, np.abs(ids), 0)] * np.sign(ids)
+        return np.where(known, mapped, ids).astype(np.int32)
+
+
+def class_map(dataset: AnyDataset, config: Config) -> ClassMap:
+    """Match the classes of a dataset to a model's by name.
+
+    A model without class names takes the dataset's numbers, if it has as many classes.
+
+    Raises DatasetError for a class with objects that the model lacks, or a model without names
+    and with another number of classes.
+    """
+    names = list(dataset.class_names)
+    if not config.class_names:
+        return _by_number(dataset, names, config)
+    numbers = {name: number for number, name in enumerate(config.class_names) if number}
+    to_model = np.array([0, *(numbers.get(name, 0) for name in names[1:])], np.int32)
+    used = getattr(dataset, "used_class_names", None)
+    needed = used() if used else set(names[1:])
+    missing = [name for name in names[1:] if name not in numbers and name in needed]
+    if missing:
+        raise DatasetError(
+            f"the model has no class {_listed(missing)}; its classes are "
+            f"{_listed(config.class_names[1:])}. Rename the classes, or train a model on them"
+        )
+    return ClassMap(to_model, _source_ids(dataset, to_model))
+
+
+def _by_number(dataset: AnyDataset, names: Sequence[str], config: Config) -> ClassMap:
+    """Match classes by their numbers, for a model without names."""
+    if len(names) != config.num_classes:
+        raise DatasetError(
+            f"the dataset has {len(names)} classes with the background, the model "
+            f"{config.num_classes} without names: they must be the same, in the same order; "
+            'give their names (config.json, "class_names")'
+        )
+    to_model = np.arange(len(names), dtype=np.int32)
+    return ClassMap(to_model, _source_ids(dataset, to_model))
+
+
+def _source_ids(dataset: AnyDataset, to_model: Int32[np.ndarray, "c"]) -> dict[int, Any]:
+    """Return the id in the dataset's file of each of the model's classes."""
+    infos = getattr(dataset, "class_info", None)
+    if infos is None:
+        return {int(number): index for index, number in enumerate(to_model) if number}
+    return {int(n): info["id"] for n, info in zip(to_model, infos, strict=True) if n}
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return some names in quotes."""
+    some = ", ".join(repr(short(name, 24)) for name in names[:NAMED])
+    return some + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

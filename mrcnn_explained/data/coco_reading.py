@@ -1,0 +1,379 @@
+"""COCO's format, read into records and checked as a whole; no object makes it fail.
+
+Objects are found by their image, never by their own ids, which some tools start again on every
+image.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mrcnn_explained.data.document import Document
+from mrcnn_explained.data.outlines import (
+    FARTHEST,
+    Outline,
+    OutlineError,
+    Polygon,
+    RunLengths,
+    box_only,
+    check_area,
+    number,
+    numbers,
+)
+from mrcnn_explained.data.rasterize import run_counts
+from mrcnn_explained.data.records import (
+    AnnotationProblem,
+    DatasetError,
+    ImageRecord,
+    ObjectRecord,
+    Reading,
+    short,
+)
+
+CENTER = 0.5  # of the first pixel
+BACKGROUNDS = ("_background_", "__background__", "background", "BG")
+
+
+class _Unusable(Exception):
+    """An object that is left out: why."""
+
+
+class _Notes:
+    """Counts what is used, but not as it is written: one note for each kind."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, what: str) -> None:
+        """Count one of a kind."""
+        self.counts[what] += 1
+
+    def listed(self, file: str) -> list[AnnotationProblem]:
+        """Return the notes."""
+        return [
+            AnnotationProblem("", -1, what.format(n=count), file, lost=0)
+            for what, count in self.counts.items()
+        ]
+
+
+def read_coco(document: Document, *, crowds: bool = True) -> Reading:
+    """Read a COCO file.
+
+    crowds    False: objects with iscrowd 1 are single objects, as some tools mean it
+
+    Raises DatasetError if the lists of images, categories and annotations are not there.
+    """
+    file, content = str(document.path), document.content
+    lists = [_list(document, name) for name in ("images", "categories", "annotations")]
+    notes, problems = _Notes(), list[AnnotationProblem]()
+    names = _categories(content["categories"], content["annotations"], file, notes, problems)
+    images = _images(lists[0], file, notes, problems)
+    objects, lost = _objects(lists[2], images, names, file, notes, crowds)
+    problems += lost.pop(None, [])
+    used = [thing for things in objects.values() for thing in things]
+    if used and all(thing.crowd for thing in used):
+        problems.append(AnnotationProblem("", -1, _only_crowds(len(used)), file, lost=0))
+    by_name: dict[str, Any] = {}
+    for key in sorted(names, key=_order):
+        by_name.setdefault(names[key], key)
+    records = [
+        image._replace(objects=tuple(objects[key]), problems=tuple(lost.get(key, ())))
+        for key, image in sorted(images.items(), key=lambda pair: _order(pair[0]))
+    ]
+    return Reading(
+        tool="coco",
+        file=file,
+        images=tuple(records),
+        class_names=tuple(by_name),
+        class_ids=tuple(by_name.values()),
+        problems=tuple(problems),
+        notes=tuple(notes.listed(file)),
+        objects_in_file=len(lists[2]),
+    )
+
+
+def _list(document: Document, name: str) -> list[Any]:
+    """Return one of the three lists of a COCO file."""
+    found = document.content.get(name)
+    if not isinstance(found, list):
+        what = "it has none" if found is None else f"it is {type(found).__name__}"
+        raise DatasetError(
+            f"{document.path} is not in COCO's format: expected a list of {name}, but {what}"
+        )
+    return found
+
+
+def _only_crowds(count: int) -> str:
+    """Return what is wrong with a file that has crowds only."""
+    return (
+        f"all {count} objects have iscrowd 1, so nothing can be learnt from them; if they are "
+        "single objects (CVAT writes its brush masks so), use --crowds objects"
+    )
+
+
+def _key(value: Any) -> Any:
+    """Return an id as it is compared: a whole number if it is one, also if it is written as text.
+
+    None: the value is not an id.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        digits = text.removeprefix("-")
+        return int(text) if digits.isdecimal() and len(digits) < 19 else text or None
+    return int(value) if value == value and abs(value) < 2**63 and value == int(value) else None
+
+
+def _order(key: Any) -> tuple[bool, Any]:
+    """Return what ids are sorted by: numbers first."""
+    return isinstance(key, str), key
+
+
+def _categories(
+    categories: list[Any],
+    annotations: list[Any],
+    file: str,
+    notes: _Notes,
+    problems: list[AnnotationProblem],
+) -> dict[Any, str]:
+    """Return the name of each category by its id, without a background that has no object."""
+    names: dict[Any, str] = {}
+    twice: set[Any] = set()
+    groups = set()
+    for index, category in enumerate(categories):
+        entry = category if isinstance(category, Mapping) else {}
+        key, name = _key(entry.get("id")), entry.get("name")
+        if key is None or not isinstance(name, str) or not name.strip():
+            why = f"category {index + 1} of the list has no id or no name: it is left out"
+            problems.append(AnnotationProblem("", -1, why, file, lost=0))
+            continue
+        if isinstance(entry["id"], str) and isinstance(key, int):
+            notes.add("{n} ids of categories are text; they were taken as numbers")
+        if names.get(key, name) != name:
+            twice.add(key)
+            why = f"category {key} is both {short(names[key])} and {short(name)}"
+            problems.append(AnnotationProblem("", -1, why, file, lost=0))
+        names[key] = name.encode("utf-8", "backslashreplace").decode()
+        groups.add(entry.get("supercategory") if entry.get("supercategory") != name else None)
+    used = {_key(a.get("category_id")) for a in annotations if isinstance(a, Mapping)}
+    for key, name in list(names.items()):
+        if key in twice:
+            del names[key]
+        elif key not in used and (name in BACKGROUNDS or (key == 0 and name in groups)):
+            notes.add(f"category {key} ({short(name)}) has no object: it is not a class")
+            del names[key]
+    for name, count in Counter(names.values()).items():
+        if count > 1:
+            notes.add(f"{count} categories are called {short(name)}: they are one class")
+    return names
+
+
+def _images(
+    entries: list[Any], file: str, notes: _Notes, problems: list[AnnotationProblem]
+) -> dict[Any, ImageRecord]:
+    """Return the images by their ids."""
+    images: dict[Any, ImageRecord] = {}
+    twice: set[Any] = set()
+    for index, entry in enumerate(entries):
+        entry = entry if isinstance(entry, Mapping) else {}
+        key, name = _key(entry.get("id")), entry.get("file_name")
+        if key is None or not isinstance(name, str) or not name:
+            why = f"image {index + 1} of the list has no id or no file_name: it is left out"
+            problems.append(AnnotationProblem("", -1, why, file, lost=0))
+            continue
+        if isinstance(entry["id"], str) and isinstance(key, int):
+            notes.add("{n} ids of images are text; they were taken as numbers")
+        if key in images and images[key].file != name:
+            twice.add(key)
+            why = f"image id {key} belongs to {short(images[key].file)} and to {short(name)}"
+            problems.append(AnnotationProblem("", -1, why, file, lost=0))
+        size = _declared_size(entry, notes)
+        where = f"image {short(key)} ({short(name)})"
+        images[key] = ImageRecord(name, key, size, (), (), where)
+    return {key: image for key, image in images.items() if key not in twice}
+
+
+def _declared_size(entry: Mapping[str, Any], notes: _Notes) -> tuple[int, int] | None:
+    """Return the declared height and width of an image; None: there is none."""
+    try:
+        height, width = numbers((entry.get("height"), entry.get("width")), "the size")
+    except OutlineError:
+        notes.add("{n} images have no height and width; the sizes of the files count")
+        return None
+    if height < 1 or width < 1:
+        notes.add("{n} images have no height and width; the sizes of the files count")
+        return None
+    return int(height), int(width)
+
+
+def _objects(
+    annotations: list[Any],
+    images: Mapping[Any, ImageRecord],
+    names: Mapping[Any, str],
+    file: str,
+    notes: _Notes,
+    crowds: bool,
+) -> tuple[dict[Any, list[ObjectRecord]], dict[Any, list[AnnotationProblem]]]:
+    """Return the objects of each image, and the problems of each image; None: of no image."""
+    objects: dict[Any, list[ObjectRecord]] = {key: [] for key in images}
+    problems: dict[Any, list[AnnotationProblem]] = defaultdict(list)
+    for index, (annotation, where) in enumerate(_named(annotations)):
+        key = _key(annotation.get("image_id")) if isinstance(annotation, Mapping) else None
+        image = images.get(key)
+        try:
+            if not isinstance(annotation, Mapping):
+                raise _Unusable(f"it is {type(annotation).__name__}; expected an object")
+            if image is None:
+                raise _Unusable(f"there is no image {short(annotation.get('image_id'))}")
+            thing = _object(annotation, image, names, where, notes, crowds)
+        except (_Unusable, OutlineError) as error:
+            name = image.where if image else ""
+            problem = AnnotationProblem(name, index, str(error), file, where)
+            problems[key if image else None].append(problem)
+            continue
+        objects[key].append(thing)
+    return objects, problems
+
+
+def _named(annotations: list[Any]) -> Iterator[tuple[Any, str]]:
+    """Return each annotation with its name for messages, which is unique."""
+    ids = [_key(a.get("id")) if isinstance(a, Mapping) else None for a in annotations]
+    counts = Counter(ids)
+    for index, (annotation, key) in enumerate(zip(annotations, ids, strict=True)):
+        if key is None:
+            yield annotation, f"annotation number {index + 1}"
+        elif counts[key] > 1:
+            yield annotation, f"annotation {short(key)} (number {index + 1} of the file)"
+        else:
+            yield annotation, f"annotation {short(key)}"
+
+
+def _object(
+    annotation: Mapping[str, Any],
+    image: ImageRecord,
+    names: Mapping[Any, str],
+    where: str,
+    notes: _Notes,
+    crowds: bool,
+) -> ObjectRecord:
+    """Read one annotation. Raises _Unusable or OutlineError."""
+    category = annotation.get("category_id")
+    name = names.get(_key(category))
+    if name is None:
+        raise _Unusable(f"there is no category {short(category)}")
+    if isinstance(category, str) or isinstance(annotation["image_id"], str):
+        notes.add("{n} annotations have ids of images or categories as text")
+    is_crowd = _is_crowd(annotation.get("iscrowd"), notes)
+    if is_crowd and not crowds:
+        notes.add("{n} objects with iscrowd 1 are taken as single objects")
+    outline = _outline(annotation, image, notes)
+    return ObjectRecord(annotation.get("id"), name, outline, is_crowd and crowds, where)
+
+
+def _is_crowd(value: Any, notes: _Notes) -> bool:
+    """Return whether an object is a crowd; raise _Unusable if the file does not say it."""
+    if value is None or value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and (text := value.strip().lower()) in (
+        "0",
+        "1",
+        "true",
+        "false",
+        "",
+    ):
+        notes.add("{n} annotations have iscrowd as text")
+        return text in ("1", "true")
+    raise _Unusable(f"iscrowd is {short(value)}; expected 0 or 1")
+
+
+def _outline(annotation: Mapping[str, Any], image: ImageRecord, notes: _Notes) -> Outline:
+    """Return the outline of an annotation; a box if it has nothing else."""
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, Mapping):
+        return _run_lengths(segmentation, image)
+    if segmentation is not None and not isinstance(segmentation, list):
+        raise _Unusable(
+            f"segmentation is {type(segmentation).__name__}; expected polygons or run lengths"
+        )
+    parts = segmentation or []
+    if parts and not isinstance(parts[0], list):
+        parts = [parts]  # one polygon that is not in a list
+    parts = [part for part in parts if part != []]
+    if not parts or (len(parts) == 1 and isinstance(parts[0], list) and len(parts[0]) == 4):
+        box = annotation.get("bbox")
+        if box is None:
+            raise _Unusable("it has neither a polygon nor a box")
+        if not isinstance(box, list) or len(box) != 4:
+            raise _Unusable("bbox does not hold four numbers: x, y, width, height")
+        outline = box_only(*box)
+        notes.add("{n} objects have a box but no polygon: boxes learn from them, masks do not")
+        return outline
+    return _polygons(parts, notes)
+
+
+def _polygons(parts: Sequence[Any], notes: _Notes) -> Polygon:
+    """Return the polygons of an object; a part without area is left out if another has one."""
+    kept: list[np.ndarray] = []
+    error: OutlineError | None = None
+    for part in parts:
+        corners = _corners(part)
+        try:
+            check_area(corners)
+        except OutlineError as flat:
+            error = flat
+            continue
+        kept.append(corners)
+    if not kept:
+        raise error or OutlineError("it has no polygon")
+    if error:
+        notes.add("{n} objects have parts without area, which are left out")
+    return Polygon(tuple(kept), CENTER)
+
+
+def _corners(part: Any) -> np.ndarray:
+    """Return the corners of one part of a polygon: x, y, x, y, …"""
+    if not isinstance(part, list):
+        raise OutlineError(f"a polygon is {type(part).__name__}; expected a list of numbers")
+    if len(part) % 2:
+        raise OutlineError(f"a polygon has {len(part)} coordinates; expected pairs x, y")
+    if {int, float}.issuperset(map(type, part)):
+        try:
+            corners = np.array(part, np.float64)
+        except OverflowError as error:
+            raise OutlineError("its polygon holds a number that is beyond any image") from error
+        if np.isfinite(corners).all() and np.abs(corners).max(initial=0) <= FARTHEST:
+            return corners.reshape(-1, 2)
+    return np.array(numbers(part, "its polygon"), np.float64).reshape(-1, 2)
+
+
+def _run_lengths(segmentation: Mapping[str, Any], image: ImageRecord) -> RunLengths:
+    """Return run lengths whose size is the image's and whose counts fill it."""
+    size = segmentation.get("size")
+    if not isinstance(size, list) or len(size) != 2:
+        raise OutlineError("its run lengths have no size: expected [height, width]")
+    height, width = (int(number(side, "the size of its run lengths")) for side in size)
+    if height < 1 or width < 1:
+        raise OutlineError(f"the size of its run lengths is {width}x{height}")
+    if image.size and image.size != (height, width):
+        high, wide = image.size
+        raise OutlineError(f"its mask is {width}x{height} pixels, its image {wide}x{high}")
+    counts = segmentation.get("counts")
+    if isinstance(counts, str):
+        outline = RunLengths((height, width), counts.encode("utf-8", "replace"))
+    elif isinstance(counts, list) and {int, float}.issuperset(map(type, counts)):
+        whole = numbers_of_pixels(counts)
+        outline = RunLengths((height, width), whole)
+    else:
+        raise OutlineError("its run lengths have no counts: expected text or a list of numbers")
+    run_counts(outline)
+    return outline
+
+
+def numbers_of_pixels(counts: list[Any]) -> np.ndarray:
+    """Return run lengths as whole numbers."""
+    if any(not 0 <= count < 2**40 or count != int(count) for count in counts):
+        raise OutlineError("its run lengths hold a number that is no number of pixels")
+    return np.array(counts, np.int64)
