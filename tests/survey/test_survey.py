@@ -22,6 +22,8 @@ from mrcnn_explained.data.ground_truth import GroundTruth
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.explain.fates import fates
+from mrcnn_explained.explain.rois import fate_columns
 from mrcnn_explained.plots.palette import LEVEL_COLORS, luminance
 from mrcnn_explained.plots.survey import plot_level_shares
 from mrcnn_explained.report.survey import render, write_survey
@@ -96,6 +98,8 @@ def test_rows_are_the_traces(tiny_model, tiny_images):
     rois = [r for r in rows if r["kind"] == "roi"]
     assert [r["level"] for r in rois] == trace.levels.roi_level[0].tolist()
     np.testing.assert_allclose([r["side"] for r in rois], trace.levels.side[0])
+    columns = [fate_columns(fate) for fate in fates(trace)]
+    assert [{name: row[name] for name in columns[0]} for row in rois] == columns
     found = [r for r in rows if r["kind"] == "detection"]
     places = trace.instances.detection[0]
     np.testing.assert_array_equal(
