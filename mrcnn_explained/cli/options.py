@@ -234,12 +234,14 @@ class EvaluationOptions:
     """The model to measure, and on how many images."""
 
     weights: Annotated[
-        str | None,
+        str,
         typer.Option(help="A preset, a weight file, or 'coco'.", metavar="PRESET|FILE|coco"),
     ] = "shapes"
     config: Annotated[
         Path | None,
-        typer.Option(help="config.json of the run that wrote the weight file."),
+        typer.Option(
+            help="config.json of the run that wrote the weight file; default: the one beside it."
+        ),
     ] = None
     limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0)] = 0
 
