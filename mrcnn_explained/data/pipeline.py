@@ -15,7 +15,7 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import AnnotationProblem, Broken, Sample, load_sample
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
-from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.stages.image_meta import unpack_meta
 
 WITHOUT_END = 2**62  # batches
 

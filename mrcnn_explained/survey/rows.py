@@ -14,8 +14,8 @@ from mrcnn_explained.explain.fates import FateKind
 from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.explain.why_missed import why_missed
-from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import LevelAssignment, assign_levels
+from mrcnn_explained.stages.molded_boxes import mold_boxes
 from mrcnn_explained.survey.formats import COLUMNS
 
 Row = dict[str, Any]  # with the keys of COLUMNS

@@ -8,13 +8,8 @@ from conftest import noise_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.image import (
-    mold_image,
-    pack_meta,
-    scale_image,
-    unmold_image,
-    unpack_meta,
-)
+from mrcnn_explained.stages.image import mold_image, scale_image, unmold_image
+from mrcnn_explained.stages.image_meta import pack_meta, unpack_meta
 
 MEAN = (123.7, 116.8, 103.9)
 

@@ -17,7 +17,7 @@ from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import TrainingError
-from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.stages.image_meta import unpack_meta
 from mrcnn_explained.training.checkpoint import read_checkpoint
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.run import RunPlan, start
