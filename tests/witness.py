@@ -312,3 +312,43 @@ def roi_align(features, box, stride, pool_size, samples):
                     x = x1 + (x2 - x1) * (j + (b + 0.5) / samples) / pool_size - 0.5
                     out[i, j] += bilinear(features, y, x)
     return out / samples**2
+
+
+def crop_gradient(shape, box, cotangent):
+    """How a sum of weighted samples depends on the map: each weight goes back to four cells.
+
+    shape        (h, w) of the map
+    cotangent    [count, count, F], the weight of every number of the crop
+    """
+    gradient = np.zeros([*shape, cotangent.shape[-1]])
+    rows = sample_places(box[0], box[2], shape[0], cotangent.shape[0])
+    columns = sample_places(box[1], box[3], shape[1], cotangent.shape[1])
+    for i, y in enumerate(rows):
+        for j, x in enumerate(columns):
+            if not (0 <= y <= shape[0] - 1 and 0 <= x <= shape[1] - 1):
+                continue
+            for row in {math.floor(y), math.ceil(y)}:
+                for column in {math.floor(x), math.ceil(x)}:
+                    share = (1 - abs(y - row)) * (1 - abs(x - column))
+                    gradient[row, column] += share * cotangent[i, j]
+    return gradient
+
+
+def kernel_gradient(x, gradient, side):
+    """How a sum depends on the kernel of a padded convolution, stride 1, of x [B, h, w, in].
+
+    gradient    how the sum depends on the convolution's output, [B, h, w, out]
+    side        of the kernel, odd
+    """
+    half = side // 2
+    padded = np.pad(x, [(0, 0), (half, half), (half, half), (0, 0)])
+    high, wide = x.shape[1:3]
+    return np.array(
+        [
+            [
+                np.einsum("byxi,byxo->io", padded[:, dy : dy + high, dx : dx + wide], gradient)
+                for dx in range(side)
+            ]
+            for dy in range(side)
+        ]
+    )
