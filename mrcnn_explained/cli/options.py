@@ -10,11 +10,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mrcnn_explained.data.dataset import Dataset
+if TYPE_CHECKING:
+    from mrcnn_explained.data.dataset import Dataset
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -218,7 +219,7 @@ class DatasetOptions(AnnotationOptions):
     seed: Seed = 1
     count: Count = 500
 
-    def open(self, source: Path | None, **more: Any) -> Dataset:
+    def open(self, source: Path | None, **more: Any) -> "Dataset":
         """Open the dataset."""
         from mrcnn_explained.data.open import open_dataset
 
