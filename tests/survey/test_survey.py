@@ -29,16 +29,7 @@ from mrcnn_explained.plots.survey import plot_level_shares
 from mrcnn_explained.report.survey import render, write_survey
 from mrcnn_explained.survey.advice import advice
 from mrcnn_explained.survey.formats import COLUMNS, check_format
-from mrcnn_explained.survey.job import (
-    ENOUGH,
-    Surveyor,
-    _truth,
-    dataset_job,
-    folder_job,
-    prepare,
-    read_parts,
-    run_here,
-)
+from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, read_parts
 from mrcnn_explained.survey.parts import (
     PARTS,
     part_path,
@@ -55,6 +46,7 @@ from mrcnn_explained.survey.summary import (
     scale_of,
     summarise,
 )
+from mrcnn_explained.survey.surveyor import ENOUGH, Surveyor, _truth, run_here
 
 TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 CONFIG = Config.slim(
