@@ -75,7 +75,7 @@ def test_only_the_best_are_kept_and_of_equal_ones_the_lower_row(mode):
 
 
 def test_a_class_keeps_no_more_than_may_be_reported(mode):
-    # Two places, three objects of class 1: the third is never reached; class 2 counts from zero again.
+    # Two places, three objects of class 1: the third is never reached; class 2 starts at zero.
     found = mode(select_detections)(
         apart(4), head([1, 1, 1, 2], [0.95, 0.9, 0.85, 0.8]), still(4), WHOLE, max_instances=2
     )
