@@ -1,4 +1,4 @@
-"""What the benchmarks share: weights that lead to full work, the machine's own rate, medians."""
+"""Shared by the benchmarks: a fully occupied model, the machine's own rate, medians."""
 
 import statistics
 import time
@@ -13,10 +13,10 @@ RUNS = 5
 
 
 def busy_model(**overrides) -> MaskRCNN:
-    """ResNet-101 at 1024x1024 whose every ROI and detection is real: 1000 and 100.
+    """Return a ResNet-101 model for 1024x1024 with 1000 ROIs and 100 detections, none of padding.
 
-    The weights are random; the class layer is made large, so that ROIs differ in class and
-    overlap too little within one for NMS to leave fewer than 100.
+    The weights are random. Those of the class layer are large, so that ROIs differ in class, and
+    those of one class overlap too little for NMS to leave fewer than 100.
     """
     model = MaskRCNN(Config.coco(detection_min_confidence=0.0, **overrides))
     rng = np.random.default_rng(0)
@@ -27,28 +27,33 @@ def busy_model(**overrides) -> MaskRCNN:
 
 
 def image() -> np.ndarray:
-    """A landscape of noise, uint8 [768, 1024, 3]."""
+    """Return an image of noise, uint8 [768, 1024, 3]."""
     return np.random.default_rng(1).integers(0, 255, (768, 1024, 3), dtype=np.uint8)
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """Time one call, seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def alternate(*works: Callable[[], object], runs: int = RUNS) -> list[list[float]]:
-    """Time several works in turn, A B A B …, so that a machine that drifts hurts all alike."""
+    """Time several functions in turn, A B A B …, so that a machine that slows down affects all."""
     rounds = [[seconds(work) for work in works] for _ in range(runs)]
     return [list(column) for column in zip(*rounds, strict=True)]
 
 
 def median(values: list[float]) -> float:
+    """Return the median."""
     return statistics.median(values)
 
 
 def machine_rate() -> Callable[[], object]:
-    """A 3x3 convolution 256→256 on 256x256, 77.3 GFLOP: the machine's own limit."""
+    """Return a function that runs a 3x3 convolution 256→256 on 256x256, of CONV_GFLOP.
+
+    Its rate is the machine's own limit.
+    """
     x, w = tf.random.normal([1, 256, 256, 256]), tf.random.normal([3, 3, 256, 256])
     conv = tf.function(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"))
     conv(x, w)
@@ -59,7 +64,7 @@ CONV_GFLOP = 2 * 9 * 256 * 256 * 256 * 256 / 1e9
 
 
 def peak_gb() -> float:
-    """Peak resident memory of this process so far, GB (Linux)."""
+    """Return the peak resident memory of this process so far, GB (Linux)."""
     with open("/proc/self/status") as file:
         line = next(line for line in file if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024 / 1e9

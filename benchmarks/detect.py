@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/detect.py
 
-Prints its rate beside that of a plain convolution in the same process, run in turn.
+Prints its rate and that of a plain convolution, run in turn in the same process.
 """
 
 from common import (

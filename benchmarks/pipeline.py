@@ -1,8 +1,8 @@
-"""Throughput of the data pipeline beside the training step, at 512x512.
+"""Throughput of the data pipeline compared with the training step, at 512x512.
 
     .venv/bin/python benchmarks/pipeline.py
 
-The pipeline alone, then steps on batches that are already there: what a step would wait for.
+The pipeline alone, then steps on batches that are ready: whether a step would have to wait.
 """
 
 from common import median, seconds
@@ -21,7 +21,7 @@ config: Config = read_preset("shapes")[0]
 dataset = ShapesDataset(1000, seed=3)
 source = iter(batches(dataset, config, batch_size=BATCH))
 ready = [next(source) for _ in range(RUNS)]
-# The pipeline works ahead: what it had ready is used up before the clock starts.
+# The pipeline works ahead: what it has prepared is used up before the clock starts.
 for _ in range(8):
     next(source)
 load = [seconds(lambda: next(source)) for _ in range(RUNS)]
@@ -30,7 +30,7 @@ for _ in range(2):
     trainer.run(until=trainer.step + len(ready))
 step = [seconds(lambda: trainer.run(until=trainer.step + 1)) for _ in range(RUNS)]
 scenes = BATCH / (sum(load) / RUNS)
-learnt = BATCH / median(step)
+trained = BATCH / median(step)
 print(f"pipeline    {scenes:.1f} scenes/s")
-print(f"step        {learnt:.1f} scenes/s (batch of {BATCH}, median of {RUNS})")
-print(f"ratio       {scenes / learnt:.2f} (figure: at least 3)")
+print(f"step        {trained:.1f} scenes/s (batch of {BATCH}, median of {RUNS})")
+print(f"ratio       {scenes / trained:.2f} (figure: at least 3)")

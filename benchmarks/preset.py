@@ -1,4 +1,4 @@
-"""Speed of the default: `detect` on 512x512, and `explain` from command to page.
+"""Speed of the default preset: `detect` on 512x512, and `explain` from command to page.
 
 .venv/bin/python benchmarks/preset.py
 """

@@ -1,8 +1,9 @@
-"""Resume with another NMS threshold against a whole trace, ResNet-101 at 1024x1024, 1000 ROIs.
+"""Time of `resume` with another NMS threshold compared with a whole `trace`, 1000 ROIs.
 
 .venv/bin/python benchmarks/resume.py
 
-A new threshold each time, as a slider gives it, so that nothing comes from a cache.
+ResNet-101 at 1024x1024. The threshold is a new one each time, as from a slider, so that nothing
+comes from a cache.
 """
 
 import itertools

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/roi_align.py
 
-All intermediates of stages 7 to 9, beside the bare sequence of ops that Matterport's
-PyramidROIAlign consists of, which returns the crops alone. Both as graphs, in turn.
+Stages 7 to 9 with all intermediate results, compared with the plain sequence of operations of
+Matterport's PyramidROIAlign, which returns the crops alone. Both as graphs, in turn.
 """
 
 import numpy as np

@@ -81,11 +81,13 @@ from .stages.box_head import BoxHead
 from .stages.crops import crop_levels, roi_align, roi_pool
 from .stages.detection_targets import detection_targets
 from .stages.detections import select_detections
-from .stages.image import mold_boxes, mold_image, mold_rois, scale_image, unmold_image, unpack_meta
+from .stages.image import mold_image, scale_image, unmold_image
+from .stages.image_meta import unpack_meta
 from .stages.instances import full_mask, original_boxes, unmold
 from .stages.levels import assign_levels, level_boundaries
 from .stages.losses import smooth_l1
 from .stages.mask_head import MaskHead
+from .stages.molded_boxes import mold_boxes, mold_rois
 from .stages.nms import nms_verdict
 from .stages.proposals import given_rois, propose
 from .stages.pyramid import FeaturePyramid, upsample

@@ -17,7 +17,7 @@ boxes = st.lists(box, min_size=1, max_size=6).map(lambda rows: np.array(rows, np
 
 
 def test_the_whole_image_is_zero_to_one(mode):
-    # (0, 0, H, W) with H = 101, W = 201: y2 is the row behind the last, 100 is the last one;
+    # (0, 0, H, W) with H = 101, W = 201: y2 is the row after the last, 100 is the last one;
     # 100 / (101 - 1) = 1. A box of one pixel, rows 50 to 51, has no height: 50/100 to 50/100.
     pixels = np.array([[0, 0, 101, 201], [50, 100, 51, 101]], np.float32)
     found = mode(norm_boxes)(pixels, np.array([101, 201], np.float32))

@@ -1,6 +1,7 @@
-"""pyproject.toml, requirements.lock and environment.yml say the same."""
+"""pyproject.toml, requirements.lock and environment.yml agree; the wheel is complete."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -51,3 +52,25 @@ def test_every_pin_has_a_hash_and_no_line_names_a_place():
     assert len(entries) > 50
     assert all("--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"https?:|file:|--index|--find-links|^-", text, re.MULTILINE)
+
+
+def test_the_wheel_leaves_out_no_file_of_the_package():
+    """Hatchling packs the package's folder, but nothing that .gitignore names."""
+    package = ROOT / "mrcnn_explained"
+    files = [path for path in package.rglob("*") if path.is_file()]
+    files = [path for path in files if path.parent.name != "__pycache__"]
+    read_at_run_time = {
+        "__init__.pyi",
+        "media/assets/demo.png",
+        "report/page.html",
+        "report/page.js",
+        "report/survey.html",
+        "scenes/viewer/view.js",
+        "weights/assets/shapes.npz",
+    }
+    assert read_at_run_time <= {path.relative_to(package).as_posix() for path in files}
+    command = ["git", "check-ignore", "--no-index", *map(str, files)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("not a git checkout: .gitignore cannot be asked")
+    assert done.stdout == ""

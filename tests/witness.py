@@ -13,7 +13,7 @@ import numpy as np
 
 
 def overlap(a, b):
-    """IoU of two boxes: the common area by the area covered by both."""
+    """IoU of two boxes: the common area divided by the area that the two cover."""
     (a_top, a_bottom), (a_left, a_right) = sorted((a[0], a[2])), sorted((a[1], a[3]))
     (b_top, b_bottom), (b_left, b_right) = sorted((b[0], b[2])), sorted((b[1], b[3]))
     area_a = (a_bottom - a_top) * (a_right - a_left)
@@ -54,7 +54,7 @@ def clipped(box, window):
 
 
 def normalised(box, height, width):
-    """Pixels to 0…1: the last pixel, not the edge behind it, is 1."""
+    """Pixels to 0…1: 1 is the last pixel, not the edge after it."""
     return [
         box[0] / (height - 1),
         box[1] / (width - 1),
@@ -85,23 +85,23 @@ def anchors(image_shape, scales, ratios, strides, anchor_stride=1):
 
 
 def greedy_nms(boxes, scores, candidates, threshold, limit, groups=None):
-    """From the best score down; returns (kept, suppressed_by, iou, reached), rows as given.
+    """From the best score down; returns (kept, suppressed_by, iou, reached) in the input's order.
 
-    A box goes if a kept one of its group overlaps it by more than the threshold; the first
-    of these, best first, is the one named. Once `limit` of a group are kept, nobody of that
-    group is looked at any more.
+    A box is suppressed if a kept box of its group overlaps it by more than the threshold; of
+    several, the one with the highest score is recorded. Once `limit` boxes of a group are
+    kept, no further box of that group is reached.
     """
     groups = [0] * len(scores) if groups is None else list(groups)
     kept, by, at, reached = [], [-1] * len(scores), [0.0] * len(scores), [False] * len(scores)
     for row in sorted(range(len(scores)), key=lambda r: (-scores[r], r)):
-        rivals = [k for k in kept if groups[k] == groups[row]]
-        if not candidates[row] or len(rivals) >= limit:
+        better = [k for k in kept if groups[k] == groups[row]]
+        if not candidates[row] or len(better) >= limit:
             continue
         reached[row] = True
-        for rival in rivals:
-            iou = overlap(boxes[rival], boxes[row])
+        for other in better:
+            iou = overlap(boxes[other], boxes[row])
             if iou > threshold:
-                by[row], at[row] = rival, iou
+                by[row], at[row] = other, iou
                 break
         else:
             kept.append(row)
@@ -163,9 +163,9 @@ def crop(features, box, count):
 
 
 def convolution(x, kernel, bias, stride=1, padding="same"):
-    """A convolution of [B, h, w, in] with [kh, kw, in, out], window by window."""
+    """Convolve [B, h, w, in] with [kh, kw, in, out], window by window."""
     kh, kw = kernel.shape[:2]
-    if padding == "same":  # as TensorFlow pads: what is odd goes below and to the right
+    if padding == "same":  # as TensorFlow pads: odd padding goes below and to the right
         needed = [
             max((math.ceil(n / stride) - 1) * stride + k - n, 0)
             for n, k in zip(x.shape[1:3], (kh, kw), strict=True)
@@ -204,7 +204,7 @@ def relu(x):
 
 
 def max_pool(x):
-    """3x3, stride 2; the window may hang over below and to the right, not above or left."""
+    """3x3, stride 2; windows may reach over the edge below and to the right, not above or left."""
     high, wide = -(-x.shape[1] // 2), -(-x.shape[2] // 2)
     out = np.zeros([x.shape[0], high, wide, x.shape[3]])
     for row in range(high):
@@ -216,7 +216,7 @@ def max_pool(x):
 
 
 def deconvolution(x, kernel, bias):
-    """2x2, stride 2: every cell paints a square of four; kernel [2, 2, out, in]."""
+    """2x2, stride 2: every cell becomes a square of four; kernel [2, 2, out, in]."""
     b, h, w, _ = x.shape
     out = np.zeros([b, 2 * h, 2 * w, kernel.shape[2]])
     for dy in range(2):
@@ -232,7 +232,7 @@ def softmax(x):
 
 
 def resnet(w, x, blocks):
-    """The outputs c1…c5 of a ResNet whose weights go by the names of Matterport's code."""
+    """The outputs c1…c5 of a ResNet whose weights have the names of Matterport's code."""
     x = np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)])
     x = relu(norm_layer(w, "bn_conv1", conv_layer(w, "conv1", x, 2, "valid")))
     x = max_pool(x)
@@ -263,7 +263,7 @@ def scaled(image, height, width):
 
 
 def mixtures(given, wanted):
-    """How much of each given row is in each wanted one: [wanted, given], two cells a row."""
+    """The share of each input row in each output row: [wanted, given], two cells per row."""
     share = np.zeros([wanted, given])
     for row in range(wanted):
         place = (row + 0.5) * given / wanted - 0.5
@@ -275,10 +275,10 @@ def mixtures(given, wanted):
 
 
 def molded_geometry(h, w, min_dim, max_dim, min_scale, mode):
-    """The rule of molding in words: (scale, resized shape, molded shape, window).
+    """The rule of molding, step by step: (scale, resized shape, molded shape, window).
 
-    The shorter side grows to min_dim, never shrinks; min_scale asks for more. Only `square`
-    shrinks: where the longer side would exceed max_dim, it becomes max_dim.
+    The shorter side grows to min_dim, never shrinks; min_scale may raise the scale. Only `square`
+    shrinks: if the longer side would exceed max_dim, it becomes max_dim.
     """
     if mode == "none":
         return 1.0, (h, w), (h, w), (0, 0, h, w)
@@ -312,3 +312,43 @@ def roi_align(features, box, stride, pool_size, samples):
                     x = x1 + (x2 - x1) * (j + (b + 0.5) / samples) / pool_size - 0.5
                     out[i, j] += bilinear(features, y, x)
     return out / samples**2
+
+
+def crop_gradient(shape, box, cotangent):
+    """How a sum of weighted samples depends on the map: each weight goes back to four cells.
+
+    shape        (h, w) of the map
+    cotangent    [count, count, F], the weight of every number of the crop
+    """
+    gradient = np.zeros([*shape, cotangent.shape[-1]])
+    rows = sample_places(box[0], box[2], shape[0], cotangent.shape[0])
+    columns = sample_places(box[1], box[3], shape[1], cotangent.shape[1])
+    for i, y in enumerate(rows):
+        for j, x in enumerate(columns):
+            if not (0 <= y <= shape[0] - 1 and 0 <= x <= shape[1] - 1):
+                continue
+            for row in {math.floor(y), math.ceil(y)}:
+                for column in {math.floor(x), math.ceil(x)}:
+                    share = (1 - abs(y - row)) * (1 - abs(x - column))
+                    gradient[row, column] += share * cotangent[i, j]
+    return gradient
+
+
+def kernel_gradient(x, gradient, side):
+    """How a sum depends on the kernel of a padded convolution, stride 1, of x [B, h, w, in].
+
+    gradient    how the sum depends on the convolution's output, [B, h, w, out]
+    side        of the kernel, odd
+    """
+    half = side // 2
+    padded = np.pad(x, [(0, 0), (half, half), (half, half), (0, 0)])
+    high, wide = x.shape[1:3]
+    return np.array(
+        [
+            [
+                np.einsum("byxi,byxo->io", padded[:, dy : dy + high, dx : dx + wide], gradient)
+                for dx in range(side)
+            ]
+            for dy in range(side)
+        ]
+    )

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from mrcnn_explained.cli.common import bar, print_text
@@ -13,6 +12,8 @@ from mrcnn_explained.cli.run import open_model, print_randomness
 from mrcnn_explained.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mrcnn_explained.detector.model import MaskRCNN
 
 Source = Annotated[
@@ -114,7 +115,7 @@ def splash(
         image, kind = load_image(source), _image_format(out)
     model = open_model(options, step=lambda name: None)
 
-    def masks_of(frame: np.ndarray) -> np.ndarray:
+    def masks_of(frame: "np.ndarray") -> "np.ndarray":
         """Return the masks of the objects on a frame."""
         return model.detect([frame])[0]["masks"]
 
@@ -147,7 +148,7 @@ def _image_format(path: Path) -> str:
 
 
 def _coco_rows(
-    model: "MaskRCNN", found: dict[str, np.ndarray], name: str, number: int
+    model: "MaskRCNN", found: dict[str, "np.ndarray"], name: str, number: int
 ) -> list[dict[str, Any]]:
     """Return COCO's results of one image, with the names of its file and of the classes."""
     from mrcnn_explained.evaluation.export import coco_results
@@ -158,7 +159,7 @@ def _coco_rows(
     ]
 
 
-def _csv_rows(found: dict[str, np.ndarray], name: str) -> list[dict[str, str]]:
+def _csv_rows(found: dict[str, "np.ndarray"], name: str) -> list[dict[str, str]]:
     """Return the image and run lengths of each mask; one row without any if there is no mask."""
     from mrcnn_explained.evaluation.export import run_lengths, without_overlaps
 
@@ -168,8 +169,12 @@ def _csv_rows(found: dict[str, np.ndarray], name: str) -> list[dict[str, str]]:
     return [{"ImageId": Path(name).stem, "EncodedPixels": lengths} for lengths in visible]
 
 
-def _draw(model: "MaskRCNN", image: np.ndarray, found: dict[str, np.ndarray], path: Path) -> None:
+def _draw(
+    model: "MaskRCNN", image: "np.ndarray", found: dict[str, "np.ndarray"], path: Path
+) -> None:
     """Draw what the detector found on an image."""
+    import numpy as np
+
     from mrcnn_explained.plots.instances import plot_instances
     from mrcnn_explained.plots.save import save_figure
     from mrcnn_explained.stages.instances import Instances

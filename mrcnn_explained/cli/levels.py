@@ -78,7 +78,7 @@ def levels(
         )
     from mrcnn_explained.files import check_folder
     from mrcnn_explained.survey.formats import check_format
-    from mrcnn_explained.survey.job import prepare, run_here
+    from mrcnn_explained.survey.job import prepare
 
     job = _job(options, survey, source)
     check_format(survey.format)
@@ -91,6 +91,7 @@ def levels(
             run_on_ray(job, survey.out, survey.ray, workers=survey.workers, progress=update)
         else:
             from mrcnn_explained.detector.devices import select_device
+            from mrcnn_explained.survey.surveyor import run_here
 
             select_device(options.device or "auto")
             run_here(job, survey.out, progress=update)

@@ -35,7 +35,7 @@ def evaluate(
         from mrcnn_explained.evaluation.evaluate import evaluate as measure
 
         found = measure(
-            open_model(options.weights or "shapes", **options.settings()),
+            open_model(options.weights, **options.settings()),
             dataset,
             image_ids=dataset.image_ids[: options.limit or None].tolist(),
             progress=lambda done, total: step(f"Image {done + 1} of {total}"),
@@ -71,7 +71,7 @@ def oracle(data: OracleData, options: EvaluationOptions, source: DatasetSource =
         from mrcnn_explained.evaluation.oracle import oracle_report
 
         rows = oracle_report(
-            open_model(options.weights or "shapes", **options.settings()),
+            open_model(options.weights, **options.settings()),
             dataset,
             image_ids=dataset.image_ids[: options.limit or None].tolist(),
             progress=lambda stage, done, total: step(

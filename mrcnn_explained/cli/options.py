@@ -10,11 +10,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mrcnn_explained.data.dataset import Dataset
+if TYPE_CHECKING:
+    from mrcnn_explained.data.dataset import Dataset
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -218,7 +219,7 @@ class DatasetOptions(AnnotationOptions):
     seed: Seed = 1
     count: Count = 500
 
-    def open(self, source: Path | None, **more: Any) -> Dataset:
+    def open(self, source: Path | None, **more: Any) -> "Dataset":
         """Open the dataset."""
         from mrcnn_explained.data.open import open_dataset
 
@@ -234,12 +235,14 @@ class EvaluationOptions:
     """The model to measure, and on how many images."""
 
     weights: Annotated[
-        str | None,
+        str,
         typer.Option(help="A preset, a weight file, or 'coco'.", metavar="PRESET|FILE|coco"),
     ] = "shapes"
     config: Annotated[
         Path | None,
-        typer.Option(help="config.json of the run that wrote the weight file."),
+        typer.Option(
+            help="config.json of the run that wrote the weight file; default: the one beside it."
+        ),
     ] = None
     limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0)] = 0
 

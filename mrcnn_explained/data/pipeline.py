@@ -15,6 +15,7 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import AnnotationProblem, Broken, Sample, load_sample
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
+from mrcnn_explained.stages.image_meta import unpack_meta
 
 WITHOUT_END = 2**62  # batches
 
@@ -163,9 +164,11 @@ def _with_molded_shape(
     image_meta: Float32[tf.Tensor, "B meta"], shape: Int32[tf.Tensor, "4"]
 ) -> Float32[tf.Tensor, "B meta"]:
     """Set the molded shape in `image_meta`: a batch is padded to the size of its largest image."""
-    number = tf.shape(image_meta)[0]
-    molded_shape = tf.tile(tf.cast(shape[tf.newaxis, 1:], tf.float32), [number, 1])
-    return tf.concat([image_meta[:, :4], molded_shape, image_meta[:, 7:]], axis=1)
+    meta = unpack_meta(image_meta)
+    molded_shape = tf.broadcast_to(tf.cast(shape[1:], tf.float32), tf.shape(meta.molded_shape))
+    first = (meta.image_id[:, tf.newaxis], meta.original_shape, molded_shape)
+    last = (meta.window, meta.scale[:, tf.newaxis], meta.active_class_ids)
+    return tf.concat([*first, *last], axis=1)
 
 
 def _molded_sides(config: Config) -> tuple[int | None, int | None]:

@@ -17,7 +17,7 @@ from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.detections import Detections, select_detections
-from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.stages.image_meta import unpack_meta
 from mrcnn_explained.stages.levels import LevelAssignment
 from mrcnn_explained.stages.mask_head import MaskHeadOutput
 from mrcnn_explained.stages.proposals import Proposals, given_rois, propose

@@ -26,7 +26,7 @@ from mrcnn_explained.detector.training_step import (
     image_seeds,
     unchanged_statistics,
 )
-from mrcnn_explained.stages.image import mold_rois
+from mrcnn_explained.stages.molded_boxes import mold_rois
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.load import WeightReport, load_into
 from mrcnn_explained.weights.presets import read_preset

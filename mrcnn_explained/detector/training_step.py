@@ -25,7 +25,7 @@ from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
 from mrcnn_explained.stages.crops import LevelCrops
 from mrcnn_explained.stages.detection_targets import DetectionTargets, detection_targets
-from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.stages.image_meta import unpack_meta
 from mrcnn_explained.stages.levels import LevelAssignment
 from mrcnn_explained.stages.losses import (
     Losses,

@@ -19,8 +19,9 @@ from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.evaluation.coco import FOUND_IOU
 from mrcnn_explained.evaluation.evaluate import Evaluation, Run, evaluate, trace_of
-from mrcnn_explained.stages.image import mold_boxes, scale_image
+from mrcnn_explained.stages.image import scale_image
 from mrcnn_explained.stages.instances import original_boxes
+from mrcnn_explained.stages.molded_boxes import mold_boxes
 from mrcnn_explained.stages.proposals import given_rois
 
 Image = UInt8[np.ndarray, "h w 3"]

@@ -11,7 +11,7 @@ from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.fates import FateKind, fates
 from mrcnn_explained.explain.reading import OneImage
-from mrcnn_explained.stages.image import mold_boxes
+from mrcnn_explained.stages.molded_boxes import mold_boxes
 
 COVERS = 0.5  # IoU from which a box covers the object: the lowest threshold of COCO
 NEAR = 0.3  # IoU below which an anchor is trained as background (Faster R-CNN, section 3.1.2)

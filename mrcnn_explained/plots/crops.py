@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, text_color
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, SHADE, text_color
 from mrcnn_explained.plots.style import (
     Look,
     draw_boxes,
@@ -160,7 +160,7 @@ def _list_of_level(ax: Axes, crops: LevelCrops, level: int, images: int, count: 
     lines = [("row box_indices ROI  level_boxes", "white")]
     for image in range(images):
         rows = np.flatnonzero(indices == image)
-        shade = "#F1F3F5" if image % 2 else "white"
+        shade = SHADE if image % 2 else "white"
         for row in rows[:count]:
             box = " ".join(f"{value:.2f}" for value in boxes[row])
             lines.append((f"{row:3} {image:11} {ix[row, 1]:3}  {box}", shade))

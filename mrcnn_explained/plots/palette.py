@@ -7,6 +7,7 @@ same colour everywhere. Colours are hexadecimal strings, `#RRGGBB`.
 INK, QUIET, FAINT = "#1B1F24", "#6B7580", "#D5DADF"  # text; axes and minor lines; backgrounds
 WHITE = "#FFFFFF"
 NEUTRAL = "#9AA3AC"  # what was not chosen
+SHADE = "#F1F3F5"  # every second row of a list
 GOOD, BAD = "#0072B2", "#D55E00"  # kept, lost: distinct for every kind of colour vision
 #: Okabe and Ito's colours, which colour-blind people can distinguish, and a purple.
 LEVEL_COLORS = {2: "#0072B2", 3: "#009E73", 4: "#E69F00", 5: "#D55E00", 6: "#7B3FA0"}

@@ -105,7 +105,7 @@ def label_boxes(
     colors: Iterable[str],
     size: float = 8.5,
 ) -> None:
-    """Write a label above each box, or below it if there is no room.
+    """Write a label above each box or, if there is no room, below, beside or inside it.
 
     boxes    (y1, x1, y2, x2) in pixels of the image that the axes show
     size     font size in points
@@ -119,21 +119,14 @@ def label_boxes(
     line = 1.75 * size * point  # height of a label with its background
     # A label would cover a box that is small beside it.
     taken = [box for box in rows if (box[2] - box[0]) * (box[3] - box[1]) < 12 * line**2]
-    for (y1, x1, y2, _), text, color in zip(rows, texts, colors, strict=True):
+    for box, text, color in zip(rows, texts, colors, strict=True):
         width = (0.62 * len(text) * size + 4) * point
-        x = min(max(x1, left), max(right - width, left))
-        steps = np.arange(0, (bottom - top) / 2, line / 4)
-        places = [
-            (y, x, y + line, x + width)
-            for step in steps
-            for y in (y1 - line - step, y2 + step)
-            if top <= y <= bottom - line
-        ]
+        places = _label_places(box, line, width, (top, left, bottom, right))
         free = [place for place in places if not any(overlap(place, other) for other in taken)]
-        place = (free or places or [(y1, x, y1 + line, x + width)])[0]
+        place = (free or places)[0]
         taken.append(place)
         ax.text(
-            x + 2 * point,
+            place[1] + 2 * point,
             (place[0] + place[2]) / 2,
             text,
             color=ink_on(color),
@@ -142,6 +135,23 @@ def label_boxes(
             clip_on=True,
             bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2},
         )
+
+
+def _label_places(
+    box: Sequence[float], height: float, width: float, frame: Sequence[float]
+) -> list[tuple[float, float, float, float]]:
+    """Return the places for a label of a box, as boxes within the frame, best place first."""
+    (y1, x1, y2, x2), (top, left, bottom, right) = box, frame
+    inner_rows = np.arange(y1, max(y1, y2 - height) + 1e-6, height / 4)
+    distances = np.arange(0, (bottom - top) / 2, height / 4)
+    corners = [(y, x) for x in (x1, x2 - width) for y in (y1 - height, y2)]  # above and below
+    corners += [(y, x) for y in inner_rows for x in (x2, x1 - width)]  # right and left
+    corners += [(y, x1) for y in inner_rows]  # inside
+    corners += [(y, x1) for d in distances for y in (y1 - height - d, y2 + d)]  # farther away
+    corners.append((min(max(y1, top), bottom - height), x1))  # wherever it is in the frame
+    last_x = max(right - width, left)
+    places = [(y, min(max(x, left), last_x)) for y, x in corners if top <= y <= bottom - height]
+    return [(y, x, y + height, x + width) for y, x in places] or [(y1, x1, y1 + height, x1 + width)]
 
 
 def _units_per_point(ax: Axes, width: float, height: float) -> float:

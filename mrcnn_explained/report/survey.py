@@ -48,7 +48,7 @@ def render(found: Summary, job: Job) -> str:
         undefined=StrictUndefined,
     )
     figures = [
-        {"caption": caption, "png": as_base64(png(figure))} for caption, figure in _figures(found)
+        {"caption": caption, "png": as_base64(png(drawn))} for caption, drawn in _figures(found)
     ]
     return environment.get_template("survey.html").render(
         job=job,
@@ -60,10 +60,10 @@ def render(found: Summary, job: Job) -> str:
     )
 
 
-def _figures(found: Summary) -> Iterator[tuple[str, Figure]]:
+def _figures(found: Summary) -> Iterator[tuple[str, Figure | Axes]]:
     """Yield the captions and the figures of the page."""
     shares = {name: found.shares(kind) for kind, name in KINDS.items()}
-    yield "Which level do they read?", _figure_of(plot_level_shares(shares))
+    yield "Which level do they read?", plot_level_shares(shares)
     kind = found.main
     if kind is None:
         return
@@ -74,16 +74,9 @@ def _figures(found: Summary) -> Iterator[tuple[str, Figure]]:
     )
     if kind != "object":
         caption = f"{caption} {EXTRAPOLATED}"
-    yield caption, _figure_of(plot_level_shares(_shares_elsewhere(found, kind)))
+    yield caption, plot_level_shares(_shares_elsewhere(found, kind))
     by_class = plot_classes(found.boxes[kind].classes)
-    yield f"The {KINDS[kind]} by class, the commonest first.", _figure_of(by_class)
-
-
-def _figure_of(ax: Axes) -> Figure:
-    """Return the figure that a plot drew on."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
+    yield f"The {KINDS[kind]} by class, the commonest first.", by_class
 
 
 def _shares_elsewhere(found: Summary, kind: str) -> dict[str, dict[int, float]]:

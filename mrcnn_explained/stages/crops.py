@@ -65,17 +65,34 @@ def crop_levels(
     row. No gradient flows into the boxes (7).
     """
     levels = []
-    for level, features in enumerate(maps, start=lowest):
-        ix = tf.where(roi_level == level)
+    for number, features in enumerate(maps, start=lowest):
+        ix = tf.where(roi_level == number)
         level_boxes = tf.stop_gradient(tf.gather_nd(rois, ix))
         box_indices = tf.stop_gradient(tf.cast(ix[:, 0], tf.int32))
         pooled = tf.image.crop_and_resize(
             features, level_boxes, box_indices, [pool_size, pool_size], method="bilinear"
         )
         sample_y, sample_x = sample_points(level_boxes, tf.shape(features)[1:3], pool_size)
-        levels.append((ix, level_boxes, box_indices, sample_y, sample_x, pooled))
-    # Turn the list of levels into one tuple per field.
-    return LevelCrops._make(zip(*levels, strict=True))
+        levels.append(_OneLevel(ix, level_boxes, box_indices, sample_y, sample_x, pooled))
+    return LevelCrops(
+        ix=tuple(level.ix for level in levels),
+        level_boxes=tuple(level.level_boxes for level in levels),
+        box_indices=tuple(level.box_indices for level in levels),
+        sample_y=tuple(level.sample_y for level in levels),
+        sample_x=tuple(level.sample_x for level in levels),
+        pooled=tuple(level.pooled for level in levels),
+    )
+
+
+class _OneLevel(NamedTuple):
+    """The crops of one level; fields as in `LevelCrops`."""
+
+    ix: Int64[tf.Tensor, "n 2"]
+    level_boxes: Float32[tf.Tensor, "n 4"]
+    box_indices: Int32[tf.Tensor, "n"]
+    sample_y: Float32[tf.Tensor, "n P"]
+    sample_x: Float32[tf.Tensor, "n P"]
+    pooled: Float32[tf.Tensor, "n P P F"]
 
 
 def sample_points(

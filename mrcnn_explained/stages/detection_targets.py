@@ -170,8 +170,9 @@ def _sample(
     """Sample candidates, positives first; return their rows and which of them are positive."""
     positives = take(is_positive, draws, int(total * positive_ratio))
     n = count(positives)
-    ratio = tf.cast((1.0 / positive_ratio) * tf.cast(n, tf.float32), tf.int32)
-    negatives = first(take(is_negative, draws, total), (total if fill_negatives else ratio) - n)
+    by_ratio = tf.cast((1.0 / positive_ratio) * tf.cast(n, tf.float32), tf.int32)
+    places = total if fill_negatives else by_ratio  # for positives and negatives together
+    negatives = first(take(is_negative, draws, total), places - n)
     rows = _padding_last(tf.concat([positives, negatives], axis=1))[:, :total]
     return rows, tf.range(total) < n[:, tf.newaxis]
 
@@ -184,7 +185,8 @@ def _padding_last(rows: Int32[tf.Tensor, "B n"]) -> Int32[tf.Tensor, "B n"]:
 
 def _rows(values: Num[tf.Tensor, "B Q *v"], rows: Int32[tf.Tensor, "B T"]) -> tf.Tensor:
     """Gather rows along the second axis: [B, T, *v]. Where the row is -1, values are arbitrary."""
-    one_more = tf.pad(values, [[0, 0], [0, 1], *([[0, 0]] * (values.shape.rank - 2))])
+    other_axes = [[0, 0]] * (values.shape.rank - 2)
+    one_more = tf.pad(values, [[0, 0], [0, 1], *other_axes])  # there may be no row at all
     return tf.gather(one_more, tf.maximum(rows, 0), batch_dims=1)
 
 

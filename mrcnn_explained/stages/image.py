@@ -8,15 +8,15 @@ Shapes   B images of H x W molded pixels, h x w original pixels; C classes; meta
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Float, Float32, Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from skimage.transform import resize
 
-from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.errors import ImageError
+from mrcnn_explained.stages.image_meta import pack_meta
 
 ResizeMode = Literal["square", "pad64", "crop", "none"]
 
@@ -132,122 +132,6 @@ def unmold_image(
     """Add the mean pixel back: the resized and padded image, 0…255. Undoes the subtraction."""
     values = np.asarray(molded, np.float64) + np.asarray(mean_pixel)
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-class ImageMeta(NamedTuple):
-    """The parts of `image_meta` in Matterport's order: arrays or tensors, as `image_meta` is."""
-
-    image_id: Annotated[Float[Any, "*b"], "number of the image in its dataset; 0 when detecting"]
-    original_shape: Annotated[Float[Any, "*b 3"], "(h, w, channels) of the original image, pixels"]
-    molded_shape: Annotated[Float[Any, "*b 3"], "(H, W, channels) of the molded image, pixels"]
-    window: Annotated[
-        Float[Any, "*b 4"], "part of the molded image that the original fills, pixels"
-    ]
-    scale: Annotated[Float[Any, "*b"], "molded pixels per original pixel"]
-    active_class_ids: Annotated[
-        Float[Any, "*b C"], "1 for each class of the image's dataset, 0 for the others"
-    ]
-
-
-def pack_meta(
-    *,
-    image_id: Int64[np.ndarray, "B"],
-    original_shape: Int64[np.ndarray, "B 3"],
-    molded_shape: Int64[np.ndarray, "B 3"],
-    window: Int64[np.ndarray, "B 4"],
-    scale: Float64[np.ndarray, "B"],
-    active_class_ids: Int64[np.ndarray, "B C"],
-) -> Float64[np.ndarray, "B meta"]:
-    """Pack the facts about each image into one row of 12 + C numbers.
-
-    Source: Matterport's compose_image_meta. Keras graphs of that time took tensors only,
-    hence one vector, image ids included; its length depends on the number of classes
-    (deviation 55).
-    """
-    columns = (image_id[:, None], original_shape, molded_shape, window, scale[:, None])
-    return np.concatenate([*columns, active_class_ids], axis=1).astype(np.float64)
-
-
-def unpack_meta(image_meta: Float[Any, "*b meta"]) -> ImageMeta:
-    """Return the parts of `image_meta` by name. Undoes `pack_meta`.
-
-    image_meta    NumPy array or tensor [B, 12 + C], or [12 + C] for a single image
-
-    Each part keeps the type of `image_meta`, so ids and shapes are floats. The order is
-    image_id (1 number), original_shape (3), molded_shape (3), window (4), scale (1) and
-    active_class_ids (C).
-
-    Source: Matterport's parse_image_meta, and parse_image_meta_graph for tensors.
-    """
-    return ImageMeta(
-        image_id=image_meta[..., 0],
-        original_shape=image_meta[..., 1:4],
-        molded_shape=image_meta[..., 4:7],
-        window=image_meta[..., 7:11],
-        scale=image_meta[..., 11],
-        active_class_ids=image_meta[..., 12:],
-    )
-
-
-def mold_rois(rois: Any, molded: MoldedImage) -> Float32[tf.Tensor, "B N 4"]:
-    """Normalise the caller's own ROIs: from original pixels to the molded images.
-
-    rois    boxes (y1, x1, y2, x2) in pixels of the original image: [n, 4] for one image, a
-            list of such arrays for several
-
-    Images with fewer boxes than others get zero rows. Raises ImageError if an array is
-    missing, empty or of another shape, or if a box has y2 <= y1 or x2 <= x1.
-    """
-    rows = [rois] if len(molded.original) == 1 and np.ndim(rois) == 2 else list(rois)
-    if len(rows) != len(molded.original):
-        raise ImageError(
-            f"rois came for {len(rows)} images, but there are {len(molded.original)}; "
-            "pass one array [n, 4] per image"
-        )
-    rows = [_check_rois(boxes, image) for image, boxes in enumerate(rows)]
-    padded = np.zeros([len(rows), max(len(boxes) for boxes in rows), 4])
-    for image, boxes in enumerate(rows):
-        padded[image, : len(boxes)] = _check_area(mold_boxes(boxes, molded, image), image)
-    return tf.constant(padded, tf.float32)
-
-
-def mold_boxes(boxes: Any, molded: MoldedImage, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Normalise boxes: from pixels of the original image to its molded image. Not clipped.
-
-    boxes    [n, 4], original pixels
-    image    index of the image in the batch
-    """
-    shift = np.tile(molded.window[image, :2] - molded.crop[image], 2)
-    pixels = np.asarray(boxes, np.float64).reshape(-1, 4) * molded.scale[image] + shift
-    return norm_boxes(tf.constant(pixels), molded.molded_shape[image, :2]).numpy()
-
-
-def _check_rois(boxes: Any, image: int) -> Float64[np.ndarray, "n 4"]:
-    """Return the boxes of one image as an array, or raise ImageError if one is not ordered."""
-    boxes = np.asarray(boxes, np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
-        raise ImageError(
-            f"rois of image {image} have the shape {list(boxes.shape)}; expected [n, 4] with "
-            "n > 0: (y1, x1, y2, x2) in pixels of the original image"
-        )
-    ordered = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    if not ordered.all():
-        row = int(np.argmin(ordered))
-        raise ImageError(
-            f"ROI {row} of image {image} is {boxes[row].tolist()}; expected (y1, x1, y2, x2) "
-            "with y2 > y1 and x2 > x1, in pixels"
-        )
-    return boxes
-
-
-def _check_area(boxes: Float64[np.ndarray, "n 4"], image: int) -> Float64[np.ndarray, "n 4"]:
-    """Raise ImageError for a box that looks like padding once normalised: the first pixel."""
-    if (zero := ~boxes.any(axis=1)).any():
-        raise ImageError(
-            f"ROI {int(np.argmax(zero))} of image {image} is one pixel at the corner of the "
-            "molded image: normalised it is all zeros, which marks padding; leave it out"
-        )
-    return boxes
 
 
 def mold_scale(

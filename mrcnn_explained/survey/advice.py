@@ -9,7 +9,7 @@ from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding, level_bound
 from mrcnn_explained.survey.summary import KINDS, NEAR, Boxes, Summary, levels_of
 
 # Boundaries lie an octave apart: log2(1.1 / 0.9), 29 %, of evenly spread sides are near one.
-MANY_NEAR = 0.4  # share of boxes near a boundary from which the survey says so
+MANY_NEAR = 0.4  # share of boxes near a boundary from which it is worth a sentence
 FEW = 30  # number of boxes below which shares mean little
 EXTRAPOLATED = "Extrapolated: at another size the detector would propose other boxes."
 

@@ -25,10 +25,12 @@ COLUMNS = {
     "to_boundary": "pixels that the side lies above (+) or below (-) the nearest level boundary",
     "fate": "what became of an ROI: detection, or the filter that dropped it; of an object: found, "
     "or the stage at which it was lost",
+    "fate_row": "of an ROI: row of the detection, or the ROI that suppressed it; else empty",
+    "fate_iou": "of an ROI: IoU with the ROI that suppressed it; else empty",
 }
 
-_WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level")
-_FLOATS = ("side", "exact_level", "to_boundary")
+_WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level", "fate_row")
+_FLOATS = ("side", "exact_level", "to_boundary", "fate_iou")
 
 
 def check_format(kind: str) -> None:

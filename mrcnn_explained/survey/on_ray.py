@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.survey.job import FirstImages, Job, Surveyor, prepare
+from mrcnn_explained.survey.job import Job, prepare
+from mrcnn_explained.survey.surveyor import FirstImages, Surveyor
 
 _NO_CLUSTER = (
     "no Ray cluster answers at {!r} ({}); start one with `ray start --head`, or use --ray local"

@@ -10,11 +10,12 @@ from jaxtyping import Num, UInt8
 from mrcnn_explained.data.ground_truth import GroundTruth
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explain.fates import FateKind
 from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.explain.why_missed import why_missed
-from mrcnn_explained.stages.image import mold_boxes
 from mrcnn_explained.stages.levels import LevelAssignment, assign_levels
+from mrcnn_explained.stages.molded_boxes import mold_boxes
 from mrcnn_explained.survey.formats import COLUMNS
 
 Row = dict[str, Any]  # with the keys of COLUMNS
@@ -65,6 +66,8 @@ def _row(
         "level": int(levels.roi_level[0, index]),
         "to_boundary": float(levels.margin[0, index]),
         "fate": fate,
+        "fate_row": None,
+        "fate_iou": None,
     }
 
 
@@ -81,7 +84,7 @@ def _detections(trace: Trace) -> Iterator[Row]:
         found.detection[0], found.rois[0], found.class_ids[0], strict=True
     ):
         name = trace.config.class_name(int(class_id))
-        yield _row("detection", name, box, trace.mask_levels, int(row), "detection")
+        yield _row("detection", name, box, trace.mask_levels, int(row), FateKind.DETECTION.value)
 
 
 def _objects(trace: Trace, truth: GroundTruth, class_names: Sequence[str] | None) -> Iterator[Row]:

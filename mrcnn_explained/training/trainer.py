@@ -17,7 +17,7 @@ from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import unchanged_statistics
 from mrcnn_explained.errors import TrainingError
 from mrcnn_explained.files import atomic_write, write_csv
-from mrcnn_explained.stages.image import unpack_meta
+from mrcnn_explained.stages.image_meta import unpack_meta
 from mrcnn_explained.training.checkpoint import (
     NAME,
     Checkpoint,
@@ -112,7 +112,7 @@ class Trainer:
         return {"step": self.step, **values}
 
     def _record_training(self) -> None:
-        """Set what the model says of its weights: where they started, and what is still random."""
+        """Record in the model where its weights come from, and which are still random."""
         start = "random weights" if self.started_from == "random" else self.started_from
         steps = "1 step" if self.step == 1 else f"{self.step} steps"
         trained = {name.split("/")[0] for name in self.trained_weights}

@@ -1,4 +1,4 @@
-"""The command line: what it writes and prints, and how it says no."""
+"""The command line: what it writes and prints, and how it refuses wrong input."""
 
 import csv
 import re
@@ -43,7 +43,7 @@ def explained(image, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_explain_writes_one_image_a_stage_and_the_rest(explained):
+def test_explain_writes_one_image_per_stage_and_the_rest(explained):
     out, text = explained
     names = {path.name for path in out.iterdir()}
     main = "image backbone pyramid anchors rpn proposals levels crops reorder box_head detections"
@@ -105,12 +105,12 @@ def test_the_page_is_one_file_without_network_and_escapes_names(explained):
 
 
 @pytest.mark.slow
-def test_random_weights_are_told(explained):
+def test_random_weights_are_reported(explained):
     assert "random weights" in explained[1].replace("\n", " ")
 
 
 @pytest.mark.slow
-def test_by_default_the_trained_preset_finds_what_is_on_the_image_that_comes_along(tmp_path):
+def test_by_default_the_trained_preset_finds_what_is_on_the_demo_image(tmp_path):
     from mrcnn_explained import Trace
     from mrcnn_explained.data.annotations import extract_boxes
     from mrcnn_explained.data.shapes import ShapesDataset
@@ -240,7 +240,7 @@ def test_stages_prints_every_field():
             assert field in output
 
 
-def test_doctor_tells_versions_and_devices():
+def test_doctor_shows_versions_and_devices():
     import tensorflow as tf
 
     output = run("doctor").output
@@ -249,7 +249,7 @@ def test_doctor_tells_versions_and_devices():
     assert "mask_rcnn_coco.h5" in output
 
 
-# How it says no: a message, exit code 2, no traceback, nothing written
+# Wrong input: a message, exit code 2, no traceback, nothing written
 
 
 def refused(*arguments):
@@ -309,7 +309,7 @@ def test_a_weight_file_that_is_html(image, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_device_that_is_not_there(image):
+def test_a_device_that_the_machine_lacks(image):
     assert "gpu:7" in refused("levels", image, "--device", "gpu:7")
 
 
@@ -324,7 +324,7 @@ def test_a_full_disk_keeps_what_was_there(image, tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", full)
     result = run("explain", image, "--out", tmp_path, *TINY)
-    assert isinstance(result.exception, OSError)  # main() turns it into words and code 2
+    assert isinstance(result.exception, OSError)  # main() turns it into a message and exit code 2
     assert [path.name for path in tmp_path.iterdir()] == ["rois.csv"]
     assert (tmp_path / "rois.csv").read_text() == "mine"
 
@@ -332,7 +332,7 @@ def test_a_full_disk_keeps_what_was_there(image, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "error", [InputError("in words"), OSError(28, "No space left on device", "/full/file")]
 )
-def test_main_ends_with_code_2_and_words(monkeypatch, capsys, error):
+def test_main_ends_with_code_2_and_a_message(monkeypatch, capsys, error):
     def fail():
         raise error
 
@@ -343,7 +343,7 @@ def test_main_ends_with_code_2_and_words(monkeypatch, capsys, error):
     assert re.search("in words|No space left on device: /full/file", capsys.readouterr().err)
 
 
-# What it must not pay for
+# What must not import TensorFlow
 
 
 @pytest.mark.parametrize(
@@ -359,6 +359,20 @@ def test_main_ends_with_code_2_and_words(monkeypatch, capsys, error):
 def test_what_needs_no_tensorflow_does_not_import_it(code):
     check = f"{code}; import sys; assert not {{'tensorflow', 'keras'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_help_imports_neither_tensorflow_nor_numpy_nor_rich():
+    code = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from mrcnn_explained.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'tensorflow', 'keras', 'numpy', 'matplotlib', 'rich', 'skimage'}\n"
+        "print('loaded:', slow & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage:" in done.stdout and done.stdout.endswith("loaded: set()\n")
+    assert done.stderr == ""
 
 
 def test_the_demo_image_is_part_of_the_package():

@@ -20,7 +20,7 @@ NO_PROPOSALS = [*TINY[:4]]  # these commands have no --proposals
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two images, one of them below, and one that is none."""
+    """Two images, one of them in a subfolder, and a file that is not an image."""
     root = tmp_path_factory.mktemp("images")
     (root / "deep").mkdir()
     for name, seed in (("a.png", 0), ("deep/b.png", 1)):
@@ -104,6 +104,6 @@ def test_splash_of_a_video(tmp_path):
         (("splash", str(demo_image()), "--out", str(demo_image())), "the source itself"),
     ],
 )
-def test_bad_input_ends_in_words(arguments, words, tmp_path):
+def test_bad_input_is_refused_with_a_message(arguments, words, tmp_path):
     assert words in refused(*(a.format(tmp_path) for a in arguments))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Commands that follow one box: they print what the trace says, and refuse in words."""
+"""Commands that follow one box: they print what the trace answers, and refuse wrong input."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def test_compare_and_check_read_files(saved, tiny_model, tiny_trace, tmp_path):
 
 
 @pytest.mark.slow
-def test_papers_tells_each_switch():
+def test_papers_shows_each_switch():
     from mrcnn_explained.explain.paper_variants import SWITCHES
 
     result = run("papers", *TINY)
@@ -101,7 +101,7 @@ def test_bad_arguments_are_refused_before_tensorflow(arguments, words):
     assert done.stdout.strip() == "2 False"
 
 
-def test_rows_and_classes_that_are_not_there(saved):
+def test_rows_and_classes_that_do_not_exist(saved):
     for arguments, words in [
         (["lineage", saved, "--roi", 999], "roi=999, but image 0 has 32"),
         (["why-missed", saved, "--box", "5,5,1,9"], "expected Y1,X1,Y2,X2 with Y2 > Y1"),

@@ -1,4 +1,4 @@
-"""Compare: where two runs part, and what it did to the ROIs."""
+"""Compare: where two runs differ first, and what that changes for the ROIs."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_one_element_is_noticed_and_named(tiny_trace, tensor):
     assert difference.changed == whole[0, 0].size and difference.largest == pytest.approx(1.0)
 
 
-def test_rounding_of_the_machine_is_no_difference(tiny_trace):
+def test_rounding_of_the_machine_is_not_a_difference(tiny_trace):
     changed = edit(tiny_trace, "pyramid.p2", lambda a: a * (1 + 1e-6))
     assert compare(tiny_trace, changed).first == ""
     assert compare(tiny_trace, changed, within=0).first == "pyramid"
@@ -90,7 +90,7 @@ def test_given_rois_are_paired_by_row(tiny_model, tiny_images):
     assert all(c.before.row == c.after.row == 1 for c in found.rois)
 
 
-def test_padding_that_differs_is_told_as_shape(tiny_model, tiny_trace):
+def test_padding_that_differs_is_reported_as_shape(tiny_model, tiny_trace):
     found = compare(tiny_trace, tiny_model.resume(tiny_trace, proposals={"count": 16}))
     sizes = {d.name: d for d in found.stages["proposals"]}
     assert np.isnan(sizes["rpn_rois"].largest) and "shape" in str(found)
@@ -114,7 +114,7 @@ def test_a_number_that_became_none_is_a_difference(tiny_trace):
     assert "octaves (1 of 64, by inf at most)" in str(endless)
 
 
-def test_what_a_file_lacks_is_said_not_to_be_compared(tiny_trace, tmp_path):
+def test_what_a_file_lacks_is_reported_as_not_compared(tiny_trace, tmp_path):
     changed = edit(tiny_trace, "backbone.c5", add((0, 0), 1.0))
     for trace, name in ((tiny_trace, "a.npz"), (changed, "b.npz")):
         trace.save(tmp_path / name, omit=["backbone"])
@@ -124,10 +124,10 @@ def test_what_a_file_lacks_is_said_not_to_be_compared(tiny_trace, tmp_path):
     assert "5 tensors are missing from a file: not compared (backbone.c1, " in str(found)
 
 
-def test_every_roi_that_changed_is_told(tiny_model, tiny_trace):
+def test_every_roi_that_changed_is_listed(tiny_model, tiny_trace):
     found = compare(tiny_trace, tiny_model.resume(tiny_trace, levels={"rounding": "floor"}))
-    told = found.story(None).split("\n")
-    listed = [line for line in told if line.startswith("  ROI ")]
+    lines = found.story(None).split("\n")
+    listed = [line for line in lines if line.startswith("  ROI ")]
     assert len(listed) == len(found.rois) > 1
     change = found.rois[0]
     before, after = change.before, change.after

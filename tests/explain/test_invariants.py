@@ -52,7 +52,7 @@ def tail(array):
     return array[:, :-1]
 
 
-#: tensor, what is done to it, and the problem that must be told first
+#: tensor, what is done to it, and the problem that must be reported first
 BROKEN = [
     ("rpn.rpn_class", tail, "rpn.rpn_class: expected Float32 [B A 2], is float32 [2, "),
     ("levels.h", lambda a: a.astype(np.float64), "levels.h: expected Float32 [B N], is float64 ["),
@@ -113,25 +113,27 @@ def test_sound_runs(tiny_trace, golden_trace, tiny_model, tiny_images):
     assert nothing.check() == given.check() == few.check() == []
 
 
-@pytest.mark.parametrize(("tensor", "change", "told"), BROKEN, ids=[told for *_, told in BROKEN])
-def test_each_invariant_is_noticed(tiny_trace, tensor, change, told):
+@pytest.mark.parametrize(
+    ("tensor", "change", "expected"), BROKEN, ids=[expected for *_, expected in BROKEN]
+)
+def test_each_invariant_is_noticed(tiny_trace, tensor, change, expected):
     problems = edit(tiny_trace, tensor, change).check()
-    assert problems, told
-    assert any(str(p).startswith(told) for p in problems), [str(p) for p in problems]
+    assert problems, expected
+    assert any(str(p).startswith(expected) for p in problems), [str(p) for p in problems]
     stages = [tiny_trace._fields.index(p.stage) for p in problems]
     assert stages == sorted(stages)
 
 
 @pytest.mark.slow
-def test_a_score_below_the_confidence_is_no_detection(tiny_model, tiny_images):
+def test_a_score_below_the_confidence_is_not_a_detection(tiny_model, tiny_images):
     trace = tiny_model.with_config(detection_min_confidence=0.4).trace(tiny_images[0]).numpy()
     last = int(trace.detections.valid[0].sum()) - 1
     wrong = edit(trace, "detections.detections", put((0, last, 5), 0.1))
-    told = f"detections.detections[0, {last}]: expected a score from 0.4 on, is 0.1"
-    assert told in [str(p) for p in wrong.check()]
+    expected = f"detections.detections[0, {last}]: expected a score from 0.4 on, is 0.1"
+    assert expected in [str(p) for p in wrong.check()]
 
 
-def test_what_a_file_lacks_is_not_looked_at(tiny_trace, tmp_path):
+def test_what_a_file_lacks_is_not_checked(tiny_trace, tmp_path):
     tiny_trace.save(tmp_path / "run.npz", omit=[*BULKY, "mask_head"])
     assert Trace.load(tmp_path / "run.npz").check() == []
 

@@ -200,7 +200,7 @@ def test_rows_that_are_not_there(trace, rows, words):
         trace.lineage(**rows)
 
 
-def test_the_story_tells_each_step(trace):
+def test_the_story_has_a_line_for_each_step(trace):
     line = trace.lineage(detection=0)
     assert len(str(line).split("\n")) == len(line.steps) == 14
     assert line._repr_markdown_().startswith("1. **anchors** Anchor ")
@@ -209,7 +209,7 @@ def test_the_story_tells_each_step(trace):
 
 
 @pytest.mark.slow
-def test_a_detection_that_came_from_padding_says_so(tiny_model, tiny_images):
+def test_a_detection_of_a_padded_row(tiny_model, tiny_images):
     model = tiny_model.with_config(rpn_nms_threshold=0.01, detection_max_instances=32)
     trace = model.trace(tiny_images[0]).numpy()
     from_padding = ~trace.proposals.valid[0][trace.detections.detection_roi[0]]
@@ -222,7 +222,7 @@ def test_a_detection_that_came_from_padding_says_so(tiny_model, tiny_images):
     assert trace.lineage(roi=line.roi).detection == row
 
 
-def test_an_edited_roi_says_so(tiny_model, trace):
+def test_an_edited_roi_has_a_step_of_its_own(tiny_model, trace):
     rois = np.array(trace.proposals.rpn_rois)
     rois[0, 2] = [0.1, 0.1, 0.5, 0.6]
     edited = trace._replace(proposals=trace.proposals._replace(rpn_rois=rois))

@@ -9,7 +9,7 @@ from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.stages.image import mold_boxes
+from mrcnn_explained.stages.molded_boxes import mold_boxes
 
 pytestmark = pytest.mark.slow  # a trained model and images on which it finds all
 

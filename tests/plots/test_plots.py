@@ -60,7 +60,7 @@ def words(ax):
 # All of them
 
 
-def test_every_stage_has_a_figure_and_they_stand_in_its_order():
+def test_every_stage_has_a_figure_and_figures_are_in_the_order_of_stages():
     order = [stage.module for stage in STAGES]
     stages = [figure.stage for figure in FIGURES]
     assert sorted(set(stages), key=order.index) == order
@@ -125,7 +125,7 @@ def test_molding_shows_the_window(golden_trace):
     assert "scale 1.067" in words(panels[1])
 
 
-def test_anchors_stand_where_the_stage_puts_them(golden_trace, pixels):
+def test_anchors_are_drawn_where_the_stage_puts_them(golden_trace, pixels):
     ax = anchors.plot_cell_anchors(golden_trace.anchors, pixels, at=(0, 0))
     a = golden_trace.anchors
     corner = np.asarray(a.boxes_px)[(np.asarray(a.row) == 0) & (np.asarray(a.column) == 0)]
@@ -143,7 +143,7 @@ def test_score_maps_share_one_scale(golden_trace, pixels):
         assert drawn.get_alpha() is None  # its colours are the bar's
 
 
-def test_delta_histograms_bear_the_right_names(golden_trace):
+def test_delta_histograms_have_the_right_names(golden_trace):
     # In Matterport's notebook dh and dw are swapped.
     scores = golden_trace.rpn.rpn_class[0, :, 1]
     for least in (0.0, 0.5, 0.9):
@@ -315,10 +315,10 @@ def test_labels_hide_no_small_box_and_not_each_other():
     ax = show_image(axes(None, 7, 7), np.zeros([512, 512, 3], np.uint8))
     label_boxes(ax, boxes, ["square 0.97"] * 5, [GOOD] * 5)
     labels = text_boxes(ax)
-    meet = lambda a, b: (a[0] < b[2] and b[0] < a[2]) and (a[1] < b[3] and b[1] < a[3])  # noqa: E731
+    overlap = lambda a, b: (a[0] < b[2] and b[0] < a[2]) and (a[1] < b[3] and b[1] < a[3])  # noqa: E731
     for i, label in enumerate(labels):
-        assert not any(meet(label, other) for other in labels[:i])
-        assert not any(meet(label, boxes[small]) for small in (0, 2, 3))
+        assert not any(overlap(label, other) for other in labels[:i])
+        assert not any(overlap(label, boxes[small]) for small in (0, 2, 3))
         assert label[0] >= 0 and label[1] >= 0
     assert labels[0][0] > 12 and labels[3][2] < 300  # below at the edge, above elsewhere
 

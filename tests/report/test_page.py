@@ -117,7 +117,7 @@ def test_a_run_of_given_rois(tiny_model, tiny_images):
 
 
 def text_of(trace):
-    """What the chapters tell, in one string."""
+    """What the chapters say, in one string."""
     known = facts(trace, count_all(trace))
     return " ".join(answer(part, trace, known) for part in CHAPTERS)
 
@@ -248,7 +248,7 @@ def one_line(texts):
     return [" ".join(text.split()) for text in texts]
 
 
-def test_keys_select_and_tell_the_lineage(page, trace):
+def test_keys_select_and_show_the_lineage(page, trace):
     canvas = page.locator("#explorer canvas").first
     canvas.press("Escape")
     assert lines(page)[1].startswith("Click an ROI")
@@ -305,7 +305,7 @@ def test_the_confidence_chooses_a_threshold_that_was_tried(page, html):
         assert title.inner_text() == f"{number} detections at a confidence of {confidence:.2f}"
 
 
-def test_hovering_tells(page, trace):
+def test_hovering_shows_a_tip(page, trace):
     canvas = page.locator("#explorer canvas").first
     frame = canvas.bounding_box()
     boxes = trace.proposals.rpn_rois[0] * 127 + [0, 0, 1, 1]
@@ -348,7 +348,7 @@ def test_it_fits_a_telephone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-def test_a_screen_reader_is_told_what_is_what(page):
+def test_a_screen_reader_gets_names_and_roles(page):
     roles = page.locator("#explorer canvas[role=application][aria-roledescription]")
     assert roles.count() == 3
     assert "Arrow keys select" in roles.first.get_attribute("aria-label")

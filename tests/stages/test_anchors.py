@@ -1,4 +1,4 @@
-"""Anchors: where the RPN looks, from the shape of the image alone."""
+"""Anchors: the fixed boxes of the RPN, from the shape of the image alone."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_area_and_shape_of_an_anchor(scale, ratio):
     np.testing.assert_allclose((x1 + x2) / 2, 32 * found.column.numpy(), atol=1e-3)
 
 
-def test_a_scale_must_come_for_each_level():
+def test_each_level_needs_a_scale():
     with pytest.raises(ValueError, match="shorter|longer"):
         pyramid_anchors((64, 64), scales=(32, 64))
 

@@ -77,7 +77,7 @@ def test_a_batch_equals_its_images_one_by_one(small, mode):
             close(together[i], alone[0], spread=1e-5)
 
 
-def test_probe_tells_the_channels_of_any_backbone():
+def test_probe_returns_the_channels_of_any_backbone():
     halve = lambda x, n: tf.zeros([1, 64 // n, 64 // n, n])  # noqa: E731
     assert probe(lambda x: [halve(x, n) for n in (2, 4, 8, 16, 32)]) == [4, 8, 16, 32]
     assert probe(ResNet((1, 1, 1, 1), width=2)) == [8, 16, 32, 64]

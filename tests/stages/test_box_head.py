@@ -82,7 +82,7 @@ def test_golden_probabilities_are_the_softmax_of_the_logits(goldens):
 
 def test_end_to_end_all_rois_but_those_on_a_knife_edge_are_scored_alike(golden_trace, goldens):
     # A ROI that ends at exactly 1.0 may lose its last row of samples to one float's rounding:
-    # the goldens' README. And a ROI may have changed places with one of the same score.
+    # the goldens' README. And an ROI may have changed places with one of the same score.
     far = np.abs(golden_trace.box_head.mrcnn_class - goldens["mrcnn_class"]).max(-1) > 1e-3
     moved = np.abs(golden_trace.proposals.rpn_rois - goldens["rpn_rois"]).max(-1) > 1e-4
     ends_at_one = (goldens["rpn_rois"][..., 2:] > 1 - 1e-6).any(-1)

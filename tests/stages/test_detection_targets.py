@@ -1,4 +1,4 @@
-"""Stage T2: which ROIs train the heads, and what they should say."""
+"""Stage T2: which ROIs train the heads, and their targets."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_by_hand(mode):
     np.testing.assert_array_equal(result.target_bbox[0, 3:], np.zeros([3, 4]))
 
 
-def test_negatives_follow_the_positives_unless_they_are_to_fill_up(mode):
+def test_the_number_of_negatives_follows_the_positives_unless_negatives_fill_up(mode):
     # One positive at a ratio of a third: 1 / 0.33 = 3.03 -> 3 in all, so 2 negatives.
     rois = [ROIS[0], ROIS[4], ROIS[5], ROIS[2]]
     result = run(mode, rois, total=8)
@@ -99,7 +99,7 @@ def test_no_object_no_roi_and_nothing_at_all(mode):
     assert (no_roi.roi_ix == -1).all() and np.isfinite(no_roi.target_bbox).all()
 
 
-def test_padding_has_no_say_even_where_it_overlaps(mode):
+def test_padding_takes_no_part_even_if_it_overlaps(mode):
     result = run(mode, ROIS, ids=[[1, 0]], total=6, positive_ratio=0.5)
     np.testing.assert_allclose(result.overlaps[0, :, 1], -1)
     np.testing.assert_allclose(result.overlaps[0, 6], -1)
@@ -133,7 +133,7 @@ def test_laws(seed, fill):
     assert set(np.unique(r.target_mask)) <= {0, 1}
 
 
-def test_the_leak_into_the_rois_can_be_stopped():
+def test_the_gradient_into_the_rois_can_be_stopped():
     rois = tf.constant([ROIS[:2]])
     call = lambda x, stop: detection_targets(  # noqa: E731
         x, tf.constant([[1, 2]]), tf.constant(GT), tf.constant(FULL), tf.constant([[0.0, 1]]),

@@ -1,4 +1,4 @@
-"""Detections: four filters, each of which says whom it dropped."""
+"""Detections: four filters, each of which records the ROIs that it removes."""
 
 import numpy as np
 import witness
@@ -28,7 +28,7 @@ def still(count, num_classes=4):
     return np.zeros([1, count, num_classes, 4], np.float32)
 
 
-def test_each_filter_drops_one(mode):
+def test_each_filter_removes_one(mode):
     # ROI 0 is background, 1 is unsure, 2 is kept, 3 has the same place and class as 2 and
     # less score, 4 the same place but another class: kept.
     rois = apart(5)
@@ -75,7 +75,7 @@ def test_only_the_best_are_kept_and_of_equal_ones_the_lower_row(mode):
 
 
 def test_a_class_keeps_no_more_than_may_be_reported(mode):
-    # Two places, three objects of class 1: the third is never reached; class 2 starts anew.
+    # Two places, three objects of class 1: the third is never reached; class 2 starts at zero.
     found = mode(select_detections)(
         apart(4), head([1, 1, 1, 2], [0.95, 0.9, 0.85, 0.8]), still(4), WHOLE, max_instances=2
     )
@@ -196,7 +196,7 @@ def test_goldens(goldens, mode):
     np.testing.assert_allclose(found.detections, goldens["detections"], rtol=1e-5, atol=1e-6)
 
 
-def test_golden_rois_that_nms_dropped_name_their_remover(goldens, mode):
+def test_golden_rois_that_nms_suppressed_name_the_box_that_did_it(goldens, mode):
     inputs, setting = golden(goldens)
     found = mode(select_detections)(*inputs, **setting)
     for i in range(2):

@@ -8,13 +8,8 @@ from conftest import noise_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrcnn_explained.stages.image import (
-    mold_image,
-    pack_meta,
-    scale_image,
-    unmold_image,
-    unpack_meta,
-)
+from mrcnn_explained.stages.image import mold_image, scale_image, unmold_image
+from mrcnn_explained.stages.image_meta import pack_meta, unpack_meta
 
 MEAN = (123.7, 116.8, 103.9)
 
@@ -34,7 +29,7 @@ def test_a_landscape_image_by_hand():
     assert found.molded.shape == (1, 1024, 1024, 3)
 
 
-def test_what_is_odd_goes_below_and_to_the_right():
+def test_odd_padding_goes_below_and_to_the_right():
     # 61 rows of 64: three are missing, one above and two below.
     found = mold_image([black(61, 63)], min_dim=0, max_dim=64)
     assert found.padding[0].tolist() == [[1, 2], [0, 1], [0, 0]]
@@ -64,7 +59,7 @@ def test_only_square_scales_down():
     assert mold_image([image], min_dim=64, max_dim=128, mode="crop").scale[0] == 1
 
 
-def test_min_scale_asks_for_more():
+def test_min_scale_can_raise_the_scale():
     # 50 x 64 with min_dim 100: twice as large. min_scale 3 asks for three times.
     found = mold_image([black(50, 64)], min_dim=100, max_dim=256, min_scale=1.5)
     assert found.scale[0] == 2
@@ -72,7 +67,7 @@ def test_min_scale_asks_for_more():
     assert found.scale[0] == 3 and found.window[0].tolist() == [53, 32, 203, 224]
 
 
-def test_min_dim_zero_asks_for_nothing():
+def test_min_dim_zero_does_not_scale():
     assert mold_image([black(20, 30)], min_dim=0, max_dim=64).scale[0] == 1
 
 
@@ -89,7 +84,7 @@ def test_none_takes_the_image_as_it_is():
     assert found.scale[0] == 1 and found.window[0].tolist() == [0, 0, 64, 192]
 
 
-def test_crop_cuts_a_place_out_and_says_which():
+def test_crop_records_which_place_it_cut_out():
     image = noise_image(100, 150)
     found = mold_image([image], min_dim=64, mode="crop", seed=3)
     y, x = found.crop[0]
@@ -114,7 +109,7 @@ def test_crop_can_reach_every_place():
 @pytest.mark.parametrize("mode", ["square", "pad64", "crop", "none"])
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(h=st.integers(1, 200), w=st.integers(1, 200), min_scale=st.sampled_from([0.0, 1.25, 2.0]))
-def test_geometry_matches_the_rule_in_words(mode, h, w, min_scale):
+def test_geometry_matches_the_witness(mode, h, w, min_scale):
     if mode == "none":
         h, w = 64 * (h % 3 + 1), 64 * (w % 3 + 1)
     if mode in ("crop", "pad64"):
@@ -156,7 +151,7 @@ def test_the_border_darkens_when_an_image_grows():
     assert grown[1, 1] == pytest.approx(255 * (7 / 8) ** 2)
 
 
-def test_but_no_pixel_becomes_darker_than_the_darkest():
+def test_no_pixel_becomes_darker_than_the_darkest():
     # `clip=True`: what lies outside the range of the given pixels is put back into it.
     assert (scale_image(np.full([1, 1], 255.0), (4, 4)) == 255).all()
 

@@ -1,4 +1,4 @@
-"""Instances: boxes and masks back in the image as it was given."""
+"""Instances: boxes and masks in pixels of the original image."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_zero_padded_rows_are_left_out():
     assert found.detection[0].tolist() == [0] and found.masks[0].shape == (50, 100, 1)
 
 
-def test_a_box_without_area_is_left_out_and_those_behind_it_stay():
+def test_a_box_without_area_is_left_out_and_later_boxes_stay():
     # Even a box of no height gets one pixel when y2 moves out of it again; one crossed by
     # two molded pixels, 0.8 original ones, loses it again.
     rows = detections_of(
@@ -86,7 +86,7 @@ def test_a_mask_matches_its_witness(box):
     assert found.sum() == inside.sum()
 
 
-def test_boxes_go_there_and_back():
+def test_molding_and_unmolding_a_box_cancel_out():
     # Pixels of the original → molded → normalised → pixels of the original.
     rng = np.random.default_rng(0)
     boxes = np.sort(rng.integers(0, 50, [40, 2, 2]) * [1, 2], axis=1).reshape(40, 4)

@@ -37,7 +37,7 @@ def test_only_the_area_counts(mode):
     np.testing.assert_allclose(found.side, 224, rtol=1e-6)
 
 
-def test_rounding_and_floor_have_other_boundaries(mode):
+def test_round_and_floor_have_different_boundaries(mode):
     # round: 224 * 2^(k - 4.5), that is 79.2, 158.4, 316.8. floor: 112, 224, 448.
     np.testing.assert_allclose(level_boundaries(), [79.196, 158.392, 316.784], atol=1e-3)
     assert level_boundaries(rounding="floor") == [112, 224, 448]

@@ -55,7 +55,7 @@ def test_class_loss_by_hand(mode):
     rows = np.ones([1, 3], bool)
     active = np.float32([[1, 1, 0]])
     result = mode(mrcnn_class_loss)(target, logits, active, rows)
-    # The third says class 2, which is not active: it does not count.
+    # The third predicts class 2, which is not active: it does not count.
     np.testing.assert_array_equal(result.counted, [[True, True, False]])
     np.testing.assert_allclose(result.loss, LOG2, rtol=1e-6)
     fewer = mode(mrcnn_class_loss)(target, logits, active, np.array([[True, False, False]]))
@@ -64,7 +64,7 @@ def test_class_loss_by_hand(mode):
     assert np.isnan(nothing.loss)
 
 
-def test_class_loss_asks_the_first_image_which_classes_are_active(mode):
+def test_class_loss_takes_the_active_classes_of_the_first_image(mode):
     target, logits = np.int32([[0], [0]]), np.float32([[[1, 0]], [[1, 0]]])
     rows = np.ones([2, 1], bool)
     first_knows_nothing = np.float32([[0, 0], [1, 1]])
@@ -113,7 +113,7 @@ def test_weight_decay_by_hand(mode):
                                tf.zeros([1, 1, 4]), average_over="all"), "average_over must be"),
     ],
 )  # fmt: skip
-def test_wrong_words(call, message):
+def test_wrong_options_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

@@ -42,7 +42,7 @@ A_ROW_OF_THREE = [[0, 0, 1, 10], [0, 2, 1, 12], [0, 5, 1, 15]]
 
 def test_three_boxes_by_hand(mode):
     # Each is 10 wide. a and b share 8 of 12: 2/3. a and c share 5 of 15: 1/3. b and c share
-    # 7 of 13. At 0.5, a removes b; c overlaps only b by more, and b is gone: c stays.
+    # 7 of 13. At 0.5, a suppresses b; c overlaps only b by more, and b is gone: c is kept.
     kept, verdict = decide(mode, A_ROW_OF_THREE, [0.9, 0.8, 0.7])
     assert kept == [0, 2]
     assert verdict.rank.tolist() == [0, -1, 1]
@@ -52,22 +52,22 @@ def test_three_boxes_by_hand(mode):
 
 
 def test_the_order_of_rows_does_not_matter_the_order_of_scores_does(mode):
-    # Now b is best: it removes both neighbours, 2/3 and 7/13.
+    # Now b is best: it suppresses both neighbours, 2/3 and 7/13.
     kept, verdict = decide(mode, A_ROW_OF_THREE, [0.8, 0.9, 0.7])
     assert kept == [1] and verdict.suppressed_by.tolist() == [1, -1, 1]
     np.testing.assert_allclose(verdict.suppressed_iou, [2 / 3, 0, 7 / 13], rtol=1e-6)
 
 
-def test_the_best_of_two_removers_is_the_one_named(mode):
+def test_of_two_boxes_that_could_suppress_the_better_one_is_named(mode):
     # The last box lies between two kept ones; it shares 6 of 14 with the first (3/7) and
-    # 8 of 12 with the second (2/3). Both pass 0.4; the first is better, so it did it.
+    # 8 of 12 with the second (2/3). Both pass 0.4; the first has the better score.
     row = [[0, 0, 1, 10], [0, 6, 1, 16], [0, 4, 1, 14]]
     kept, verdict = decide(mode, row, [0.9, 0.8, 0.7], threshold=0.4)
     assert kept == [0, 1] and verdict.suppressed_by.tolist() == [-1, -1, 0]
     np.testing.assert_allclose(verdict.suppressed_iou[2], 3 / 7, rtol=1e-6)
 
 
-def test_a_box_at_exactly_the_threshold_is_not_the_remover(mode):
+def test_a_box_at_exactly_the_threshold_does_not_suppress(mode):
     # The last box is half the first one's union (IoU 1/2) and shares 1.5 of 2 with the second.
     row = [[0, 0, 1, 1], [0, 0.5, 1, 2], [0, 0, 1, 2]]
     kept, verdict = decide(mode, row, [0.9, 0.8, 0.7], threshold=0.5)
@@ -86,14 +86,14 @@ def test_of_equal_scores_the_lower_row_comes_first(mode):
     assert kept == [0] and verdict.suppressed_by.tolist() == [-1, 0, 0]
 
 
-def test_boxes_without_area_never_remove_each_other(mode):
+def test_boxes_without_area_never_suppress_each_other(mode):
     kept, verdict = decide(mode, [[0.5, 0.5, 0.5, 0.5]] * 2 + [[0, 0, 1, 1]], [0.9, 0.8, 0.7])
     assert kept == [0, 1, 2] and (verdict.suppressed_iou == 0).all()
 
 
-def test_who_comes_after_the_limit_is_never_reached(mode):
-    # Two places. The third box would be removed by the first, the fourth would stay; nobody
-    # looks at either, because both places are taken.
+def test_candidates_after_the_limit_are_never_reached(mode):
+    # A limit of two. The first box would suppress the third, and the fourth would be kept;
+    # NMS reaches neither, because two are kept already.
     row = [[0, 0, 1, 10], [0, 20, 1, 30], [0, 0, 1, 10], [0, 40, 1, 50]]
     kept, verdict = decide(mode, row, [0.9, 0.8, 0.7, 0.6], limit=2)
     assert kept == [0, 1]
@@ -101,13 +101,13 @@ def test_who_comes_after_the_limit_is_never_reached(mode):
     assert verdict.suppressed_by.tolist() == [-1] * 4 and verdict.rank.tolist() == [0, 1, -1, -1]
 
 
-def test_who_is_no_candidate_neither_stays_nor_removes(mode):
+def test_rows_that_take_no_part_are_neither_kept_nor_suppress(mode):
     kept, verdict = decide(mode, [[0, 0, 1, 1]] * 2, [0.9, 0.8], [False, True])
     assert kept == [1] and verdict.reached.tolist() == [False, True]
     assert verdict.rank.tolist() == [-1, 0] and verdict.suppressed_by.tolist() == [-1, -1]
 
 
-def test_groups_do_not_meet(mode):
+def test_groups_are_not_compared_with_each_other(mode):
     # Three equal boxes, two of one class.
     kept, verdict = decide(mode, [[0, 0, 1, 1]] * 3, [0.9, 0.8, 0.7], groups=[1, 2, 1])
     assert kept == [0, 1] and verdict.suppressed_by.tolist() == [-1, -1, 0]
@@ -126,7 +126,7 @@ def test_a_score_of_zero_takes_part(mode):
     assert kept == [0, 1] and verdict.reached.all()
 
 
-def test_nobody_at_all(mode):
+def test_no_candidate_at_all(mode):
     kept, verdict = decide(mode, np.zeros([0, 4]), [])
     assert kept == [] and all(field.shape == (0,) for field in verdict)
     kept, verdict = decide(mode, [[0, 0, 1, 1]] * 2, [0.9, 0.8], [False, False])
@@ -176,35 +176,35 @@ def _eager(function):
 
 corner = st.integers(0, 8)
 candidate = st.tuples(corner, corner, corner, corner, st.integers(0, 5), st.booleans())
-contests = st.lists(candidate, min_size=1, max_size=14)
+cases = st.lists(candidate, min_size=1, max_size=14)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(contests, st.sampled_from([0.0, 0.31, 0.49, 0.7]), st.integers(1, 4))
-def test_any_contest_matches_the_greedy_witness(contest, threshold, limit):
+@given(cases, st.sampled_from([0.0, 0.31, 0.49, 0.7]), st.integers(1, 4))
+def test_any_case_matches_the_greedy_witness(case, threshold, limit):
     # Whole-number corners and six scores: many ties, crossed boxes and boxes without area.
-    boxes = [row[:4] for row in contest]
-    scores = [row[4] / 5 for row in contest]
-    candidates = [row[5] for row in contest]
+    boxes = [row[:4] for row in case]
+    scores = [row[4] / 5 for row in case]
+    candidates = [row[5] for row in case]
     found = decide(_eager, boxes, scores, candidates, threshold=threshold, limit=limit)
-    holds(found, witness.greedy_nms(boxes, scores, candidates, threshold, limit), len(contest))
+    holds(found, witness.greedy_nms(boxes, scores, candidates, threshold, limit), len(case))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(contests, st.integers(1, 3), st.data())
-def test_any_contest_of_groups_matches_the_greedy_witness(contest, limit, data):
-    groups = [data.draw(st.integers(1, 3)) for _ in contest]
-    boxes, scores = [row[:4] for row in contest], [row[4] / 5 for row in contest]
-    everyone = [True] * len(contest)
+@given(cases, st.integers(1, 3), st.data())
+def test_any_case_with_groups_matches_the_greedy_witness(case, limit, data):
+    groups = [data.draw(st.integers(1, 3)) for _ in case]
+    boxes, scores = [row[:4] for row in case], [row[4] / 5 for row in case]
+    everyone = [True] * len(case)
     found = decide(_eager, boxes, scores, threshold=0.31, limit=limit, groups=groups)
     expected = witness.greedy_nms(boxes, scores, everyone, 0.31, limit, groups)
-    holds(found, expected, len(contest))
+    holds(found, expected, len(case))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(contests)
-def test_those_kept_do_not_overlap_and_those_removed_do(contest):
-    boxes, scores = [row[:4] for row in contest], [row[4] / 5 for row in contest]
+@given(cases)
+def test_kept_boxes_do_not_overlap_and_suppressed_boxes_do(case):
+    boxes, scores = [row[:4] for row in case], [row[4] / 5 for row in case]
     kept, verdict = decide(_eager, boxes, scores, threshold=0.4, limit=20)
     assert all(witness.overlap(boxes[a], boxes[b]) <= 0.4 for a in kept for b in kept if a != b)
     for row, by in enumerate(verdict.suppressed_by):

@@ -33,7 +33,7 @@ def test_the_best_anchors_come_first(mode):
     assert found.nms.reached.tolist() == [[True, True, True, False]]
 
 
-def test_only_so_many_go_on_and_missing_ones_are_zero_rows(mode):
+def test_only_the_best_are_candidates_and_missing_rois_are_zero_rows(mode):
     found = mode(propose)(
         scored([[0.2, 0.9, 0.5, 0.7]]), NO_DELTAS, grid(4), count=5, pre_nms_limit=2
     )
@@ -74,7 +74,7 @@ def test_boxes_are_clipped_to_the_whole_molded_image(mode):
     assert found.valid.tolist() == [[True, True]]
 
 
-def test_nms_comes_after_clipping_and_says_who_removed_whom(mode):
+def test_nms_comes_after_clipping_and_records_which_box_suppressed_which(mode):
     # Both reach far above the image, where they differ; what is left of them is equal.
     anchors = np.array([[-5, 0, 0.5, 0.5], [-0.1, 0, 0.5, 0.5]], np.float32)
     found = mode(propose)(scored([[0.8, 0.9]]), np.zeros([1, 2, 4], np.float32), anchors, count=2)
@@ -83,7 +83,7 @@ def test_nms_comes_after_clipping_and_says_who_removed_whom(mode):
     assert found.valid.tolist() == [[True, False]]
 
 
-def test_the_threshold_decides_how_much_overlap_may_be(mode):
+def test_the_threshold_is_the_highest_overlap_allowed(mode):
     anchors = np.array([[0, 0, 1, 1], [0, 0, 1, 0.6]], np.float32)  # IoU 0.6
     scores, deltas = scored([[0.9, 0.8]]), np.zeros([1, 2, 4], np.float32)
     assert mode(propose)(scores, deltas, anchors, nms_threshold=0.7).valid.sum() == 2
@@ -131,7 +131,7 @@ def test_a_batch_equals_its_images_one_by_one(mode):
                 np.testing.assert_allclose(together[i], single[0], atol=1e-6, err_msg=name)
 
 
-def test_rois_of_the_caller_pass_through(mode):
+def test_given_rois_pass_through(mode):
     rois = np.array([[[0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0]]], np.float32)
     found = mode(given_rois)(rois)
     np.testing.assert_array_equal(found.rpn_rois, rois)

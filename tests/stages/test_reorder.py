@@ -1,4 +1,4 @@
-"""Reorder: every crop goes home to its ROI."""
+"""Reorder: every crop returns to its ROI."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,8 @@ def test_the_key_counts_images_in_steps_of_100000(mode):
     assert found.pooled[..., 0, 0, 0].tolist() == [[0, 1], [100, 101]]
 
 
-def test_a_roi_from_100000_on_does_not_come_home():
-    # Deviation 8: ROI 100,000 of image 0 has the key of ROI 0 of image 1. `home` tells.
+def test_an_roi_from_100000_on_does_not_get_its_crop_back():
+    # Deviation 8: ROI 100,000 of image 0 has the key of ROI 0 of image 1. `home` shows it.
     count = IMAGE_STEP + 1
     level = np.full([2, count], 2)
     ix = [np.argwhere(level == k) for k in (2, 3)]
@@ -60,7 +60,7 @@ def test_no_roi_at_all(mode):
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(1, 3), st.integers(1, 9), st.data())
-def test_every_crop_comes_home(images, rois, data):
+def test_every_crop_returns_to_its_roi(images, rois, data):
     cells = st.lists(st.integers(2, 5), min_size=images * rois, max_size=images * rois)
     level = np.reshape(data.draw(cells), [images, rois])
     ix, pooled = stacked(level)

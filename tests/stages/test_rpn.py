@@ -39,7 +39,7 @@ def test_every_level_matches_its_witness(small, mode):
         close(found.level_bbox[level], deltas, spread=1e-5)
 
 
-def test_rows_lie_in_the_order_of_the_anchors(small, mode):
+def test_rows_are_in_the_order_of_the_anchors(small, mode):
     found, anchors = run(small, mode), pyramid_anchors((128, 192))
     assert found.rpn_class.shape[1] == len(anchors.boxes)
     level, row, column = (x.numpy() for x in (anchors.level, anchors.row, anchors.column))
@@ -61,7 +61,7 @@ def test_the_two_probabilities_add_up_to_one(small, mode):
     np.testing.assert_allclose(found.rpn_class[..., 1], 1 / (1 + np.exp(-gap)), rtol=1e-5)
 
 
-def test_the_same_weights_slide_over_every_level(small, mode):
+def test_every_level_uses_the_same_weights(small, mode):
     rpn, _, maps = small
     once = mode(lambda *m: rpn(m))(maps[2]).rpn_bbox
     twice = mode(lambda *m: rpn(m))(maps[2], maps[2]).rpn_bbox

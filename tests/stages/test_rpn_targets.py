@@ -1,4 +1,4 @@
-"""Stage T1: which anchors learn, and what."""
+"""Stage T1: which anchors are trained on, and their targets."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_deltas_by_hand(mode):
     np.testing.assert_array_equal(result.rpn_bbox[0, 1:], np.zeros([3, 4]))
 
 
-def test_the_best_anchor_is_forced_and_may_learn_another_object(mode):
+def test_the_best_anchor_is_forced_and_may_be_trained_on_another_object(mode):
     # Anchor 0 is the best that object 1 has (IoU 0.25), but overlaps object 0 fully.
     boxes = [[0, 0, 10, 10], [0, 0, 5, 5]]
     anchors = ANCHORS[[0, 2, 3]]
@@ -49,7 +49,7 @@ def test_the_best_anchor_is_forced_and_may_learn_another_object(mode):
     assert other.matched_gt[0, 0] == 0
 
 
-def test_crowds_are_nobodys_object_and_nobodys_background(mode):
+def test_anchors_on_crowds_are_neither_positive_nor_negative(mode):
     result = run(mode, ANCHORS, [[1, -1]], [[0, 0, 10, 10], [0, 20, 10, 30]])
     np.testing.assert_array_equal(result.rpn_match, [[1, 0, 0, -1]])
     np.testing.assert_allclose(result.crowd_iou_max, [[0, 0, 1, 0]])
@@ -81,7 +81,7 @@ def test_sampling_takes_the_lowest_numbers_half_of_them_positive_at_most(mode):
     assert (few.rpn_match == 1).sum() == 1 and (few.rpn_match == -1).sum() == 5
 
 
-def test_wrong_word():
+def test_a_wrong_option_is_refused():
     with pytest.raises(ValueError, match="forced_box must be 'best' or 'forcing', not 'nearest'"):
         run(Mode("eager"), ANCHORS, [[1]], [[0, 0, 1, 1]], forced_box="nearest")
 
@@ -160,7 +160,7 @@ def test_goldens(mode, training_goldens, kind):
 
 
 @pytest.mark.parametrize("kind", ["rpn", "rpn_crowd"])
-def test_goldens_with_numpys_dice(mode, training_goldens, kind):
+def test_goldens_with_the_random_choice_of_numpy(mode, training_goldens, kind):
     g = training_goldens
     before = g[f"{kind}_match_presample"]
     # Matterport's code draws those that go; numbers that send the same ones away:

@@ -1,4 +1,4 @@
-"""Who is drawn: the lowest numbers, and nobody twice."""
+"""Sampling: the candidates with the lowest numbers are taken, and none twice."""
 
 import numpy as np
 import tensorflow as tf
@@ -42,7 +42,7 @@ def test_law_no_candidate_left_out_has_a_lower_number(rows, places):
         assert draws[0][taken].max() <= draws[0][left].min()
 
 
-def test_lots_repeat_with_the_seed_and_every_candidate_wins_now_and_then():
+def test_draws_repeat_with_the_seed_and_every_candidate_is_taken_sometimes():
     seeds = tf.constant([[1, step] for step in range(300)])
     draws = random_draws(seeds, 5)
     np.testing.assert_array_equal(draws[7:9], random_draws(seeds[7:9], 5))

@@ -143,7 +143,7 @@ def check_shapes(trace, stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_tensor_has_the_shape_that_is_written_beside_it(tiny_trace, stage):
+def test_every_tensor_has_the_shape_of_its_annotation(tiny_trace, stage):
     check_shapes(tiny_trace, stage)
 
 
@@ -171,7 +171,7 @@ def test_the_check_of_shapes_notices_a_wrong_one(tiny_trace):
 
 
 @pytest.mark.parametrize("stage", catalog.STAGES, ids=lambda stage: stage.module)
-def test_every_field_says_what_it_is(stage):
+def test_every_field_has_a_meaning(stage):
     assert all(field.meaning.strip() for field in catalog.fields(stage.result))
     assert inspect.getdoc(stage.result)
 

@@ -22,21 +22,14 @@ from mrcnn_explained.data.ground_truth import GroundTruth
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
+from mrcnn_explained.explain.fates import fates
+from mrcnn_explained.explain.rois import fate_columns
 from mrcnn_explained.plots.palette import LEVEL_COLORS, luminance
 from mrcnn_explained.plots.survey import plot_level_shares
 from mrcnn_explained.report.survey import render, write_survey
 from mrcnn_explained.survey.advice import advice
 from mrcnn_explained.survey.formats import COLUMNS, check_format
-from mrcnn_explained.survey.job import (
-    ENOUGH,
-    Surveyor,
-    _truth,
-    dataset_job,
-    folder_job,
-    prepare,
-    read_parts,
-    run_here,
-)
+from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, read_parts
 from mrcnn_explained.survey.parts import (
     PARTS,
     part_path,
@@ -53,6 +46,7 @@ from mrcnn_explained.survey.summary import (
     scale_of,
     summarise,
 )
+from mrcnn_explained.survey.surveyor import ENOUGH, Surveyor, _truth, run_here
 
 TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 CONFIG = Config.slim(
@@ -96,6 +90,8 @@ def test_rows_are_the_traces(tiny_model, tiny_images):
     rois = [r for r in rows if r["kind"] == "roi"]
     assert [r["level"] for r in rois] == trace.levels.roi_level[0].tolist()
     np.testing.assert_allclose([r["side"] for r in rois], trace.levels.side[0])
+    columns = [fate_columns(fate) for fate in fates(trace)]
+    assert [{name: row[name] for name in columns[0]} for row in rois] == columns
     found = [r for r in rows if r["kind"] == "detection"]
     places = trace.instances.detection[0]
     np.testing.assert_array_equal(

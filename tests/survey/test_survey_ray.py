@@ -12,9 +12,10 @@ from PIL import Image
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.survey.job import folder_job, read_parts, run_here
+from mrcnn_explained.survey.job import folder_job, read_parts
 from mrcnn_explained.survey.on_ray import run_on_ray
 from mrcnn_explained.survey.parts import PARTS, part_path
+from mrcnn_explained.survey.surveyor import run_here
 
 pytest.importorskip("ray", reason="needs the extra ray; ends where it is installed")
 pytestmark = [

@@ -1,0 +1,144 @@
+"""Surveyor: surveys the images of a job one at a time. TensorFlow is imported with the model."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from mrcnn_explained.config import Config
+from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.open import open_dataset
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.media.images import load_image
+from mrcnn_explained.survey.job import Job, prepare
+from mrcnn_explained.survey.parts import part_path, printable, stamp, write_part
+
+if TYPE_CHECKING:
+    from mrcnn_explained.data.ground_truth import GroundTruth
+
+ENOUGH = 20  # a survey ends if its first images, this many, all fail
+
+
+class Surveyor:
+    """Surveys the images of a job one at a time: `surveyor(number)` writes the image's part."""
+
+    def __init__(self, job: Job, folder: Path):
+        from mrcnn_explained.detector.open import make_model
+
+        self.job, self.folder = job, folder
+        self.model = make_model(job.weights, Config.from_json(job.config))
+        self.dataset = None if job.kind == "folder" else _open(job)
+
+    def __call__(self, number: int) -> str:
+        """Survey one image; return why it could not be surveyed, or "".
+
+        Any error of an image is recorded in its part and does not stop the others.
+        """
+        head: dict[str, Any] = {
+            "image": self.job.names[number],
+            "file": stamp(self.job.files[number]),
+            "error": "",
+            "shape": None,
+        }
+        rows: list[dict[str, Any]] = []
+        try:
+            image, truth, class_names = self._load(number)
+            rows = self._rows(image, head["image"], truth, class_names)
+            head["shape"] = image.shape[:2]
+        except Exception as error:  # one of thousands of images, and no one is watching
+            head["error"] = printable(f"{type(error).__name__}: {error}")
+        write_part(part_path(self.folder, number), head, rows)
+        return head["error"]
+
+    def _rows(
+        self,
+        image: UInt8[np.ndarray, "h w 3"],
+        name: str,
+        truth: "GroundTruth | None",
+        class_names: Sequence[str] | None,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of one image."""
+        from mrcnn_explained.survey.rows import survey_image
+
+        return survey_image(self.model, image, name, truth, class_names)
+
+    def _load(
+        self, number: int
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], "GroundTruth | None", list[str] | None]:
+        """Read an image and, from a dataset, its objects and the names of their classes."""
+        if self.dataset is None:
+            return load_image(self.job.files[number]), None, None
+        image = self.dataset.load_image(number)
+        truth, class_names = _truth(self.dataset, number, self.model.config)
+        return image, truth, class_names
+
+
+def _open(job: Job) -> AnyDataset:
+    """Open the dataset of a job."""
+    options = {**job.options}
+    if options.get("images"):
+        options["images"] = Path(options["images"])
+    return open_dataset(job.kind, Path(job.source) if job.source else None, **options)
+
+
+def _truth(dataset: AnyDataset, number: int, config: Config) -> tuple["GroundTruth", list[str]]:
+    """Return the objects of an image with the model's class ids, and their class names.
+
+    Classes are matched by name, because the ids of two lists of classes differ. Class 0: the
+    model has no class of that name.
+    """
+    from mrcnn_explained.data.ground_truth import load_ground_truth
+
+    truth = load_ground_truth(dataset, number)
+    names = [dataset.class_names[i] for i in truth.class_ids]
+    model_ids = {name: i for i, name in enumerate(config.class_names) if i}
+    class_ids = np.array([model_ids.get(name, 0) for name in names], np.int32)
+    return truth._replace(class_ids=class_ids), [printable(name) for name in names]
+
+
+class FirstImages:
+    """Ends a survey whose first images all fail: then the images are not the cause.
+
+    Call it with the error of each image, "" if there is none.
+    """
+
+    def __init__(self, job: Job, missing: Sequence[int]):
+        self.one_is_good = len(missing) < len(job.names)
+        self.enough = min(ENOUGH, len(missing))
+        self.errors: list[str] = []
+
+    def __call__(self, error: str) -> None:
+        """Raise InputError, with the first error, if enough images have failed and none worked."""
+        self.one_is_good = self.one_is_good or not error
+        if self.one_is_good:
+            return
+        self.errors.append(error)
+        if len(self.errors) >= self.enough:
+            raise InputError(
+                f"none of the first {len(self.errors)} images could be surveyed; the first: "
+                f"{self.errors[0]}. Fix that and run the survey again: it is resumed"
+            )
+
+
+def run_here(
+    job: Job,
+    folder: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Survey the images that are still to be surveyed, in this process.
+
+    progress    called before each image and at the end: images done, all
+
+    Raises InputError if the first images all fail.
+    """
+    missing, total = prepare(job, folder), len(job.names)
+    done_before = total - len(missing)
+    if missing:
+        surveyor, check = Surveyor(job, folder), FirstImages(job, missing)
+        for place, number in enumerate(missing):
+            progress(done_before + place, total)
+            check(surveyor(number))
+    progress(total, total)
