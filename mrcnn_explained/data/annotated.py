@@ -193,9 +193,3 @@ class AnnotatedDataset(Dataset):
             return Frame.EITHER
         declared = self.reading.images[number].size
         return Frame.EITHER if size.orientation == 1 else frame_of(size, declared)
-
-
-def summary_of(problems: Sequence[Any]) -> str:
-    """Return the first problem and the number of the others, in one line."""
-    more = len(problems) - 1
-    return f"{problems[0]}" + (f" (and {more} more)" if more > 0 else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mrcnn_explained.data.records import DatasetError, short
-from mrcnn_explained.media.images import SUFFIXES
+from mrcnn_explained.media.folder import SUFFIXES
 
 MOST_FILES = 1_000_000  # of a folder, searched for images
 
