@@ -17,9 +17,10 @@ from jaxtyping import UInt8
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
+from mrcnn_explained.data.classes import class_map
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.ground_truth import GroundTruth, load_ground_truth
-from mrcnn_explained.data.open import open_dataset
+from mrcnn_explained.data.open import annotation_files, open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.media.folder import images_in
@@ -44,7 +45,7 @@ FileIdentity = dict[str, Any]  # path, bytes and sha256 of a file; {} if there i
 class Job(NamedTuple):
     """What to survey; plain values, so that it can be sent to a worker on another machine."""
 
-    kind: str  # folder, shapes, coco or via
+    kind: str  # folder, shapes, coco, via or labelme
     source: str  # the folder or the file; "" for shapes
     options: dict[str, Any]  # of `open_dataset`
     annotation_file: FileIdentity
@@ -126,13 +127,14 @@ def _identify_weights(weights: str) -> tuple[str, FileIdentity]:
 
 
 def _identify_annotations(kind: str, source: Path | None, options: dict[str, Any]) -> FileIdentity:
-    """Return the identity of a dataset's annotation file; {} for a dataset without one."""
-    if source is None:
-        return {}
-    if kind == "coco":
-        subset, year = options.get("subset", "val"), options.get("year", "2017")
-        source = source / "annotations" / f"instances_{subset}{year}.json"
-    return _identify(source.resolve())
+    """Return the identity of a dataset's annotation files; {} for a dataset without any."""
+    chosen = {key: options[key] for key in ("subset", "year") if key in options}
+    files = [_identify(path.resolve()) for path in annotation_files(kind, source, **chosen)]
+    if len(files) < 2:
+        return files[0] if files else {}
+    together = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
+    size = sum(file["bytes"] for file in files)
+    return {"path": str(source), "bytes": size, "sha256": together}
 
 
 def _identify(path: Path) -> FileIdentity:
@@ -214,10 +216,9 @@ def _truth(dataset: AnyDataset, number: int, config: Config) -> tuple[GroundTrut
     model has no class of that name.
     """
     truth = load_ground_truth(dataset, number)
-    names = [dataset.class_names[i] for i in truth.class_ids]
-    model_ids = {name: i for i, name in enumerate(config.class_names) if i}
-    class_ids = np.array([model_ids.get(name, 0) for name in names], np.int32)
-    return truth._replace(class_ids=class_ids), [printable(name) for name in names]
+    names = [printable(dataset.class_names[i]) for i in truth.class_ids]
+    model_ids = class_map(dataset, config, strict=False).model_ids(truth.class_ids)
+    return truth._replace(class_ids=model_ids), names
 
 
 def prepare(job: Job, folder: Path) -> list[int]:
