@@ -27,8 +27,9 @@ COLUMNS = {
     "or the stage at which it was lost",
 }
 
-_WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level")
-_FLOATS = ("side", "exact_level", "to_boundary")
+#: Columns of whole numbers and of floats; the others are text.
+WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level")
+FLOATS = ("side", "exact_level", "to_boundary")
 
 
 def check_format(kind: str) -> None:
@@ -66,8 +67,8 @@ def _write_parquet(path: Path, parts: Iterable[Mapping[str, Any]]) -> None:
     from pyarrow.parquet import ParquetWriter
 
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pyarrow.string())
-    kinds |= dict.fromkeys(_WHOLE_NUMBERS, pyarrow.int32())
-    kinds |= dict.fromkeys(_FLOATS, pyarrow.float64())
+    kinds |= dict.fromkeys(WHOLE_NUMBERS, pyarrow.int32())
+    kinds |= dict.fromkeys(FLOATS, pyarrow.float64())
     schema = pyarrow.schema(kinds)
     with atomic_write(path) as file, ParquetWriter(file, schema) as writer:
         for part in parts:

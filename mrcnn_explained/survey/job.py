@@ -22,11 +22,12 @@ from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.ground_truth import GroundTruth, load_ground_truth
 from mrcnn_explained.data.open import annotation_files, open_dataset
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, read_json
 from mrcnn_explained.media.folder import images_in
 from mrcnn_explained.media.images import load_image
 from mrcnn_explained.survey.parts import (
     PARTS,
+    is_whole,
     part_path,
     printable,
     read_head,
@@ -245,27 +246,33 @@ def prepare(job: Job, folder: Path) -> list[int]:
 
 def _is_done(job: Job, folder: Path, number: int) -> bool:
     """Return whether an image has a valid part without an error."""
-    head = read_head(part_path(folder, number))
+    path = part_path(folder, number)
+    head = read_head(path)
     same = (head.get("image"), head.get("file")) == (job.names[number], stamp(job.files[number]))
-    return same and head.get("error") == ""
+    return same and head.get("error") == "" and is_whole(path)
 
 
 def _check_same(job: Job, folder: Path, path: Path) -> None:
     """Raise InputError if the description at `path` is that of another job."""
     try:
-        other = json.loads(path.read_text("utf-8"))
-    except ValueError:
+        other = read_json(path, "the job.json of a survey", largest=2**28)
+    except InputError:
         other = None
     mine, other = job.description(), other if isinstance(other, dict) else {}
     differs = [key for key, value in mine.items() if other.get(key) != value]
     if not differs:
         return
     what = f"its {', '.join(differs)} differ"
-    if set(differs) == {"names", "files"}:
+    if set(differs) == {"names", "files"} and _are_names(other["names"]):
         what = _changed_images(mine["names"], other["names"])
     raise InputError(
         f"{folder} holds another survey ({what}); choose another folder (--out), or remove that one"
     )
+
+
+def _are_names(value: Any) -> bool:
+    """Return whether a value read from JSON is a list of names."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _changed_images(names: Sequence[str], before: Sequence[str]) -> str:
