@@ -12,7 +12,8 @@ from typing import Any, Literal, Self
 
 from mrcnn_explained.coco_classes import COCO_CLASSES
 from mrcnn_explained.config_checks import check, plain
-from mrcnn_explained.errors import ConfigError
+from mrcnn_explained.errors import ConfigError, shown
+from mrcnn_explained.files import read_json
 from mrcnn_explained.matterport_config import MatterportRow, matterport_rows, matterport_values
 
 #: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1).
@@ -202,15 +203,7 @@ class Config:
 
         Raises ConfigError for fields of another version, by name, and for invalid values.
         """
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"the config is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"the config is a {type(values).__name__}, not fields by name")
-        if unknown := set(values) - set(cls.defaults()):
-            raise ConfigError(f"unknown config fields {sorted(unknown)}: made by another version?")
-        return cls(**values)
+        return cls(**read_fields(text, "the config"))
 
 
 #: Fields that decide the shapes of the weights.
@@ -236,15 +229,30 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises ConfigError if the file is not a JSON object of fields that Config has.
     """
+    return _fields(read_json(path, "the config.json of a training run", ConfigError), str(path))
+
+
+def read_fields(text: str | bytes, what: str) -> dict[str, Any]:
+    """Read config fields from JSON. The values are checked when a Config is made of them.
+
+    what    what is read, for the message
+
+    Raises ConfigError if the text is not a JSON object of fields that Config has.
+    """
     try:
-        settings = json.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path} holds a {type(settings).__name__}, not config fields by name")
-    unknown = sorted(set(settings) - set(Config.defaults()))
-    if unknown:
-        raise ConfigError(f"{path} has entries that are not fields of Config: {', '.join(unknown)}")
-    return settings
+        raise ConfigError(f"{what} is not JSON: {shown(str(error))[1:-1]}") from error
+    return _fields(values, what)
+
+
+def _fields(values: Any, what: str) -> dict[str, Any]:
+    """Return values that are config fields by name; raise ConfigError for any others."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{what} holds a {type(values).__name__}, not config fields by name")
+    if unknown := sorted(set(values) - set(Config.defaults())):
+        raise ConfigError(
+            f"{what} has entries that are not fields of Config: {shown(', '.join(unknown))[1:-1]} "
+            f"({len(unknown)} in all); it may be of another version"
+        )
+    return values

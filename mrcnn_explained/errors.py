@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+#: Characters of a value in a message, at most: a message never holds the content of a file.
+LONGEST_VALUE = 60
 
 
 class InputError(ValueError):
@@ -60,3 +64,17 @@ class RandomWeightsWarning(UserWarning):
 
 class TrainingError(InputError):
     """A training run that cannot start, resume or continue: what came, and what to do."""
+
+
+class AssumedConfigWarning(UserWarning):
+    """Weights came without their config, or with two: which numbers were assumed or taken."""
+
+
+def shown(value: Any, longest: int = LONGEST_VALUE) -> str:
+    """Return a value as a message shows it: its repr, cut if it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+        text = f"a {type(value).__name__}"
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"

@@ -1,14 +1,18 @@
-"""Write files whole or not at all: under a temporary name first, then renamed."""
+"""Write files whole or not at all, and check what is to be read before it is opened."""
 
 import csv
 import io
+import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from mrcnn_explained.errors import InputError, shown
 
 
 @contextmanager
@@ -61,6 +65,73 @@ def write_csv(
 def _cell(value: Any, digits: int | None) -> Any:
     """Return what the table holds of a value."""
     return f"{value:.{digits}g}" if digits and isinstance(value, float) else value
+
+
+def check_file(
+    path: str | PathLike[str], expected: str, error: type[InputError] = InputError
+) -> None:
+    """Raise `error` unless a path is a regular file that can be read and is not empty.
+
+    expected    the file that should have come, for the message: "the config.json of a run"
+
+    A pipe or a device is refused unopened, because reading it may never end.
+    """
+    name = shown(str(path), 160)[1:-1]
+    try:
+        mode = os.stat(path)
+        if stat.S_ISDIR(mode.st_mode):
+            raise error(f"{name} is a folder; give {expected}")
+        if not stat.S_ISREG(mode.st_mode):
+            raise error(f"{name} is a pipe or a device, not a file; give {expected}")
+        if not mode.st_size:
+            raise error(f"{name} is empty; give {expected}, or copy it again")
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise error(f"{name} does not exist; give {expected}") from None
+    except PermissionError:
+        raise error(f"no permission to read {name}: change it (chmod u+r)") from None
+    except OSError as reason:  # a loop of links, a name that is too long, a disk that fails
+        raise error(f"{name} cannot be read ({reason.strerror}); give {expected}") from reason
+    except ValueError as reason:
+        if isinstance(reason, InputError):
+            raise
+        raise error(f"{name} is not a valid path ({reason}); give {expected}") from reason
+
+
+def read_json(
+    path: str | PathLike[str],
+    expected: str,
+    error: type[InputError] = InputError,
+    *,
+    largest: int = 2**26,
+) -> Any:
+    """Return the value in a JSON file: UTF-8, with or without a byte order mark.
+
+    expected    the file that should have come, for the message
+    largest     bytes of the file, at most: Python needs about ten times as much
+
+    Raises `error` for a file that cannot be read, is too large, or is not JSON.
+    """
+    check_file(path, expected, error)
+    name = shown(str(path), 160)[1:-1]
+    try:
+        with open(path, "rb") as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise error(f"{name} has more than {largest:,} bytes; give {expected}")
+        return json.loads(content.decode("utf-8-sig"))
+    except error:
+        raise
+    except OSError as reason:
+        raise error(f"{name} cannot be read ({reason.strerror})") from reason
+    except UnicodeDecodeError as reason:
+        raise error(
+            f"{name} is not JSON in UTF-8 (byte {reason.start}); give {expected}"
+        ) from reason
+    except (ValueError, RecursionError) as reason:
+        why = shown(str(reason))[1:-1]
+        raise error(f"{name} is not JSON: {why}; give {expected}") from reason
 
 
 def check_folder(path: Path) -> None:

@@ -141,7 +141,7 @@ def test_json_that_is_not_a_config_is_refused(text):
 
 def test_json_of_another_version_names_the_field():
     text = json.dumps({**json.loads(Config.coco().to_json()), "mood": 1})
-    with pytest.raises(ValueError, match=r"unknown config fields \['mood'\]"):
+    with pytest.raises(ValueError, match="not fields of Config: mood"):
         Config.from_json(text)
 
 
@@ -156,7 +156,7 @@ def test_settings_from_a_file(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_settings(path)
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="does not exist"):
         read_settings(tmp_path / "none.json")
     path.write_text('{"num_classes": 3}')
     assert read_settings(path) == {"num_classes": 3}

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int32, UInt8
@@ -63,10 +62,11 @@ class AnnotatedDataset(Dataset):
         self._missing: dict[int, AnnotationProblem] = {}
         self._frames: dict[int, Frame] = {}
         for number, image in enumerate(reading.images):
+            folder = folder_of(image)
             try:
-                path: Path | None = folder_of(image).find(image.file)
+                path = folder.find(image.file)
             except DatasetError as error:
-                path = None
+                path = folder.expected(image.file)
                 self._missing[number] = AnnotationProblem(
                     image.where, -1, str(error), reading.file, lost=len(image.objects)
                 )
@@ -193,9 +193,3 @@ class AnnotatedDataset(Dataset):
             return Frame.EITHER
         declared = self.reading.images[number].size
         return Frame.EITHER if size.orientation == 1 else frame_of(size, declared)
-
-
-def summary_of(problems: Sequence[Any]) -> str:
-    """Return the first problem and the number of the others, in one line."""
-    more = len(problems) - 1
-    return f"{problems[0]}" + (f" (and {more} more)" if more > 0 else "")

@@ -30,8 +30,10 @@ class ClassMap(NamedTuple):
         return np.where(known, mapped, ids).astype(np.int32)
 
 
-def class_map(dataset: AnyDataset, config: Config) -> ClassMap:
+def class_map(dataset: AnyDataset, config: Config, *, strict: bool = True) -> ClassMap:
     """Match the classes of a dataset to a model's by name.
+
+    strict    False: an object of a class that the model lacks gets class 0
 
     A model without class names takes the dataset's numbers, if it has as many classes.
 
@@ -40,13 +42,13 @@ def class_map(dataset: AnyDataset, config: Config) -> ClassMap:
     """
     names = list(dataset.class_names)
     if not config.class_names:
-        return _by_number(dataset, names, config)
+        return _by_number(dataset, names, config, strict)
     numbers = {name: number for number, name in enumerate(config.class_names) if number}
     to_model = np.array([0, *(numbers.get(name, 0) for name in names[1:])], np.int32)
     used = getattr(dataset, "used_class_names", None)
     needed = used() if used else set(names[1:])
     missing = [name for name in names[1:] if name not in numbers and name in needed]
-    if missing:
+    if missing and strict:
         raise DatasetError(
             f"the model has no class {_listed(missing)}; its classes are "
             f"{_listed(config.class_names[1:])}. Rename the classes, or train a model on them"
@@ -54,8 +56,10 @@ def class_map(dataset: AnyDataset, config: Config) -> ClassMap:
     return ClassMap(to_model, _source_ids(dataset, to_model))
 
 
-def _by_number(dataset: AnyDataset, names: Sequence[str], config: Config) -> ClassMap:
+def _by_number(dataset: AnyDataset, names: Sequence[str], config: Config, strict: bool) -> ClassMap:
     """Match classes by their numbers, for a model without names."""
+    if not strict:
+        return ClassMap(np.zeros(len(names), np.int32), {})
     if len(names) != config.num_classes:
         raise DatasetError(
             f"the dataset has {len(names)} classes with the background, the model "

@@ -32,8 +32,8 @@ FOREIGN = {
 #: How a file of each kind that is read is called in messages, and the option that reads it.
 TOOLS = {
     "coco": ("COCO", "--dataset coco"),
-    "via": ("the VGG Image Annotator's", "--dataset via"),
-    "labelme": ("Labelme's", "--dataset labelme"),
+    "via": ("a file of the VGG Image Annotator", "--dataset via"),
+    "labelme": ("a Labelme file", "--dataset labelme"),
 }
 
 
@@ -200,7 +200,7 @@ def _refusal(document: Document, found: str, expected: str) -> str:
     path = document.path
     if found in TOOLS:
         name, option = TOOLS[found]
-        return f"{path} is not {_format(expected)}: this is {name} file; use {option}"
+        return f"{path} is not {_format(expected)}: this is {name}: use {option}"
     if found:
         return f"{path} is {FOREIGN[found]}"
     needed = _format(expected) if expected else "in COCO's format, VIA's or Labelme's"

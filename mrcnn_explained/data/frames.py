@@ -15,7 +15,8 @@ from jaxtyping import Bool
 from PIL import Image
 
 from mrcnn_explained.data.records import DatasetError
-from mrcnn_explained.media.images import load_image
+from mrcnn_explained.media.frames import select_frame
+from mrcnn_explained.media.images import check_regular, load_image
 
 ORIENTATION, WIDTH, HEIGHT = 0x0112, 0x0100, 0x0101  # TIFF's and EXIF's tags
 SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
@@ -50,10 +51,12 @@ def read_size(path: Path) -> ImageSize:
 
     Raises DatasetError or ImageError if the file is no image.
     """
+    check_regular(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
+                select_frame(image, str(path), None)
                 if image.format == "TIFF":  # Pillow turns its size, or not, by version
                     tags = image.tag_v2  # type: ignore[attr-defined]  # of TIFF images only
                     stored = int(tags[HEIGHT]), int(tags[WIDTH])

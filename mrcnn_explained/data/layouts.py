@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mrcnn_explained.data.records import DatasetError, short
-from mrcnn_explained.media.images import SUFFIXES
+from mrcnn_explained.media.folder import SUFFIXES
 
 MOST_FILES = 1_000_000  # of a folder, searched for images
 
@@ -25,6 +25,7 @@ class ImageFolder:
 
     def __init__(self, bases: Sequence[Path], root: Path):
         self.bases, self.root = [base for base in bases if base.is_dir()], root
+        self._usual = bases[0]
         self._index: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path:
@@ -44,6 +45,10 @@ class ImageFolder:
         except (OSError, ValueError):
             pass  # a name that the system does not allow
         return self._by_last_part(parts[-1])
+
+    def expected(self, name: str) -> Path:
+        """Return the path where an image that is not found would be looked for first."""
+        return self._usual.joinpath(*_parts(name))
 
     def _by_last_part(self, last: str) -> Path:
         """Return the only file below the root with this name, or with other capitals in it."""

@@ -50,6 +50,20 @@ def objects_of(masks: Any, class_ids: Any) -> Objects:
     return Objects(masks, class_ids, extract_boxes(masks), np.ones(len(class_ids), bool))
 
 
+def check_problems(dataset: "AnyDataset") -> None:
+    """Refuse a dataset if its annotation file holds anything that cannot be used.
+
+    Raises DatasetError with the first problem and the number of the others.
+    """
+    problems = getattr(dataset, "problems", ())
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise DatasetError(
+            f"{problems[0]}{more}. Fix it, or leave such annotations out (broken='skip', --broken "
+            "skip)"
+        )
+
+
 def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
     """Return the box around each mask, (y1, x1, y2, x2) in pixels.
 

@@ -29,7 +29,7 @@ from mrcnn_explained.detector.training_step import (
 from mrcnn_explained.stages.molded_boxes import mold_rois
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.load import WeightReport, load_into
-from mrcnn_explained.weights.presets import read_preset
+from mrcnn_explained.weights.presets import load_preset, read_preset
 
 
 class MaskRCNN(Executor):
@@ -59,8 +59,7 @@ class MaskRCNN(Executor):
         """
         config, weights = read_preset(name)
         model = cls(config)
-        for key, variable in model.weights.items():
-            variable.assign(weights[key])
+        load_preset(model.weights, weights, str(name))
         model.weights_from, model.preset, model.random_layers = f"preset {name}", str(name), ()
         return model.with_config(**changes) if changes else model
 

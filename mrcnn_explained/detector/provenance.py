@@ -5,9 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from mrcnn_explained.config import Config
+from mrcnn_explained.config import Config, read_fields
+from mrcnn_explained.detector.settings import BESIDE_CONFIG
+from mrcnn_explained.errors import InputError, shown
 
 RoiSource = Literal["rpn", "given rois", "given proposals"]
 Settings = Mapping[str, Mapping[str, Any]]
@@ -47,15 +49,62 @@ class Provenance:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote.
 
-        Raises ValueError, TypeError or KeyError for anything else.
+        Raises InputError for anything else.
         """
-        values = json.loads(text)
-        values["config"] = Config.from_json(json.dumps(values["config"]))
-        if not all(isinstance(given, dict) for given in values["settings"].values()):
-            raise TypeError("settings hold no arguments by name")
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the run is not JSON: {shown(str(error))[1:-1]}") from error
+        kinds = {"config": dict, **_KINDS}
+        if not isinstance(values, dict) or set(values) != set(kinds):
+            names = sorted(set(values) ^ set(kinds)) if isinstance(values, dict) else "all"
+            raise InputError(f"the run lacks fields or has others: {shown(names)}")
+        for name, kind in kinds.items():
+            if not isinstance(values[name], kind):
+                raise InputError(f"{name} of the run is {shown(values[name])}")
         for name in ("random_layers", "edited", "replaced"):
-            values[name] = tuple(values[name])
+            values[name] = _names(name, values[name])
+        if values["roi_source"] not in get_args(RoiSource):
+            raise InputError(f"roi_source of the run is {shown(values['roi_source'])}")
+        if not all(isinstance(version, str) for version in values["versions"].values()):
+            raise InputError("versions of the run are not text")
+        values["config"] = Config(**read_fields(json.dumps(values["config"]), "the run's config"))
+        _check_settings(values["settings"])
         return cls(**values)
+
+
+#: Field → type in JSON.
+_KINDS: dict[str, type] = {
+    "weights": str,
+    "weights_sha256": str,
+    "preset": str,
+    "random_layers": list,
+    "device": str,
+    "versions": dict,
+    "roi_source": str,
+    "settings": dict,
+    "edited": list,
+    "replaced": list,
+}
+
+
+def _names(field: str, values: list[Any]) -> tuple[str, ...]:
+    """Return a list of names as a tuple; raise InputError for anything else in it."""
+    if not all(isinstance(value, str) for value in values):
+        raise InputError(f"{field} of the run are not names: {shown(values)}")
+    return tuple(values)
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Raise InputError for settings that are not those that `resume` records."""
+    for stage, arguments in settings.items():
+        if not isinstance(arguments, dict):
+            raise InputError(f"settings of {shown(stage)} are {shown(arguments)}")
+        for argument, value in arguments.items():
+            allowed = BESIDE_CONFIG.get(stage, {}).get(argument)
+            if allowed is None or not allowed.holds(value):
+                expected = f"; expected {allowed}" if allowed else ""
+                raise InputError(f"{shown(argument)} of {shown(stage)} is {shown(value)}{expected}")
 
 
 def describe_random(weights: str, layers: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -10,50 +10,16 @@ from mrcnn_explained.config import ARCHITECTURE
 from mrcnn_explained.detector.network import Network
 from mrcnn_explained.detector.provenance import RoiSource, Settings
 from mrcnn_explained.detector.schema import unusable
-from mrcnn_explained.detector.settings import CHANGEABLE, STAGE_SETTINGS
+from mrcnn_explained.detector.settings import BESIDE_CONFIG, CHANGEABLE, STAGE_SETTINGS
 from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES
-from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding
+from mrcnn_explained.stages.levels import HIGHEST, LOWEST
 
 #: Arguments that the config holds, of stages whose settings can change.
 IN_CONFIG = {stage: STAGE_SETTINGS[stage] for stage in CHANGEABLE}
 
 
-class Allowed(NamedTuple):
-    """The values that an argument may have: a range of numbers, or a few words."""
-
-    kind: type  # int, float, or str
-    least: float = 0.0
-    most: float = 0.0
-    words: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if self.kind is str:
-            return f"one of {', '.join(self.words)}"
-        number = "a whole number" if self.kind is int else "a number"
-        return f"{number} from {self.least:g} to {self.most:g}"
-
-    def holds(self, value: Any) -> bool:
-        """Return whether a value is allowed."""
-        if self.kind is str:
-            return value in self.words
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and self.kind(value) == value and self.least <= value <= self.most
-
-
-_LEVEL_EQUATION = {
-    "lowest": Allowed(int, LOWEST, HIGHEST),
-    "highest": Allowed(int, LOWEST, HIGHEST),
-    "canonical_side": Allowed(float, 1.0, 1e5),
-    "canonical_level": Allowed(int, -10, 20),
-}
-#: Arguments that the config does not hold: they are kept in the trace (`run.settings`).
-BESIDE_CONFIG: dict[str, dict[str, Allowed]] = {
-    "levels": _LEVEL_EQUATION,
-    "mask_levels": {**_LEVEL_EQUATION, "rounding": Allowed(str, words=get_args(Rounding))},
-    "instances": {"mask_threshold": Allowed(float, 0.0, 1.0)},
-}
 #: What the model does twice: the second follows the first, unless it is named itself.
 SECOND = {"levels": "mask_levels", "crops": "mask_crops", "reordered": "mask_reordered"}
 #: Stages of the training step alone that a function can take the place of.

@@ -159,9 +159,8 @@ def mismatches(stage: str, result: Any, sizes: Sizes) -> list[Problem]:
     """
     found = []
     for name, value, spec in annotated(result, type(result)):
-        if not is_there(value):
-            continue
-        dtype, shape = _dtype(value), tuple(np.shape(value))
+        dtype = _dtype(value)
+        shape = tuple(value.shape if isinstance(value, Omitted) else np.shape(value))
         if dtype not in spec.dtypes or not spec.fits(shape, sizes):
             found.append(Problem(stage, name, (), str(spec), f"{dtype} {list(shape)}"))
     if stage in PER_LEVEL:

@@ -4,9 +4,10 @@ Both maps read their numbers from this table, and so does `resume`, which may ch
 the stages in CHANGEABLE. The other arguments decide the shapes of weights, images or anchors.
 """
 
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 from mrcnn_explained.config import Config
+from mrcnn_explained.stages.levels import HIGHEST, LOWEST, Rounding
 
 #: Stage → argument of its function → field of the config.
 STAGE_SETTINGS: dict[str, dict[str, str]] = {
@@ -55,6 +56,43 @@ TRAINING_SETTINGS: dict[str, dict[str, str]] = {"proposals": {"count": "post_nms
 
 #: Stages whose settings a resumed run may change. The masks' levels follow the ROIs' levels.
 CHANGEABLE = ("proposals", "levels", "detections")
+
+
+class Allowed(NamedTuple):
+    """The values that an argument may have: a range of numbers, or a few words."""
+
+    kind: type  # int, float, or str
+    least: float = 0.0
+    most: float = 0.0
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind is str:
+            return f"one of {', '.join(self.words)}"
+        number = "a whole number" if self.kind is int else "a number"
+        return f"{number} from {self.least:g} to {self.most:g}"
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value is allowed."""
+        if self.kind is str:
+            return value in self.words
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.least <= value <= self.most and self.kind(value) == value
+
+
+_LEVEL_EQUATION = {
+    "lowest": Allowed(int, LOWEST, HIGHEST),
+    "highest": Allowed(int, LOWEST, HIGHEST),
+    "canonical_side": Allowed(float, 1.0, 1e5),
+    "canonical_level": Allowed(int, -10, 20),
+}
+#: Arguments that the config does not hold: they are kept in the trace (`run.settings`).
+BESIDE_CONFIG: dict[str, dict[str, Allowed]] = {
+    "levels": _LEVEL_EQUATION,
+    "mask_levels": {**_LEVEL_EQUATION, "rounding": Allowed(str, words=get_args(Rounding))},
+    "instances": {"mask_threshold": Allowed(float, 0.0, 1.0)},
+}
 
 
 def stage_settings(config: Config, stage: str, *, training: bool = False) -> dict[str, Any]:

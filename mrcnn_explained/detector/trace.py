@@ -5,11 +5,10 @@ model.
 """
 
 import json
+import operator
 import typing
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +16,8 @@ import numpy as np
 import mrcnn_explained
 from mrcnn_explained.config import Config
 from mrcnn_explained.detector.provenance import Provenance
-from mrcnn_explained.detector.schema import Omitted, TraceFileError, tensors_of, wrong_shapes
+from mrcnn_explained.detector.ranges import misfits
+from mrcnn_explained.detector.schema import Omitted, TraceFileError, tensors_of
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
@@ -32,6 +32,11 @@ from mrcnn_explained.stages.proposals import Proposals
 from mrcnn_explained.stages.pyramid import PyramidFeatures
 from mrcnn_explained.stages.reorder import Reordered
 from mrcnn_explained.stages.rpn import RpnScores
+from mrcnn_explained.weights.npz import Expected, NpzFile
+
+EXPECTED_TRACE = Expected(
+    "a trace of this version", "Make it again with trace.save(...)", TraceFileError
+)
 
 #: Fields that are large and that no plot of a saved trace needs.
 BULKY = (
@@ -142,39 +147,33 @@ class Trace(NamedTuple):
         Raises TraceFileError for a file that is not a trace, is damaged, or belongs to another
         version.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise TraceFileError(f"{path} is not a file; give the .npz that Trace.save wrote")
-        if not zipfile.is_zipfile(path):
-            raise TraceFileError(
-                f"{path} is not a trace of this version, or is damaged: it is not an .npz file. "
-                "Give the file that Trace.save wrote"
-            )
-        try:
-            trace = cls._read(path)
-            problems = [problem for stage in COMPUTED for problem in wrong_shapes(trace, stage)]
-        except MemoryError as error:
-            raise TraceFileError(f"{path} needs more memory than is free: {error}") from error
-        except Exception as error:  # whatever the bytes of a damaged file make NumPy or JSON raise
-            raise TraceFileError(
-                f"{path} is not a trace of this version, or is damaged: "
-                f"{error or type(error).__name__}. Make it again with trace.save(...)"
-            ) from error
-        if problems:
-            raise TraceFileError(f"{path} is damaged: {problems[0]}. Make it again")
-        return trace
+        with NpzFile(path, EXPECTED_TRACE) as file, file.damage_explained():
+            omitted = {
+                name: Omitted(name, tuple(map(operator.index, shape)), str(dtype))
+                for name, (shape, dtype) in file.json("omitted", dict).items()
+            }
+            names = [name for name in file.headers if name not in ("run", "omitted")]
+            declared = {
+                name: Omitted(name, file.headers[name].shape, file.headers[name].dtype.name)
+                for name in names
+            }
+            run = Provenance.from_json(file.text("run"))
+            cls._of({**declared, **omitted}, run, file)  # before an array is read
+            return cls._of({**{name: file.read(name) for name in names}, **omitted}, run, file)
 
     @classmethod
-    def _read(cls, path: Path) -> Self:
-        """Return the trace in a file; raise any error if there is none."""
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            leaves = {name: file[name] for name in file.files}
-        run = Provenance.from_json(str(leaves.pop("run")))
-        for name, (shape, dtype) in json.loads(str(leaves.pop("omitted"))).items():
-            leaves[name] = Omitted(name, tuple(shape), dtype)
+    def _of(cls, leaves: Mapping[str, Any], run: Provenance, file: NpzFile) -> Self:
+        """Return the trace of these tensors, or of what a file declares about them.
+
+        Raises TraceFileError if a tensor is missing or has another kind or shape than a stage's
+        result has.
+        """
         hints = typing.get_type_hints(cls)
         results = {stage: _build(hints[stage], stage, leaves) for stage in COMPUTED}
-        return cls(**results, run=run)
+        trace = cls(**results, run=run)
+        if problem := next(misfits(trace, COMPUTED), None):
+            raise file.damaged(problem)
+        return trace
 
 
 #: The stages of a trace, in the order of the data.
@@ -204,7 +203,7 @@ def _map(function: Callable[[Any], Any], value: Any) -> Any:
     return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
 
-def _build(kind: Any, path: str, leaves: dict[str, Any]) -> Any:
+def _build(kind: Any, path: str, leaves: Mapping[str, Any]) -> Any:
     """Return a value of the annotated type from its tensors: a result, a tuple, or a tensor."""
     if hasattr(kind, "_fields"):
         hints = typing.get_type_hints(kind)
@@ -214,4 +213,6 @@ def _build(kind: Any, path: str, leaves: dict[str, Any]) -> Any:
             {key.split(".")[path.count(".") + 1] for key in leaves if key.startswith(f"{path}.")}
         )
         return tuple(_build(kind.__args__[0], f"{path}.{i}", leaves) for i in range(count))
+    if path not in leaves:
+        raise TraceFileError(f"the trace lacks {path}: it is of another version, or damaged")
     return leaves[path]

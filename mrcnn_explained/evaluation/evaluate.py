@@ -15,9 +15,11 @@ import tensorflow as tf
 from jaxtyping import Bool, Float64, Int32, Int64, Num, UInt8
 
 from mrcnn_explained.boxes import iou
+from mrcnn_explained.data.classes import ClassMap, class_map
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.ground_truth import GroundTruth, real_objects
 from mrcnn_explained.data.objects import load_objects
+from mrcnn_explained.data.records import DatasetError, lost_objects
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.evaluation.coco import (
@@ -54,6 +56,7 @@ class Evaluation(NamedTuple):
     rpn_recall: float  # share of the objects that an ROI overlaps with IoU 0.5
     recall: Float64[np.ndarray, "101"]  # 0, 0.01, … 1: abscissa of the precision-recall curve
     precision: Float64[np.ndarray, "10 101"]  # mean over classes, at IoU 0.5, 0.55, … 0.95
+    left_out: int = 0  # objects of these images that cannot be used
 
     def to_json(self) -> str:
         """Return the figures as JSON, without the curve. Levels are texts there: "2" … "5"."""
@@ -76,6 +79,7 @@ class _OfImage(NamedTuple):
     object_levels: Int32[np.ndarray, "n"]  # level of an ROI that fits the object exactly
     is_proposed: Bool[np.ndarray, "n"]  # whether an ROI overlaps the object with IoU 0.5
     roi_levels: Int32[np.ndarray, "m"]
+    left_out: int  # objects that cannot be used
 
 
 def trace_of(model: MaskRCNN, image: UInt8[np.ndarray, "h w 3"], truth: GroundTruth) -> Trace:
@@ -93,34 +97,36 @@ def evaluate(
 ) -> Evaluation:
     """Detect on the images of a dataset and compare the detections with its masks.
 
-    model       its classes are the dataset's, in the same order
+    model       its classes are matched to the dataset's by name
     image_ids   the images; None: all
     run         makes the trace that is evaluated; oracle.py has others
     progress    called before each image: images done, all
 
-    Raises ValueError if the numbers of classes differ, or if there is no object.
+    An object without a mask counts for the precision of boxes only. Objects that cannot be used
+    are left out and counted.
+
+    Raises DatasetError for a class that the model lacks, an image that cannot be read, or if there
+    is no object.
     """
-    if len(dataset.class_names) != model.config.num_classes:
-        raise ValueError(
-            f"the dataset has {len(dataset.class_names)} classes with the background, the model "
-            f"{model.config.num_classes}: they must be the same, in the same order"
-        )
+    classes = class_map(dataset, model.config)
     threshold = min(MIN_CONFIDENCE, model.config.detection_min_confidence)
     model = model.with_config(detection_min_confidence=threshold)
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
     images = []
     for done, image_id in enumerate(ids):
         progress(done, len(ids))
-        images.append(_evaluate_image(model, dataset, image_id, run))
+        images.append(_evaluate_image(model, dataset, classes, image_id, run))
     annotations = [row for image in images for row in image.annotations]
     is_object = np.array([not row["iscrowd"] for row in annotations], bool)
     if not is_object.any():
-        raise ValueError("there is no object in these images: nothing to compare with")
+        raise DatasetError("there is no object in these images: nothing to compare with")
 
     shapes = {image_id: image.shape for image_id, image in zip(ids, images, strict=True)}
-    coco = coco_dataset(shapes, dataset.class_names, annotations)
+    names = [model.config.class_name(k) for k in range(model.config.num_classes)]
+    coco = coco_dataset(shapes, names, annotations)
     results = [row for image in images for row in image.results]
-    bbox, segm = measure(coco, results, "bbox"), measure(coco, results, "segm")
+    bbox = measure(coco, results, "bbox")
+    segm = measure(coco_dataset(shapes, names, _for_masks(annotations)), results, "segm")
     found_ids = found_objects(bbox)
     found = np.array([row["id"] in found_ids for row in coco.dataset["annotations"]])[is_object]
     levels = np.concatenate([image.object_levels for image in images])
@@ -138,6 +144,7 @@ def evaluate(
         rpn_recall=float(np.mean(np.concatenate([image.is_proposed for image in images]))),
         recall=np.linspace(0, 1, 101),
         precision=mean_precision(bbox),
+        left_out=sum(image.left_out for image in images),
     )
 
 
@@ -169,11 +176,19 @@ def match(
     return of_object, of_detection
 
 
-def _evaluate_image(model: MaskRCNN, dataset: AnyDataset, image_id: int, run: Run) -> _OfImage:
+def _for_masks(annotations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return annotations for the measure of masks: detections on a mere box count neither way."""
+    return [{**row, "iscrowd": int(row["iscrowd"] or not row["has_mask"])} for row in annotations]
+
+
+def _evaluate_image(
+    model: MaskRCNN, dataset: AnyDataset, classes: ClassMap, image_id: int, run: Run
+) -> _OfImage:
     """Run the detector on one image; return its objects, its detections and its ROIs."""
     image = dataset.load_image(image_id)
     objects = load_objects(dataset, image_id)
-    masks, class_ids, boxes = objects.masks, objects.class_ids, objects.boxes
+    masks, boxes = objects.masks, objects.boxes
+    class_ids = classes.model_ids(objects.class_ids)
     is_real = real_objects(class_ids, boxes)
     truth = GroundTruth(
         boxes[is_real], class_ids[is_real], masks[..., is_real], objects.has_mask[is_real]
@@ -182,18 +197,20 @@ def _evaluate_image(model: MaskRCNN, dataset: AnyDataset, image_id: int, run: Ru
     counts = is_real | (class_ids < 0)  # COCO leaves out detections that lie on a crowd
     found = trace.instances
     valid = np.asarray(trace.proposals.valid[0])
+    annotations = coco_annotations(image_id, class_ids[counts], boxes[counts], masks[..., counts])
+    for row, has_mask in zip(annotations, objects.has_mask[counts], strict=True):
+        row["has_mask"] = bool(has_mask)
     levels, is_proposed = _levels_and_proposals(trace, truth.boxes)
     return _OfImage(
         shape=image.shape[:2],
-        annotations=coco_annotations(
-            image_id, class_ids[counts], boxes[counts], masks[..., counts]
-        ),
+        annotations=annotations,
         results=coco_results(
             image_id, found.rois[0], found.class_ids[0], found.scores[0], found.masks[0]
         ),
         object_levels=levels,
         is_proposed=is_proposed,
         roi_levels=np.asarray(trace.levels.roi_level[0])[valid],
+        left_out=lost_objects(objects.problems),
     )
 
 

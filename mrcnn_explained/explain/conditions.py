@@ -29,14 +29,6 @@ def must_hold(stage: str, tensor: str, holds: Any, values: Any, expected: str) -
     yield Problem(stage, tensor, index, expected, actual)
 
 
-def must_lie_in(
-    stage: str, tensor: str, values: Any, low: int, end: int, expected: str
-) -> Problems:
-    """Every value is a whole number from `low` to below `end`, such as a row of another tensor."""
-    values = np.asarray(values)
-    yield from must_hold(stage, tensor, (values >= low) & (values < end), values, expected)
-
-
 def must_be_probabilities(stage: str, tensor: str, values: Any) -> Problems:
     """Every value lies in 0…1, and the last axis sums to one."""
     values = np.asarray(values)

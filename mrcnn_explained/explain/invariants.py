@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mrcnn_explained.detector.schema import Problem, is_there, wrong_level, wrong_shapes
+from mrcnn_explained.detector.ranges import misfits, missing_rows
+from mrcnn_explained.detector.schema import Problem, is_there
 from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.conditions import (
@@ -14,10 +15,9 @@ from mrcnn_explained.explain.conditions import (
     must_be_zero_padded,
     must_fall,
     must_hold,
-    must_lie_in,
     must_start_valid,
 )
-from mrcnn_explained.stages.levels import HIGHEST, LOWEST
+from mrcnn_explained.stages.levels import LOWEST
 
 
 def check(trace: Trace) -> list[Problem]:
@@ -25,7 +25,7 @@ def check(trace: Trace) -> list[Problem]:
 
     Tensors that were left out when the trace was saved are not checked.
     """
-    problems = [problem for stage in COMPUTED for problem in wrong_shapes(trace, stage)]
+    problems = list(misfits(trace, COMPUTED))
     if problems:  # the other invariants would fail on these shapes
         return problems
     found = [problem for rule in RULES for problem in _problems_of(rule, trace)]
@@ -62,13 +62,11 @@ def _window(trace: Trace) -> Problems:
 
 
 def _anchors(trace: Trace) -> Problems:
-    """Every anchor has a level and a row of scores."""
+    """Every anchor has a row of scores."""
     rows, anchors = trace.rpn.rpn_class.shape[1], trace.anchors.level.shape[0]
     if rows != anchors:
         expected = f"a row for each of {anchors} anchors"
         yield Problem("rpn", "rpn_class", (), expected, f"{rows} rows")
-    level = trace.anchors.level
-    yield from must_lie_in("anchors", "level", level, LOWEST, HIGHEST + 2, "a level")
 
 
 def _rpn(trace: Trace) -> Problems:
@@ -80,12 +78,7 @@ def _proposals(trace: Trace) -> Problems:
     """Candidates are in order and within the image; the kept ones are as many as the ROIs."""
     p, stage = trace.proposals, "proposals"
     yield from must_fall(stage, "scores", p.scores)
-    anchors, candidates = trace.anchors.level.shape[0], np.asarray(p.scores).shape[1]
-    yield from must_lie_in(stage, "top_ix", p.top_ix, 0, anchors, f"a row of {anchors} anchors")
-    row = f"-1…{candidates - 1}"
-    suppressed_by = p.nms.suppressed_by
-    yield from must_lie_in(stage, "nms.suppressed_by", suppressed_by, -1, candidates, row)
-    yield from must_lie_in(stage, "post_nms_ix", p.post_nms_ix, -1, candidates, row)
+    candidates = np.asarray(p.scores).shape[1]
     yield from must_be_boxes(stage, "refined_anchors_clipped", p.refined_anchors_clipped)
     if not trace.has_given_rois:  # boxes of the caller may reach beyond the image
         yield from must_be_boxes(stage, "rpn_rois", p.rpn_rois)
@@ -110,13 +103,6 @@ def _rois_are_candidates(trace: Trace) -> Problems:
     yield from must_hold(stage, "rpn_rois", same, rois, "the box of its candidate, post_nms_ix")
 
 
-def _levels(trace: Trace) -> Problems:
-    """ROIs read levels that the pyramid has."""
-    for stage, result in (("levels", trace.levels), ("mask_levels", trace.mask_levels)):
-        if problem := wrong_level(stage, result):
-            yield problem
-
-
 def _crops(trace: Trace) -> Problems:
     """Every ROI is cropped once, from its level."""
     yield from _each_roi_once(trace, "crops", "levels")
@@ -134,9 +120,7 @@ def _each_roi_once(trace: Trace, stage: str, levels: str) -> Problems:
     for k, ix in enumerate(getattr(trace, stage).ix, start=LOWEST):
         ix, name = np.asarray(ix), f"ix.{k - LOWEST}"
         exists = ((ix >= 0) & (ix < level.shape)).all(axis=1)
-        if not exists.all():
-            expected = f"image and ROI of {list(level.shape)}"
-            yield from must_hold(stage, name, exists, ix, expected)
+        if not exists.all():  # `missing_rows` reports it
             return
         rows = tuple(ix.T)
         np.add.at(times, rows, 1)
@@ -192,9 +176,6 @@ def _detections(trace: Trace) -> Problems:
     is_object = ~valid | np.isin(class_ids, np.arange(1, classes))
     expected = "a class other than background"
     yield from must_hold(stage, "detections", is_object, class_ids, expected)
-    yield from must_lie_in(stage, "class_ids", d.class_ids, 0, classes, f"0…{classes - 1}")
-    rois = np.asarray(d.class_ids).shape[1]
-    yield from must_lie_in(stage, "detection_roi", d.detection_roi, -1, rois, f"-1…{rois - 1}")
 
 
 def _detections_are_rois(trace: Trace) -> Problems:
@@ -213,24 +194,18 @@ def _detections_are_rois(trace: Trace) -> Problems:
 
 
 def _masks(trace: Trace) -> Problems:
-    """Masks are probabilities and belong to detections."""
-    mask, shape = np.asarray(trace.mask_head.class_mask), trace.detections.valid.shape
+    """Masks are probabilities."""
+    mask = np.asarray(trace.mask_head.class_mask)
     inside = (mask >= 0) & (mask <= 1)
     yield from must_hold("mask_head", "class_mask", inside, mask, "0…1")
-    rows = np.asarray(trace.mask_head.rows)
-    exists = ((rows >= 0) & (rows < tuple(shape))).all(axis=1)
-    yield from must_hold("mask_head", "rows", exists, rows, f"image and detection of {list(shape)}")
 
 
 def _instances(trace: Trace) -> Problems:
-    """Boxes and masks lie within the original image, and each belongs to a detection."""
-    detections = trace.detections.valid.shape[1]
+    """Boxes and masks lie within the original image."""
     for i, boxes in enumerate(trace.instances.rois):
         boxes, (h, w) = np.asarray(boxes), np.asarray(trace.image.original_shape[i])[:2].tolist()
         inside = (boxes >= 0) & (boxes <= np.array([h, w, h, w]))
         yield from must_hold("instances", f"rois.{i}", inside, boxes, f"inside {h} x {w} pixels")
-        rows, name = trace.instances.detection[i], f"detection.{i}"
-        yield from must_lie_in("instances", name, rows, 0, detections, f"0…{detections - 1}")
         shape, actual = (h, w, len(boxes)), np.shape(trace.instances.masks[i])
         if actual != shape:
             expected = f"shape {list(shape)}"
@@ -239,12 +214,12 @@ def _instances(trace: Trace) -> Problems:
 
 RULES: tuple[Callable[[Trace], Problems], ...] = (
     _numbers,
+    missing_rows,
     _window,
     _anchors,
     _rpn,
     _proposals,
     _rois_are_candidates,
-    _levels,
     _crops,
     _mask_crops,
     _reorder,

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from mrcnn_explained.detector.ranges import check_rows
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.inputs import check_image_number
 from mrcnn_explained.stages.instances import MASK_THRESHOLD
@@ -21,8 +22,9 @@ class OneImage:
     """The results of one image of a trace, by stage and field."""
 
     def __init__(self, trace: Trace, image: int):
-        """Raises InputError if the trace has no image with this number."""
+        """Raises InputError if the trace has no image with this number, or a wrong index."""
         check_image_number(image, len(trace.image.original))
+        check_rows(trace)
         self.trace, self.image = trace, image
 
     def of(self, stage: str, field: str) -> np.ndarray:

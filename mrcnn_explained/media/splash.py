@@ -37,7 +37,10 @@ def splash_video(
     check_target(target)
     with open_video(source) as video:
         total = video.frame_count or None
-        frames = (color_splash(frame, masks_of(frame)) for frame in video.frames)
+        frames = (
+            frame._replace(image=color_splash(frame.image, masks_of(frame.image)))
+            for frame in video.timed_frames
+        )
 
         def report(done: int) -> None:
             """Report progress with the number of frames in all."""

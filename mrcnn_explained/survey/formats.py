@@ -29,8 +29,9 @@ COLUMNS = {
     "fate_iou": "of an ROI: IoU with the ROI that suppressed it; else empty",
 }
 
-_WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level", "fate_row")
-_FLOATS = ("side", "exact_level", "to_boundary", "fate_iou")
+#: Columns of whole numbers and of floats; the others are text.
+WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level", "fate_row")
+FLOATS = ("side", "exact_level", "to_boundary", "fate_iou")
 
 
 def check_format(kind: str) -> None:
@@ -68,8 +69,8 @@ def _write_parquet(path: Path, parts: Iterable[Mapping[str, Any]]) -> None:
     from pyarrow.parquet import ParquetWriter
 
     kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pyarrow.string())
-    kinds |= dict.fromkeys(_WHOLE_NUMBERS, pyarrow.int32())
-    kinds |= dict.fromkeys(_FLOATS, pyarrow.float64())
+    kinds |= dict.fromkeys(WHOLE_NUMBERS, pyarrow.int32())
+    kinds |= dict.fromkeys(FLOATS, pyarrow.float64())
     schema = pyarrow.schema(kinds)
     with atomic_write(path) as file, ParquetWriter(file, schema) as writer:
         for part in parts:

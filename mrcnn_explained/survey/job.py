@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.open import open_dataset
+from mrcnn_explained.data.open import annotation_files, open_dataset
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, read_json
 from mrcnn_explained.media.folder import images_in
 from mrcnn_explained.survey.parts import (
     PARTS,
+    is_whole,
     part_path,
     printable,
     read_head,
@@ -35,7 +36,7 @@ FileIdentity = dict[str, Any]  # path, bytes and sha256 of a file; {} if there i
 class Job(NamedTuple):
     """What to survey; plain values, so that it can be sent to a worker on another machine."""
 
-    kind: str  # folder, shapes, coco or via
+    kind: str  # folder, shapes, coco, via or labelme
     source: str  # the folder or the file; "" for shapes
     options: dict[str, Any]  # of `open_dataset`
     annotation_file: FileIdentity
@@ -117,13 +118,14 @@ def _identify_weights(weights: str) -> tuple[str, FileIdentity]:
 
 
 def _identify_annotations(kind: str, source: Path | None, options: dict[str, Any]) -> FileIdentity:
-    """Return the identity of a dataset's annotation file; {} for a dataset without one."""
-    if source is None:
-        return {}
-    if kind == "coco":
-        subset, year = options.get("subset", "val"), options.get("year", "2017")
-        source = source / "annotations" / f"instances_{subset}{year}.json"
-    return _identify(source.resolve())
+    """Return the identity of a dataset's annotation files; {} for a dataset without any."""
+    chosen = {key: options[key] for key in ("subset", "year") if key in options}
+    files = [_identify(path.resolve()) for path in annotation_files(kind, source, **chosen)]
+    if len(files) < 2:
+        return files[0] if files else {}
+    together = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
+    size = sum(file["bytes"] for file in files)
+    return {"path": str(source), "bytes": size, "sha256": together}
 
 
 def _identify(path: Path) -> FileIdentity:
@@ -160,27 +162,33 @@ def prepare(job: Job, folder: Path) -> list[int]:
 
 def _is_done(job: Job, folder: Path, number: int) -> bool:
     """Return whether an image has a valid part without an error."""
-    head = read_head(part_path(folder, number))
+    path = part_path(folder, number)
+    head = read_head(path)
     same = (head.get("image"), head.get("file")) == (job.names[number], stamp(job.files[number]))
-    return same and head.get("error") == ""
+    return same and head.get("error") == "" and is_whole(path)
 
 
 def _check_same(job: Job, folder: Path, path: Path) -> None:
     """Raise InputError if the description at `path` is that of another job."""
     try:
-        other = json.loads(path.read_text("utf-8"))
-    except ValueError:
+        other = read_json(path, "the job.json of a survey", largest=2**28)
+    except InputError:
         other = None
     mine, other = job.description(), other if isinstance(other, dict) else {}
     differs = [key for key, value in mine.items() if other.get(key) != value]
     if not differs:
         return
     what = f"its {', '.join(differs)} differ"
-    if set(differs) == {"names", "files"}:
+    if set(differs) == {"names", "files"} and _are_names(other["names"]):
         what = _changed_images(mine["names"], other["names"])
     raise InputError(
         f"{folder} holds another survey ({what}); choose another folder (--out), or remove that one"
     )
+
+
+def _are_names(value: Any) -> bool:
+    """Return whether a value read from JSON is a list of names."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _changed_images(names: Sequence[str], before: Sequence[str]) -> str:

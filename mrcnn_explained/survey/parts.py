@@ -5,14 +5,20 @@ the part is still valid.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.errors import InputError, shown
+from mrcnn_explained.files import atomic_write, check_file, read_json
+from mrcnn_explained.stages.levels import ROI_LEVELS
+from mrcnn_explained.survey.formats import COLUMNS, FLOATS, WHOLE_NUMBERS
 
 PARTS = "parts/[0-9]*.json"  # pattern of whole parts in a survey's folder
+LARGEST_PART = 2**26  # bytes: about 300,000 rows
+LARGEST_HEAD = 2**16  # bytes of its first line
 
 
 def part_path(folder: Path, number: int) -> Path:
@@ -32,18 +38,92 @@ def write_part(path: Path, head: Mapping[str, Any], rows: Iterable[Mapping[str, 
 
 
 def read_part(path: Path) -> dict[str, Any]:
-    """Return a part: the contents of its head, and `rows`."""
-    return json.loads(path.read_text("utf-8"))
+    """Return a part: the contents of its head, and `rows`.
+
+    Raises InputError for a part that is missing, was cut or edited, or is not one.
+    """
+    part = read_json(path, "a part of a survey", largest=LARGEST_PART)
+    if problem := _wrong_part(part):
+        raise InputError(
+            f"{path} is damaged: {problem}; run the survey again, which surveys its image again"
+        )
+    return part
 
 
 def read_head(path: Path) -> dict[str, Any]:
     """Return the head of a part; {} if the part is missing or damaged."""
     try:
+        check_file(path, "a part of a survey")
         with path.open("rb") as file:
-            head = json.loads(file.readline().rstrip().removesuffix(b",") + b"}")
-    except (OSError, ValueError):
+            head = json.loads(file.readline(LARGEST_HEAD).rstrip().removesuffix(b",") + b"}")
+    except (OSError, ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a part can be read from its first to its last row."""
+    try:
+        read_part(path)
+    except InputError:
+        return False
+    return True
+
+
+def _wrong_part(part: Any) -> str:
+    """Return what is wrong with the contents of a part; "" if nothing is."""
+    if not isinstance(part, dict):
+        return f"it holds a {type(part).__name__}"
+    if not _is_text(part.get("image")) or not _is_text(part.get("error")):
+        return "image or error is not text"
+    if not part["error"] and not _is_shape(part.get("shape")):
+        return f"shape is {shown(part.get('shape'))}"
+    rows = part.get("rows")
+    if not isinstance(rows, list) or (part["error"] and rows):
+        return "rows are not a list, or those of an image with an error"
+    for number, row in enumerate(rows):
+        if problem := _wrong_row(row):
+            return f"row {number}: {problem}"
+    return ""
+
+
+def _wrong_row(row: Any) -> str:
+    """Return what is wrong with a row; "" if nothing is. A row may lack columns."""
+    if not isinstance(row, dict) or not row.keys() <= COLUMNS.keys():
+        return shown(row)
+    for name in ("kind", "class", "side", "level", "to_boundary", "fate"):
+        if name not in row:
+            return f"{name} is missing"
+    for name, value in row.items():
+        if name in WHOLE_NUMBERS:
+            fits = _is_whole_number(value)
+        elif name in FLOATS:
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+        else:
+            fits = _is_text(value)
+        if not fits:
+            return f"{name} is {shown(value)}"
+    if row["kind"] not in ("roi", "detection", "object") or row["level"] not in ROI_LEVELS:
+        return f"kind is {shown(row['kind'])}, level {row['level']}"
+    return "" if 0 <= row["side"] < math.inf else f"side is {shown(row['side'])}"
+
+
+def _is_shape(value: Any) -> bool:
+    """Return whether a value is the height and width of an image."""
+    is_pair = isinstance(value, list) and len(value) == 2
+    return is_pair and all(_is_whole_number(side) and side > 0 for side in value)
+
+
+def _is_whole_number(value: Any) -> bool:
+    """Return whether a value is a whole number of 32 bits, as Parquet keeps it."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is text that can be written to a file: without lone surrogates."""
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or printable(value) == value
 
 
 def remove_unfinished(folder: Path) -> None:

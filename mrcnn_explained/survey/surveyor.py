@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mrcnn_explained.config import Config
+from mrcnn_explained.data.classes import class_map
 from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
@@ -92,10 +93,9 @@ def _truth(dataset: AnyDataset, number: int, config: Config) -> tuple["GroundTru
     from mrcnn_explained.data.ground_truth import load_ground_truth
 
     truth = load_ground_truth(dataset, number)
-    names = [dataset.class_names[i] for i in truth.class_ids]
-    model_ids = {name: i for i, name in enumerate(config.class_names) if i}
-    class_ids = np.array([model_ids.get(name, 0) for name in names], np.int32)
-    return truth._replace(class_ids=class_ids), [printable(name) for name in names]
+    names = [printable(dataset.class_names[i]) for i in truth.class_ids]
+    model_ids = class_map(dataset, config, strict=False).model_ids(truth.class_ids)
+    return truth._replace(class_ids=model_ids), names
 
 
 class FirstImages:

@@ -1,20 +1,30 @@
 """Checkpoints: one file with everything that a training run needs to resume. No TensorFlow."""
 
 import json
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mrcnn_explained.errors import InputError, TrainingError
+from mrcnn_explained.errors import InputError, TrainingError, shown
 from mrcnn_explained.files import atomic_write
+from mrcnn_explained.weights.npz import Expected, NpzFile
 
 NAME = "checkpoint.npz"  # in the folder of a run
 
-_FACTS = ("step", "plan", "config", "history", "started_from", "random_layers")
+EXPECTED = Expected("a checkpoint", "Train into another folder", TrainingError)
+
+#: What a checkpoint says about its run, with the types in JSON.
+_FACTS: dict[str, type] = {
+    "step": int,
+    "plan": dict,
+    "config": dict,
+    "history": list,
+    "started_from": str,
+    "random_layers": list,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +56,60 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
 
     Raises TrainingError if the file is not a checkpoint, or is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        facts = json.loads(str(arrays.pop("about")))
-        return Checkpoint(
-            **{name: facts[name] for name in _FACTS},
-            weights=_below(arrays, "weights/"),
-            optimizer=list(_below(arrays, "optimizer/").values()),
-        )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path} is not a checkpoint, or is damaged: {error}") from error
+    with NpzFile(path, EXPECTED) as file:
+        facts = _facts(file)
+        arrays = {name: file.read(name) for name in file.headers if name != "about"}
+    weights, optimizer = _below(arrays, "weights/"), _below(arrays, "optimizer/")
+    if len(weights) + len(optimizer) != len(arrays):
+        raise file.damaged("it holds an array that is neither of the weights nor of the optimizer")
+    if list(optimizer) != [str(i) for i in range(len(optimizer))]:
+        raise file.damaged("the variables of the optimizer are not numbered")
+    return Checkpoint(**facts, weights=weights, optimizer=list(optimizer.values()))
+
+
+def check_fits(
+    path: Path,
+    checkpoint: Checkpoint,
+    weights: Mapping[str, Sequence[int]],
+    optimizer: Sequence[Sequence[int]],
+) -> None:
+    """Raise TrainingError unless a checkpoint can fill these variables, before one is assigned.
+
+    weights, optimizer    shapes of the model's weights, by name, and of the optimizer's variables
+    """
+    mine = {name: tuple(shape) for name, shape in weights.items()}
+    mine |= {f"optimizer variable {i}": tuple(shape) for i, shape in enumerate(optimizer)}
+    other = dict(checkpoint.weights)
+    other |= {f"optimizer variable {i}": value for i, value in enumerate(checkpoint.optimizer)}
+    for name in dict.fromkeys([*mine, *other]):
+        has = list(other[name].shape) if name in other else "nothing"
+        needs = list(mine[name]) if name in mine else "nothing"
+        if has != needs:
+            raise TrainingError(
+                f"{path} is damaged, or of another version: it holds {has} for {shown(name)}, the "
+                f"run needs {needs}. Train into another folder"
+            )
+        if not np.isfinite(other[name]).all():
+            raise TrainingError(
+                f"{path} cannot be resumed: {shown(name)} holds NaN or infinite values, so the run "
+                "had failed. Train into another folder"
+            )
+
+
+def _facts(file: NpzFile) -> dict[str, Any]:
+    """Return what a checkpoint says about its run; raise TrainingError for anything else."""
+    facts = file.json("about", dict)
+    for name, kind in _FACTS.items():
+        if not isinstance(facts.get(name), kind) or isinstance(facts[name], bool):
+            raise file.damaged(f"{name} is {shown(facts.get(name))}")
+    if facts["step"] < 0 or len(facts["history"]) != facts["step"]:
+        raise file.damaged(f"step is {facts['step']}, of {len(facts['history'])} in its history")
+    for row in facts["history"]:
+        if not isinstance(row, dict) or not all(isinstance(v, int | float) for v in row.values()):
+            raise file.damaged(f"a row of its history is {shown(row)}")
+    if not all(isinstance(name, str) for name in facts["random_layers"]):
+        raise file.damaged("random_layers are not names")
+    return {name: facts[name] for name in _FACTS}
 
 
 def check_same_run(
@@ -74,13 +127,14 @@ def check_same_run(
     ):
         as_read = json.loads(json.dumps(dict(now)))  # tuples are lists in JSON
         changed = [
-            f"{name} {before.get(name)!r} in the checkpoint, {value!r} now"
+            f"{name} {shown(before.get(name))} in the checkpoint, {shown(value)} now"
             for name, value in as_read.items()
             if before.get(name) != value
         ]
+        more = f" and {len(changed) - 2} more" if len(changed) > 2 else ""
         if changed:
             raise TrainingError(
-                f"{path} was made with another {what}: {', '.join(changed)}. "
+                f"{path} was made with another {what}: {', '.join(changed[:2])}{more}. "
                 "Use the same settings, or train into another folder"
             )
 

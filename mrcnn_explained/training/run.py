@@ -25,8 +25,8 @@ from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
+from mrcnn_explained.weights.inner_config import config_of_file
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
-from mrcnn_explained.weights.matterport_h5 import config_from_file
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
 #: Images that BatchNorm is calibrated on.
@@ -123,7 +123,7 @@ def start(
     )
     trainer.use_average()
     weights = {name: variable.numpy() for name, variable in model.weights.items()}
-    save_weights(run.out / "weights.h5", weights)
+    save_weights(run.out / "weights.h5", weights, config)
     return [run.out / name for name in (NAME, "log.csv", "config.json", "weights.h5")]
 
 
@@ -138,7 +138,7 @@ def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
     if is_preset(run.weights):
         return read_preset(run.weights)[0].replace(**changes)
     path = find_coco_weights() if run.weights == "coco" else run.weights
-    return Config(**{**config_from_file(path), **changes})
+    return Config(**{**config_of_file(path).fields, **changes})
 
 
 def _hold_out(dataset: AnyDataset, count: int) -> tuple[Subset, Subset | None]:

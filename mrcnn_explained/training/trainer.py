@@ -21,6 +21,7 @@ from mrcnn_explained.stages.image_meta import unpack_meta
 from mrcnn_explained.training.checkpoint import (
     NAME,
     Checkpoint,
+    check_fits,
     check_same_run,
     read_checkpoint,
     write_checkpoint,
@@ -212,6 +213,9 @@ class Trainer:
         checkpoint = read_checkpoint(path)
         plan, config = dataclasses.asdict(self.plan), dataclasses.asdict(self.model.config)
         check_same_run(path, checkpoint, plan, config)
+        weights = {name: variable.shape for name, variable in self.model.weights.items()}
+        optimizer = [variable.shape for variable in self.optimizer.variables]
+        check_fits(path, checkpoint, weights, optimizer)
         for name, variable in self.model.weights.items():
             variable.assign(checkpoint.weights[name])
         for variable, value in zip(self.optimizer.variables, checkpoint.optimizer, strict=True):

@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from mrcnn_explained.config import BACKBONES
+from mrcnn_explained.config import BACKBONES, Config
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError, some
-from mrcnn_explained.weights.matterport_h5 import WeightFile, read_tensors, resnet_blocks
+from mrcnn_explained.weights.inner_config import write_config
+from mrcnn_explained.weights.matterport_h5 import WeightFile, read_tensors
+from mrcnn_explained.weights.shapes import resnet_blocks
 
 #: Layers whose last dimension depends on the number of classes (mrcnn_bbox has no weights).
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask")
@@ -114,8 +116,12 @@ def load_into(
     return report
 
 
-def save_weights(path: str | PathLike[str], weights: Mapping[str, Any]) -> None:
+def save_weights(
+    path: str | PathLike[str], weights: Mapping[str, Any], config: Config | None = None
+) -> None:
     """Write `layer/weight` → array as Matterport's code does, whole or not at all.
+
+    config    of the model; the file carries it, so that it can be copied alone
 
     Matterport's `load_weights(by_name=True)`, Keras and `load_into` read such a file.
     """
@@ -126,6 +132,8 @@ def save_weights(path: str | PathLike[str], weights: Mapping[str, Any]) -> None:
     with atomic_write(path) as raw, h5py.File(raw, "w") as file:
         file.attrs["layer_names"] = list(groups)
         file.attrs["backend"] = "tensorflow"
+        if config is not None:
+            write_config(file, config)
         for group_name, names in groups.items():
             group = file.create_group(group_name)
             group.attrs["weight_names"] = [f"{name}:0" for name in names]

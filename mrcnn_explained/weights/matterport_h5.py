@@ -12,7 +12,7 @@ Reading   By h5py alone. Nothing in the file is unpickled or executed, and nothi
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -20,13 +20,16 @@ from typing import Any, NamedTuple, Self
 import h5py
 import numpy as np
 
-from mrcnn_explained.config import BACKBONES
-from mrcnn_explained.errors import memory_for
+from mrcnn_explained.errors import memory_for, shown
 from mrcnn_explained.weights.errors import EXPECTED, WeightFileError, some
 from mrcnn_explained.weights.hdf5_file import check_is_hdf5, damage_explained
 
 #: Bytes of one tensor, at most. The largest of the model, mrcnn_class_conv1/kernel, has 51 million.
 LARGEST_TENSOR = 2**30
+#: Bytes of all tensors, at most, for each byte of the file; small files may hold more.
+MOST_EXPANSION = 100
+SMALL = 2**26
+LONGEST_NAME = 1000  # characters
 
 WEIGHTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 #: What Keras 1 called them. Its running_std held the variance in spite of the name.
@@ -40,20 +43,6 @@ OLD_NAMES = {
 _ALL_NAMES = "|".join((*WEIGHTS, *OLD_NAMES))
 _NUMBERED = re.compile(rf"({_ALL_NAMES})_\d+")  # kernel_1: the second kernel of its graph
 _JOINED = re.compile(rf"(.+)_({_ALL_NAMES})(?:_\d+)?")  # Keras 1: conv1_W, conv1_W_1
-
-#: Config fields that a kernel's shape shows: kernel, its rank, the axis. The axes of a
-#: convolution's kernel are height, width, channels in, channels out.
-_SHOWN_BY = {
-    "num_classes": ("mrcnn_class_logits/kernel", 2, 1),
-    "image_channel_count": ("conv1/kernel", 4, 2),
-    "backbone_width": ("conv1/kernel", 4, 3),
-    "top_down_pyramid_size": ("fpn_c5p5/kernel", 4, 3),
-    "rpn_channels": ("rpn_conv_shared/kernel", 4, 3),
-    "fpn_classif_fc_layers_size": ("mrcnn_class_conv1/kernel", 4, 3),
-    "mask_channels": ("mrcnn_mask_conv1/kernel", 4, 3),
-}
-
-_RESNET_BLOCK = re.compile(r"(?:res|bn)([2-5])([a-z])_branch[12][abc]?")
 
 
 class FileTensor(NamedTuple):
@@ -72,6 +61,7 @@ class WeightFile:
     """An open weight file: names and shapes are known, values are read on request.
 
     path       the file
+    root       its root group, whose attributes hold the config of our own files
     layers     every layer that it lists, including those without weights
     tensors    by key, in the order of the file
     """
@@ -80,6 +70,7 @@ class WeightFile:
         self.path = path
         self._file = file
         root = _keras_root(path, file)
+        self.root = file["/"]
         self.layers = _names(root, "layer_names")
         if len(set(self.layers)) < len(self.layers):
             twice = next(name for name in self.layers if self.layers.count(name) > 1)
@@ -87,6 +78,7 @@ class WeightFile:
         self.tensors: dict[str, FileTensor] = {}
         for layer in self.layers:
             self._add(layer, _follow(path, root, layer, h5py.Group))
+        self._check_total()
 
     def _add(self, layer: str, group: h5py.Group) -> None:
         """Add the tensors of one layer, or of one nested model."""
@@ -100,6 +92,16 @@ class WeightFile:
                 )
             _check_storage(self.path, key, dataset)
             self.tensors[key] = FileTensor(layer, dataset)
+
+    def _check_total(self) -> None:
+        """Refuse a small file that unpacks to a large one: gigabytes of zeros in 8 KB."""
+        sizes = [t.dataset.size * t.dataset.dtype.itemsize for t in self.tensors.values()]
+        total, file_size = sum(map(int, sizes)), self.path.stat().st_size
+        if total > max(SMALL, MOST_EXPANSION * file_size):
+            raise WeightFileError(
+                f"{self.path}: its {file_size:,} bytes unpack to {total:,}, which no weights do: "
+                "it is damaged, or made to do harm; get it again from its source"
+            )
 
     def read(self, key: str) -> np.ndarray:
         """Return the values of one tensor as float32; values beyond its range become infinite.
@@ -142,32 +144,13 @@ def read_tensors(path: str | PathLike[str]) -> WeightFile:
             raise
 
 
-def config_from_file(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return the fields of `Config` that follow from a weight file: classes, backbone, widths.
+def shapes_in(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of a weight file, by `layer/weight`.
 
-    Fields of layers that the file lacks are absent. Raises WeightFileError as `read_tensors`.
+    Raises WeightFileError as `read_tensors`.
     """
     with read_tensors(path) as file:
-        shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
-    found: dict[str, Any] = {
-        field: shapes[key][axis]
-        for field, (key, rank, axis) in _SHOWN_BY.items()
-        if len(shapes.get(key, ())) == rank
-    }
-    backbones = {blocks: name for name, blocks in BACKBONES.items()}
-    if backbone := backbones.get(resnet_blocks(shapes)):
-        found["backbone"] = backbone
-    return found
-
-
-def resnet_blocks(keys: Iterable[str]) -> tuple[int, ...]:
-    """Count the residual blocks of stages 2…5 in the names of layers.
-
-    (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101; without a ResNet (0, 0, 0, 0).
-    """
-    matches = (_RESNET_BLOCK.fullmatch(key.split("/")[0]) for key in keys)
-    blocks = {match.groups() for match in matches if match}
-    return tuple(sum(stage == str(k) for stage, _ in blocks) for k in range(2, 6))
+        return {key: tensor.shape for key, tensor in file.tensors.items()}
 
 
 def is_float(dtype: np.dtype) -> bool:
@@ -216,17 +199,29 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
         raise ValueError(f"the group {group.name} has no attribute {attribute}")
     names: list[Any] = []
     for piece in pieces:
-        _check_attribute(group, piece)
+        check_attribute(group, piece)
         names += np.atleast_1d(group.attrs[piece]).tolist()
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return [_checked_name(name) for name in names]
 
 
-def _check_attribute(group: h5py.Group, name: str) -> None:
-    """Refuse an attribute that claims more bytes than its file has: NumPy would allocate them."""
+def _checked_name(name: Any) -> str:
+    """Return a name as text; raise ValueError for one that no program writes."""
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    if not text.isprintable() or len(text) > LONGEST_NAME:
+        raise ValueError(f"the name {shown(text)} has characters that no name has")
+    return text
+
+
+def check_attribute(group: h5py.Group, name: str) -> h5py.h5a.AttrID:
+    """Return an attribute, not yet read.
+
+    Raises ValueError for one that claims more bytes than its file has: NumPy would allocate them.
+    """
     stored = group.attrs.get_id(name)
     size = math.prod(stored.shape or ()) * stored.dtype.itemsize
     if size > group.file.id.get_filesize():
         raise ValueError(f"the attribute {name} of {group.name} claims {size:,} bytes")
+    return stored
 
 
 def _follow(path: Path, group: h5py.Group, name: str, kind: type) -> Any:

@@ -3,7 +3,6 @@
 A preset is one .npz file without pickle; the model card of the same name describes its training.
 """
 
-import zipfile
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,11 +11,18 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.errors import OutOfMemoryError, memory_for
+from mrcnn_explained.errors import memory_for, shown
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError
+from mrcnn_explained.weights.load import Variable
+from mrcnn_explained.weights.matterport_h5 import is_float
+from mrcnn_explained.weights.npz import Expected, NpzFile
+from mrcnn_explained.weights.shapes import contradiction
 
 ASSETS = Path(__file__).parent / "assets"
+EXPECTED_PRESET = Expected(
+    "a preset", "Give a file that save_preset wrote, or get it again", WeightFileError
+)
 
 
 def presets() -> list[str]:
@@ -39,23 +45,48 @@ def read_preset(
     Raises WeightFileError for an unknown name and a broken file, and OutOfMemoryError.
     """
     path = ASSETS / f"{name}.npz" if str(name) in presets() else Path(name)
-    if not path.is_file():
+    if path.suffix != ".npz" or not path.exists():
         known = ", ".join(presets()) or "none"
-        raise WeightFileError(f"{str(name)!r} is neither a preset nor a file; presets are {known}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        needed = 3 * size  # float16 as stored, and float32
-        with memory_for(str(path), needed), np.load(path, allow_pickle=False) as file:
-            config = Config.from_json(str(file["config"]))
-            names = [n for n in file.files if n != "config"]
-            return config, {n: file[n].astype(np.float32) for n in names}
-    except OutOfMemoryError:
-        raise
-    except PermissionError as error:
-        raise WeightFileError(f"no permission to read {path}: change it (chmod u+r)") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightFileError(f"{path} is not a preset, or is broken: {error}") from error
+        raise WeightFileError(
+            f"{shown(str(name))} is neither a preset nor a file of one; presets are {known}"
+        )
+    with NpzFile(path, EXPECTED_PRESET) as file:
+        config = Config.from_json(file.text("config"))
+        names = [name for name in file.headers if name != "config"]
+        shapes = {name: file.headers[name].shape for name in names}
+        if wrong := contradiction(config, shapes):
+            raise file.damaged(wrong)
+        for weight in names:
+            if not is_float(file.headers[weight].dtype):
+                raise file.damaged(f"{weight} is not of floats")
+        size = sum(file.headers[name].size for name in names)
+        with memory_for(str(path), 3 * size):  # float16 as stored, and float32
+            return config, {name: file.read(name).astype(np.float32) for name in names}
+
+
+def load_preset(
+    variables: Mapping[str, Variable], weights: Mapping[str, np.ndarray], name: str
+) -> None:
+    """Fill all variables with the weights of a preset, all or nothing.
+
+    variables    of the model, by `layer/weight`
+    weights      that `read_preset` returned
+    name         of the preset, for the message
+
+    Raises WeightFileError for weights that are missing, of another shape, or not finite.
+    """
+    for key, variable in variables.items():
+        shape = tuple(variable.shape)
+        if key not in weights or weights[key].shape != shape:
+            has = list(weights[key].shape) if key in weights else "nothing"
+            raise WeightFileError(
+                f"the preset {name} has {has} for {key}, its config needs {list(shape)}: it is "
+                "damaged, or of another version; get it again"
+            )
+        if not np.isfinite(weights[key]).all():
+            raise WeightFileError(f"{key} of the preset {name} holds NaN or infinite values")
+    for key, variable in variables.items():
+        variable.assign(weights[key])
 
 
 def save_preset(

@@ -1,12 +1,14 @@
 """Which weights and which config: from the name that a person gives. Needs no TensorFlow."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mrcnn_explained.config import Config, ConfigError, read_settings
+from mrcnn_explained.config import Config
+from mrcnn_explained.errors import AssumedConfigWarning, ConfigError
 from mrcnn_explained.weights.download import find_coco_weights
-from mrcnn_explained.weights.matterport_h5 import config_from_file
+from mrcnn_explained.weights.inner_config import assumed_note, config_of_file
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
 
@@ -16,9 +18,9 @@ def weights_and_config(weights: str | None, settings: Mapping[str, Any]) -> tupl
     weights     a preset, an .h5 file, "coco" or "random"; None: the preset shapes
     settings    fields of the config to change
 
-    Classes and backbone of an .h5 file follow from the file, the other fields from the
-    config.json in its folder if `train` wrote one. Raises ConfigError and WeightFileError with
-    what to do.
+    The config of an .h5 file is the one that it carries, else the config.json in its folder,
+    else what its shapes show and Matterport's COCO numbers; AssumedConfigWarning reports the
+    last, and a contradiction. Raises ConfigError and WeightFileError with what to do.
     """
     weights = weights or "shapes"
     if weights == "random":
@@ -26,12 +28,14 @@ def weights_and_config(weights: str | None, settings: Mapping[str, Any]) -> tupl
     if is_preset(weights):
         return weights, _config_of_preset(weights, settings)
     path = find_coco_weights() if weights == "coco" else Path(weights)
-    beside = path.parent / "config.json"  # `train` writes one
-    if beside.is_file():
-        known = read_settings(beside)
-    else:
-        known = vars(Config.coco(**config_from_file(path)))
-    return str(path), Config(**{**known, **settings})
+    found = config_of_file(path)
+    config = Config(**{**found.fields, **settings})
+    notes = [found.note]
+    if found.assumed and weights != "coco":
+        notes.append(assumed_note(path, config, settings))
+    for note in filter(None, notes):
+        warnings.warn(note, AssumedConfigWarning, stacklevel=2)
+    return str(path), config
 
 
 def _config_of_preset(weights: str, settings: Mapping[str, Any]) -> Config:

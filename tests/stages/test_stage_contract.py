@@ -15,8 +15,8 @@ import tensorflow as tf
 from conftest import close
 
 from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.detector.schema import wrong_shapes
 from mrcnn_explained.detector.trace import Trace
-from mrcnn_explained.explain.invariants import wrong_shapes
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.anchors import pyramid_anchors
 from mrcnn_explained.stages.crops import crop_levels

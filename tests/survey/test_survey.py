@@ -198,7 +198,7 @@ def test_a_part_of_another_image_or_a_broken_one_does_not_count(folder, tmp_path
 
 def test_the_head_of_a_part_is_its_first_line(tmp_path):
     path = part_path(tmp_path, 0)
-    head, rows = {"image": 'a\n",}', "error": "", "file": [1, 2**62]}, [{"side": 1.5}]
+    head, rows = {"image": 'a\n",}', "error": "", "file": [1, 2**62], "shape": [8, 9]}, []
     write_part(path, head, rows)
     assert read_part(path) == {**head, "rows": rows}
     assert read_head(path) == head

@@ -14,8 +14,9 @@ from weight_layouts import groups_of, listing, write
 
 from mrcnn_explained.errors import OutOfMemoryError
 from mrcnn_explained.weights.errors import WeightFileError
+from mrcnn_explained.weights.inner_config import config_of_file
 from mrcnn_explained.weights.load import load_into, save_weights
-from mrcnn_explained.weights.matterport_h5 import config_from_file, read_tensors
+from mrcnn_explained.weights.matterport_h5 import read_tensors
 from mrcnn_explained.weights.statistics import describe
 
 LAYOUTS = {
@@ -106,8 +107,8 @@ def test_matterports_own_listing_loads_whole_into_the_real_model(
     listed = listing(backbone)
     layout = LAYOUTS["all at once"] if backbone == "resnet50" else LAYOUTS["weights alone"]
     path = write(tmp_path / "w.h5", groups_of(listed), weight_by_rule, **layout)
-    assert config_from_file(path)["backbone"] == backbone
-    model = MaskRCNN(Config.coco(**config_from_file(path)))
+    assert config_of_file(path).fields["backbone"] == backbone
+    model = MaskRCNN(Config(**config_of_file(path).fields))
     report = model.load_weights(path)
     assert len(report.loaded) == count == len(model.weights)
     assert model.randomness() == ""
@@ -419,10 +420,10 @@ def test_the_table_has_numbers_and_flags(tmp_path):
 def test_reading_needs_no_tensorflow(tmp_path):
     path = write(tmp_path / "w.h5", SMALL, numbered)
     code = (
-        "import sys; from mrcnn_explained.weights.matterport_h5 import config_from_file; "
+        "import sys; from mrcnn_explained.weights.inner_config import config_of_file; "
         "from mrcnn_explained.weights.statistics import describe; "
         "import mrcnn_explained.weights.load; "
-        f"assert config_from_file({str(path)!r})['num_classes'] == 81; "
+        f"assert config_of_file({str(path)!r}).fields['num_classes'] == 81; "
         f"list(describe({str(path)!r})); "
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
