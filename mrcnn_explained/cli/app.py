@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli import detect, follow, levels, measure, training
+from mrcnn_explained.cli import data, detect, follow, levels, measure, training
 from mrcnn_explained.cli.common import console, progress
 from mrcnn_explained.cli.options import ExplainOptions, grouped
 from mrcnn_explained.cli.run import Image, print_randomness, run_detector
@@ -94,6 +94,7 @@ app.command()(follow.why_missed)
 app.command()(follow.papers)
 app.command()(follow.compare)
 app.command()(follow.check)
+app.command()(data.data)
 app.command()(training.train)
 app.command()(measure.evaluate)
 app.command()(measure.oracle)

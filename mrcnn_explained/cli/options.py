@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,11 +178,30 @@ class Kind(enum.StrEnum):
     shapes = "shapes"
     coco = "coco"
     via = "via"
+    labelme = "labelme"
+
+
+class FrameChoice(enum.StrEnum):
+    """Which way up photos were when they were annotated."""
+
+    auto = "auto"
+    upright = "upright"
+    stored = "stored"
+
+
+class Crowds(enum.StrEnum):
+    """What COCO's iscrowd means in a file."""
+
+    regions = "regions"
+    objects = "objects"
 
 
 DatasetSource = Annotated[
     Path | None,
-    typer.Argument(help="COCO's folder, or VIA's JSON file; not for dataset shapes."),
+    typer.Argument(
+        help="COCO's folder or JSON file, VIA's JSON or CSV file, Labelme's folder or file; not "
+        "for dataset shapes."
+    ),
 ]
 Seed = Annotated[
     int, typer.Option(help="Seed of the scenes of dataset shapes, and of all random draws.")
@@ -196,10 +216,24 @@ class AnnotationOptions:
 
     subset: Subset = "val"
     year: Annotated[str, typer.Option(help="Year of dataset coco.")] = "2017"
-    images: Annotated[Path | None, typer.Option(help="Folder of the images of dataset via.")] = None
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the images; default: where the annotation tools put them."),
+    ] = None
     class_attribute: Annotated[
         str | None, typer.Option(help="Region attribute of dataset via that names the class.")
     ] = None
+    frame: Annotated[
+        FrameChoice,
+        typer.Option(
+            help="Whether photos were annotated upright or as stored (EXIF orientation); auto: the "
+            "declared sizes decide."
+        ),
+    ] = FrameChoice.auto
+    crowds: Annotated[
+        Crowds,
+        typer.Option(help="Whether COCO's iscrowd marks regions of many objects, or objects."),
+    ] = Crowds.regions
 
     def annotations(self) -> dict[str, Any]:
         """Return the arguments of `open_dataset` that these options give."""
@@ -208,6 +242,8 @@ class AnnotationOptions:
             "year": self.year,
             "images": self.images,
             "attribute": self.class_attribute,
+            "frame": self.frame.value,
+            "crowds": self.crowds is Crowds.regions,
         }
 
 
@@ -220,11 +256,23 @@ class DatasetOptions(AnnotationOptions):
     count: Count = 500
 
     def open(self, source: Path | None, **more: Any) -> "Dataset":
-        """Open the dataset."""
+        """Open the dataset, and print on stderr what of its file is not used as it is written."""
         from mrcnn_explained.data.open import open_dataset
 
         settings = {"count": self.count, "seed": self.seed, **self.annotations(), **more}
-        return open_dataset(self.dataset.value, source, **settings)
+        dataset = open_dataset(self.dataset.value, source, **settings)
+        print_findings(dataset)
+        return dataset
+
+
+def print_findings(dataset: "Dataset", most: int = 5) -> None:
+    """Print on stderr what of a dataset's file is left out, or not used as it is written."""
+    for findings, what in ((dataset.problems, "left out"), (dataset.notes, "note")):
+        for finding in findings[:most]:
+            print(f"{what}: {finding}", file=sys.stderr)
+        if len(findings) > most:
+            more = len(findings) - most
+            print(f"{what}: {more} more; mrcnn-explained data lists all", file=sys.stderr)
 
 
 # Measuring ------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class _Notes:
     def listed(self, file: str) -> list[AnnotationProblem]:
         """Return the notes."""
         return [
-            AnnotationProblem("", -1, what.format(n=count), file, lost=0)
+            AnnotationProblem("", -1, what.replace("{n}", str(count)), file, lost=0)
             for what, count in self.counts.items()
         ]
 
@@ -151,7 +151,7 @@ def _categories(
             problems.append(AnnotationProblem("", -1, why, file, lost=0))
             continue
         if isinstance(entry["id"], str) and isinstance(key, int):
-            notes.add("{n} ids of categories are text; they were taken as numbers")
+            notes.add("ids of categories that are text and taken as numbers: {n}")
         if names.get(key, name) != name:
             twice.add(key)
             why = f"category {key} is both {short(names[key])} and {short(name)}"
@@ -185,7 +185,7 @@ def _images(
             problems.append(AnnotationProblem("", -1, why, file, lost=0))
             continue
         if isinstance(entry["id"], str) and isinstance(key, int):
-            notes.add("{n} ids of images are text; they were taken as numbers")
+            notes.add("ids of images that are text and taken as numbers: {n}")
         if key in images and images[key].file != name:
             twice.add(key)
             why = f"image id {key} belongs to {short(images[key].file)} and to {short(name)}"
@@ -201,10 +201,10 @@ def _declared_size(entry: Mapping[str, Any], notes: _Notes) -> tuple[int, int] |
     try:
         height, width = numbers((entry.get("height"), entry.get("width")), "the size")
     except OutlineError:
-        notes.add("{n} images have no height and width; the sizes of the files count")
+        notes.add("images without height and width, whose files count: {n}")
         return None
     if height < 1 or width < 1:
-        notes.add("{n} images have no height and width; the sizes of the files count")
+        notes.add("images without height and width, whose files count: {n}")
         return None
     return int(height), int(width)
 
@@ -265,10 +265,10 @@ def _object(
     if name is None:
         raise _Unusable(f"there is no category {short(category)}")
     if isinstance(category, str) or isinstance(annotation["image_id"], str):
-        notes.add("{n} annotations have ids of images or categories as text")
+        notes.add("annotations whose ids of image or category are text and taken as numbers: {n}")
     is_crowd = _is_crowd(annotation.get("iscrowd"), notes)
     if is_crowd and not crowds:
-        notes.add("{n} objects with iscrowd 1 are taken as single objects")
+        notes.add("objects with iscrowd 1 that are taken as single objects: {n}")
     outline = _outline(annotation, image, notes)
     return ObjectRecord(annotation.get("id"), name, outline, is_crowd and crowds, where)
 
@@ -284,7 +284,7 @@ def _is_crowd(value: Any, notes: _Notes) -> bool:
         "false",
         "",
     ):
-        notes.add("{n} annotations have iscrowd as text")
+        notes.add("annotations with iscrowd as text: {n}")
         return text in ("1", "true")
     raise _Unusable(f"iscrowd is {short(value)}; expected 0 or 1")
 
@@ -309,7 +309,7 @@ def _outline(annotation: Mapping[str, Any], image: ImageRecord, notes: _Notes) -
         if not isinstance(box, list) or len(box) != 4:
             raise _Unusable("bbox does not hold four numbers: x, y, width, height")
         outline = box_only(*box)
-        notes.add("{n} objects have a box but no polygon: boxes learn from them, masks do not")
+        notes.add("objects with a box but no polygon, from which only boxes are learnt: {n}")
         return outline
     return _polygons(parts, notes)
 
@@ -329,7 +329,7 @@ def _polygons(parts: Sequence[Any], notes: _Notes) -> Polygon:
     if not kept:
         raise error or OutlineError("it has no polygon")
     if error:
-        notes.add("{n} objects have parts without area, which are left out")
+        notes.add("objects with a part without area, which is left out: {n}")
     return Polygon(tuple(kept), CENTER)
 
 

@@ -1,6 +1,7 @@
 """Open a dataset by name, as the command line does."""
 
 from pathlib import Path
+from typing import Any
 
 from mrcnn_explained.data.dataset import Dataset, DatasetError
 from mrcnn_explained.data.frames import FrameChoice
@@ -53,7 +54,14 @@ def open_dataset(
             f"dataset {short(kind)!r} is unknown; expected one of {', '.join(KINDS)}"
         )
     if kind == "shapes":
-        return _open_shapes(source, images, attribute, count, seed, size)
+        has_no_effect = {
+            "source": source,
+            "--images": images,
+            "--class-attribute": attribute,
+            "--frame": None if frame == "auto" else frame,
+            "--crowds": None if crowds else "objects",
+        }
+        return _open_shapes(has_no_effect, count, seed, size)
     if source is None:
         needed = NEEDS.get(kind, "an annotation file")
         raise DatasetError(f"dataset {kind} needs {needed}: --dataset {kind} PATH")
@@ -78,17 +86,9 @@ def open_dataset(
     return ViaDataset(source, images, attribute, frame=frame)
 
 
-def _open_shapes(
-    source: Path | None,
-    images: Path | None,
-    attribute: str | None,
-    count: int,
-    seed: int,
-    size: int,
-) -> Dataset:
+def _open_shapes(has_no_effect: dict[str, Any], count: int, seed: int, size: int) -> Dataset:
     """Open the dataset that is drawn; refuse what has no effect on it."""
-    given = {"source": source, "--images": images, "--class-attribute": attribute}
-    for name, value in given.items():
+    for name, value in has_no_effect.items():
         if value is not None:
             raise DatasetError(
                 f"dataset shapes is drawn from a seed and takes no {name}, but {value} came"

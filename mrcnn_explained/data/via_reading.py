@@ -73,7 +73,7 @@ def read_via(document: Document, attribute: str | None = None, *, empty: bool = 
     left = len(files) - len(kept)
     notes = []
     if left:
-        why = f"{left} images without regions were not annotated and are left out"
+        why = f"images without regions, which are left out as not annotated: {left}"
         notes.append(AnnotationProblem("", -1, why, file, lost=0))
     images = [
         ImageRecord(name, name, None, tuple(objects[name]), tuple(problems[name]), _where(name))

@@ -84,7 +84,8 @@ def perfect_masks(model: MaskRCNN, image: Image, truth: GroundTruth) -> Trace:
     corners = original_boxes(
         boxes.numpy(), molded.original_shape[0], molded.molded_shape[0], molded.window[0]
     )
-    has_object = (object_of >= 0) & trace.detections.valid[0].numpy()
+    has_mask = np.append(truth.has_mask, False)  # the last one, at -1: no object
+    has_object = has_mask[object_of] & trace.detections.valid[0].numpy()
     for row in np.flatnonzero(has_object):
         y1, x1, y2, x2 = corners[row]
         object_mask = truth.masks[y1:y2, x1:x2, object_of[row]].astype(np.float64)
