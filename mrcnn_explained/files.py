@@ -1,4 +1,8 @@
-"""Write files whole or not at all, and check what is to be read before it is opened."""
+"""Write files whole or not at all, and check what is to be read before it is opened.
+
+A file is written under a temporary name first, then renamed; folders.py removes what is left of
+one whose writer was killed.
+"""
 
 import csv
 import io
@@ -13,6 +17,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mrcnn_explained.errors import InputError, shown
+from mrcnn_explained.folders import PREFIX, SUFFIX, clear_once, try_to_lock
+
+#: How texts begin that a spreadsheet takes for a formula.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @contextmanager
@@ -20,13 +28,21 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """Open a binary file that gets its name only when the block ends without an error.
 
     A full disk, an exception or Ctrl-C leaves the previous file in place. Missing parent folders
-    are created.
+    are created. After a kill a temporary file is left; the next program that writes to the folder
+    removes it.
+
+    Raises OSError for a path that is a pipe, a device or a folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    _check_target(path)
+    clear_once(path.parent)
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f"{PREFIX}{os.getpid()}-", suffix=SUFFIX
+    )
     try:
         with os.fdopen(handle, "wb") as file:
+            try_to_lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -35,6 +51,18 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _check_target(path: Path) -> None:
+    """Raise OSError if a path is something that a file must not take the place of."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "a folder is in the way of the output file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(22, "a pipe or a device is in the way of the output file", str(path))
 
 
 def write_csv(
@@ -51,10 +79,14 @@ def write_csv(
                iterable: a table that is larger than the memory can come from a generator
     digits     significant digits of floats; None: as many as it takes to read the same number back
 
+    A text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line
+    break) gets an apostrophe in front; numbers stay as they are. What cannot be written as UTF-8
+    is written as its code, `\\udcff`.
+
     Raises ValueError for a row with a key that is not a column.
     """
     with atomic_write(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
         table = csv.DictWriter(text, list(columns), lineterminator="\n")
         table.writeheader()
         for row in rows:
@@ -64,6 +96,8 @@ def write_csv(
 
 def _cell(value: Any, digits: int | None) -> Any:
     """Return what the table holds of a value."""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULAS) else value
     return f"{value:.{digits}g}" if digits and isinstance(value, float) else value
 
 
@@ -132,18 +166,6 @@ def read_json(
     except (ValueError, RecursionError) as reason:
         why = shown(str(reason))[1:-1]
         raise error(f"{name} is not JSON: {why}; give {expected}") from reason
-
-
-def check_folder(path: Path) -> None:
-    """Create an output folder if it is missing.
-
-    Raises OSError, with the folder's name, if a file has that name or the folder is not writable.
-    """
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(20, "a file is in the way of the output folder", str(path))
-    path.mkdir(parents=True, exist_ok=True)
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise PermissionError(13, "no permission to write into the output folder", str(path))
 
 
 def _umask() -> int:

@@ -1,13 +1,25 @@
 """Files appear whole or not at all."""
 
+import contextlib
 import csv
 import errno
 import os
 import stat
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from mrcnn_explained.files import atomic_write, check_folder, write_csv
+from mrcnn_explained import folders
+from mrcnn_explained.files import atomic_write, write_csv
+from mrcnn_explained.folders import (
+    LOCK,
+    FolderInUseError,
+    check_folder,
+    clear_leftovers,
+    use_folder,
+)
 
 
 def test_a_file_appears_with_its_content_and_nothing_beside_it(tmp_path):
@@ -100,3 +112,145 @@ def test_an_output_folder_is_made_or_refused_by_name(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotADirectoryError, match="in the way of the output folder: .*file"):
         check_folder(tmp_path / "file")
+
+
+# What a kill leaves behind, and folders in use: real processes
+
+
+WRITER = """
+import sys, time
+from mrcnn_explained.files import atomic_write
+from mrcnn_explained.folders import use_folder
+with use_folder(sys.argv[1]), atomic_write(sys.argv[1] + "/03.png") as file:
+    file.write(b"half")
+    file.flush()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def writing(folder):
+    """A process that writes into a folder until the block ends; then it is killed."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_what_a_kill_leaves_is_removed_at_the_next_start(tmp_path):
+    users = [".03.png.ym9wlz1r", ".mrcnn-explained-notes", "x.part", ".mrcnn-explained-1.part.txt"]
+    for name in users:
+        (tmp_path / name).write_text("mine")
+    with writing(tmp_path):
+        pass
+    left = set(os.listdir(tmp_path)) - set(users)
+    assert len(left) == 2 and LOCK in left  # a temporary file and the lock
+    with use_folder(tmp_path):
+        assert sorted(os.listdir(tmp_path)) == sorted([*users, LOCK])
+    assert sorted(os.listdir(tmp_path)) == sorted(users)
+
+
+def test_the_first_file_that_is_written_removes_it_too(tmp_path):
+    with writing(tmp_path):
+        pass
+    with atomic_write(tmp_path / "a.txt") as file:
+        file.write(b"x")
+    assert sorted(os.listdir(tmp_path)) == [LOCK, "a.txt"]
+
+
+def test_a_file_that_is_being_written_stays(tmp_path):
+    with writing(tmp_path):
+        before = sorted(os.listdir(tmp_path))
+        assert clear_leftovers(tmp_path) == []
+        for name in before:  # written long ago, and the number of another process
+            os.utime(tmp_path / name, (0, 0))
+        assert clear_leftovers(tmp_path) == [] and sorted(os.listdir(tmp_path)) == before
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    mine = tmp_path / f".mrcnn-explained-{int(gone.stdout)}-x.part"
+    (tmp_path / "target").write_text("mine")
+    mine.symlink_to("target")
+    clear_leftovers(tmp_path)
+    assert mine.is_symlink() and (tmp_path / "target").read_text() == "mine"
+
+
+def test_a_folder_in_use_is_refused_with_the_process_and_free_after_a_kill(tmp_path):
+    with writing(tmp_path) as process:
+        with pytest.raises(FolderInUseError) as caught, use_folder(tmp_path):
+            pass
+        assert str(process.pid) in str(caught.value) and str(tmp_path) in str(caught.value)
+        other_name = tmp_path / ".." / tmp_path.name
+        with pytest.raises(FolderInUseError), use_folder(other_name):
+            pass
+    with use_folder(tmp_path), use_folder(str(tmp_path)):  # the same thread may hold it twice
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_of_many_threads_one_holds_a_folder(tmp_path):
+    inside, most, refused = [], [], []
+
+    def hold():
+        for _ in range(50):
+            try:
+                with use_folder(tmp_path):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+            except FolderInUseError:
+                refused.append(1)
+
+    threads = [threading.Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1} and len(most) + len(refused) == 400
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks_refuses_nothing(tmp_path, monkeypatch):
+    def no_locks(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(folders.fcntl, "flock", no_locks)
+    with use_folder(tmp_path), atomic_write(tmp_path / "a") as file:
+        file.write(b"x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_and_a_folder_are_not_written_over(tmp_path, make):
+    make(tmp_path / "a")
+    with pytest.raises(OSError, match="in the way"), atomic_write(tmp_path / "a") as file:
+        file.write(b"x")
+    assert os.listdir(tmp_path) == ["a"] and not (tmp_path / "a").is_file()
+
+
+@pytest.mark.parametrize("name", ["x" * 250 + ".png", "a\nb", "käfer 写真 🐞", "\udcff.png", "-rf"])
+def test_every_name_that_a_file_can_have(tmp_path, name):
+    with atomic_write(tmp_path / name) as file:
+        file.write(b"x")
+    assert os.listdir(tmp_path) == [name]
+
+
+# Cells that a spreadsheet would run
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_texts_that_a_spreadsheet_would_run(tmp_path, start):
+    formula = f'{start}HYPERLINK("x")|cmd'
+    rows = [{"name": formula, "n": -1.5}, {"name": "'quoted", "n": -2}, {"name": "a=b", "n": "+1"}]
+    write_csv(tmp_path / "a.csv", ("name", "n"), rows)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.reader(file))
+    assert read == [["name", "n"], [f"'{formula}", "-1.5"], ["'quoted", "-2"], ["a=b", "'+1"]]
+
+
+def test_a_text_that_is_not_unicode_is_written_as_its_code(tmp_path):
+    write_csv(tmp_path / "a.csv", ("name",), [{"name": "\udcff"}])
+    assert (tmp_path / "a.csv").read_bytes() == b"name\n\\udcff\n"

@@ -76,7 +76,7 @@ def levels(
             f"--device {options.device} is for this process; with --ray each worker takes a GPU "
             "if the cluster has any: leave --device out"
         )
-    from mrcnn_explained.files import check_folder
+    from mrcnn_explained.folders import check_folder
     from mrcnn_explained.survey.formats import check_format
     from mrcnn_explained.survey.job import prepare
 

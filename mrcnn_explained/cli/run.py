@@ -37,7 +37,7 @@ def open_model(
 
     Raises ConfigError, WeightFileError and DeviceError, which say what to do.
     """
-    from mrcnn_explained.files import check_folder
+    from mrcnn_explained.folders import check_folder
     from mrcnn_explained.weights.resolve import weights_and_config
 
     step("Reading the weights' config")

@@ -13,6 +13,7 @@ from typing import Any
 
 from mrcnn_explained.errors import InputError, shown
 from mrcnn_explained.files import atomic_write, check_file, read_json
+from mrcnn_explained.folders import clear_leftovers
 from mrcnn_explained.stages.levels import ROI_LEVELS
 from mrcnn_explained.survey.formats import COLUMNS, FLOATS, WHOLE_NUMBERS
 
@@ -128,8 +129,7 @@ def _is_text(value: Any) -> bool:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files of runs that were killed while they wrote a part."""
-    for path in folder.glob("parts/.[0-9]*.json.*"):
-        path.unlink(missing_ok=True)
+    clear_leftovers(folder / "parts")
 
 
 def stamp(file: str) -> list[int] | None:

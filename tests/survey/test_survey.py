@@ -162,7 +162,7 @@ def test_what_is_there_is_not_done_again(folder, tmp_path):
     part_path(out, 1).unlink()
     kept = part_path(out, 0).read_text().replace('"level": 2', '"level": 5')
     part_path(out, 0).write_text(kept)
-    (out / "parts" / ".000002.json.killed").write_text("half of a pa")
+    (out / "parts" / ".mrcnn-explained-99999999-x.part").write_text("half of a pa")
     assert prepare(job, out) == [1, 3]
     run_here(job, out)
     assert part_path(out, 1).read_bytes() == first[part_path(out, 1)]
