@@ -41,15 +41,17 @@ def select_frame(file: Image.Image, name: str, frame: int | None) -> None:
     """
     count = getattr(file, "n_frames", 1)
     if frame is not None:
-        file.seek(_checked(frame, count, name))
+        number = _checked(frame, count, name)
+        if count > 1:  # other formats cannot seek
+            file.seek(number)
     elif count > 1 and file.format not in FIRST_IS_MEANT:
-        number = _full_page(file, count, name) if file.format == "TIFF" else None
-        if number is None:
+        page = _full_page(file, count, name) if file.format == "TIFF" else None
+        if page is None:
             raise ImageError(
                 f"{name} holds {count} frames; a single image was expected. Choose one from 0 to "
                 f"{count - 1}: --frame N, in Python load_image(path, frame=N)"
             )
-        file.seek(number)
+        file.seek(page)
 
 
 def _checked(frame: int, count: int, name: str) -> int:

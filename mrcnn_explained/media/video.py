@@ -110,6 +110,8 @@ def open_video(path: str | PathLike[str]) -> Iterator[Video]:
         stream = _moving(container)
         if stream is None:
             raise VideoError(f"{path} holds no moving image; give a video file")
+        if stream.codec_context is None:
+            raise VideoError(f"{path} is in a codec that FFmpeg cannot read; save it as H.264")
         stream.codec_context.options = options
         rate = stream.average_rate or USUAL_RATE
         if not 0 < rate <= HIGHEST_RATE:

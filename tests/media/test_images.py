@@ -224,6 +224,14 @@ def test_all_16_bits_of_a_colour_file_are_read(tmp_path, write):
     np.testing.assert_array_equal(found, np.round(camera * (255 / 4095)))
 
 
+def test_a_tiff_without_a_width_is_refused(tmp_path):
+    path = sixteen_bit_tiff(tmp_path / "a.tif", np.zeros([2, 3, 3]))
+    content = path.read_bytes()
+    width, unknown = struct.pack("<HHI", 256, 4, 1), struct.pack("<HHI", 65000, 4, 1)
+    path.write_bytes(content.replace(width, unknown))
+    refused(path, "dimensions|without a size")
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_16_bits_with_alpha(tmp_path, channels):
     wide = np.random.default_rng(0).integers(0, 65536, [20, 5, channels])

@@ -211,6 +211,14 @@ def test_a_cover_is_no_moving_image(tmp_path, monkeypatch):
         pass
 
 
+def test_a_codec_that_ffmpeg_does_not_know(tmp_path):
+    write_video(tmp_path / "v.mp4", frames(), Fraction(10))
+    content = (tmp_path / "v.mp4").read_bytes()
+    (tmp_path / "v.mp4").write_bytes(content.replace(b"avc1", b"zzz9"))
+    with pytest.raises(VideoError, match="codec"), open_video(tmp_path / "v.mp4"):
+        pass
+
+
 def test_frames_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
     write_video(tmp_path / "v.mp4", frames(), Fraction(10))
     monkeypatch.setattr("mrcnn_explained.media.video.MOST_PIXELS", 1000)
