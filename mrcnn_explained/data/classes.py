@@ -29,6 +29,14 @@ class ClassMap(NamedTuple):
         mapped = self.to_model[np.where(known, np.abs(ids), 0)] * np.sign(ids)
         return np.where(known, mapped, ids).astype(np.int32)
 
+    def category_ids(self, class_ids: Int[np.ndarray, "n"]) -> Int32[np.ndarray, "n"]:
+        """Return a model's class ids as the ids of the dataset's file: COCO's toothbrush is 90.
+
+        A class that the dataset lacks has no id there, and keeps the model's.
+        """
+        ids = [int(self.source_ids.get(int(class_id), class_id)) for class_id in class_ids]
+        return np.array(ids, np.int32)
+
 
 def class_map(dataset: AnyDataset, config: Config, *, strict: bool = True) -> ClassMap:
     """Match the classes of a dataset to a model's by name.

@@ -1,6 +1,6 @@
 """Export: detections for other programs, as COCO's results or as run lengths."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,11 @@ def coco_results(
     class_ids: Int[np.ndarray, "n"],
     scores: Float[np.ndarray, "n"],
     masks: Bool[np.ndarray, "h w n"],
-    *,
-    category_ids: Mapping[int, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the detections of an image as COCO's results, for pycocotools' `loadRes`.
 
-    image_id        of the image in the dataset's file
-    category_ids    the id of each class in the dataset's file, as `ClassMap.source_ids` has
-                    it; None: the class's own number
+    image_id     of the image in the dataset's file
+    class_ids    become the category ids: `ClassMap.category_ids` has those of a dataset's file
 
     Boxes and masks are in pixels of the original image.
 
@@ -31,7 +28,7 @@ def coco_results(
     return [
         {
             "image_id": int(image_id),
-            "category_id": int((category_ids or {}).get(int(class_id), class_id)),
+            "category_id": int(class_id),
             "bbox": xywh(box),
             "score": float(score),
             "segmentation": {"size": mask["size"], "counts": mask["counts"].decode("ascii")},
