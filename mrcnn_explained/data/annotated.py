@@ -61,6 +61,7 @@ class AnnotatedDataset(Dataset):
             self.add_class(source, class_id, name)
         self._missing: dict[int, AnnotationProblem] = {}
         self._frames: dict[int, Frame] = {}
+        self._used: set[str] | None = None
         for number, image in enumerate(reading.images):
             folder = folder_of(image)
             try:
@@ -78,6 +79,12 @@ class AnnotatedDataset(Dataset):
 
     def used_class_names(self) -> set[str]:
         """Return the names of the classes that have objects."""
+        if self._used is None:
+            self._used = self._names_of_objects()
+        return self._used
+
+    def _names_of_objects(self) -> set[str]:
+        """Go through all objects for the names of their classes."""
         return {thing.class_name for image in self.reading.images for thing in image.objects}
 
     def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Int32
+from jaxtyping import Bool, Int, Int32, UInt8
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.objects import Objects, load_objects
 from mrcnn_explained.data.records import DatasetError, short
 
-NAMED = 4  # names that a refusal lists
+NAMED = 3  # names that a refusal lists
 
 
 class ClassMap(NamedTuple):
@@ -64,6 +65,53 @@ def class_map(dataset: AnyDataset, config: Config, *, strict: bool = True) -> Cl
     return ClassMap(to_model, _source_ids(dataset, to_model))
 
 
+class Renumbered:
+    """A dataset with the class ids of a model.
+
+    dataset        whose images these are
+    class_names    of the model, background first
+    classes        the map of the dataset's classes to the model's
+    """
+
+    def __init__(self, dataset: AnyDataset, class_names: Sequence[str], classes: ClassMap):
+        self._dataset, self._classes = dataset, classes
+        self.class_names = tuple(class_names)
+        self.image_ids, self.image_info = dataset.image_ids, dataset.image_info
+        to_model = classes.to_model
+        self.source_class_ids = {
+            source: sorted({0, *(int(to_model[i]) for i in ids)})
+            for source, ids in getattr(dataset, "source_class_ids", {}).items()
+        }
+
+    def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
+        """Read an image, RGB."""
+        return self._dataset.load_image(image_id)
+
+    def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
+        """Return the masks of an image's objects, and their classes in the model."""
+        found = self.load_objects(image_id)
+        return found.masks, found.class_ids
+
+    def load_objects(self, image_id: int) -> Objects:
+        """Return the objects of an image with their classes in the model."""
+        found = load_objects(self._dataset, image_id)
+        return found._replace(class_ids=self._classes.model_ids(found.class_ids))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a dataset has beyond `AnyDataset`, such as `problems`."""
+        return getattr(self._dataset, name)
+
+
+def in_model_classes(dataset: AnyDataset, config: Config) -> AnyDataset:
+    """Return a dataset with the class ids of a model; itself if they are the same.
+
+    Raises DatasetError as `class_map` does.
+    """
+    if not config.class_names or tuple(dataset.class_names[1:]) == tuple(config.class_names[1:]):
+        return dataset
+    return Renumbered(dataset, config.class_names, class_map(dataset, config))
+
+
 def _by_number(dataset: AnyDataset, names: Sequence[str], config: Config, strict: bool) -> ClassMap:
     """Match classes by their numbers, for a model without names."""
     if not strict:
@@ -88,5 +136,5 @@ def _source_ids(dataset: AnyDataset, to_model: Int32[np.ndarray, "c"]) -> dict[i
 
 def _listed(names: Sequence[str]) -> str:
     """Return some names in quotes."""
-    some = ", ".join(repr(short(name, 24)) for name in names[:NAMED])
+    some = ", ".join(repr(short(name, 20)) for name in names[:NAMED])
     return some + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,5 +1,6 @@
 """A training run as the command line starts it: model, data, logs and images put together."""
 
+import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ import tensorflow as tf
 from mrcnn_explained.config import LOSSES, Config
 from mrcnn_explained.data.annotations import AnnotationProblem, Broken
 from mrcnn_explained.data.batch import Batch
-from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.classes import in_model_classes
+from mrcnn_explained.data.dataset import AnyDataset, DatasetError
+from mrcnn_explained.data.objects import check_problems
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.subset import Subset
 from mrcnn_explained.detector.model import MaskRCNN
@@ -25,7 +28,6 @@ from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
-from mrcnn_explained.weights.inner_config import config_of_file
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
@@ -72,7 +74,10 @@ def start(
 
     Raises InputError for settings that do not fit each other, the dataset or the weights.
     """
+    if run.broken == "refuse":
+        check_problems(dataset)
     config = config_for(run, dataset)
+    dataset = _in_model_classes(dataset, config, run)
     check_rois(config, 0)
     to_train, held_out = _hold_out(dataset, run.validation)
     make_batches = functools.partial(
@@ -128,17 +133,35 @@ def start(
 
 
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
-    """Return the config of a run: that of its weights, with the dataset's classes and settings."""
+    """Return the config of a run: that of its weights, with the run's settings.
+
+    The classes are the dataset's, unless the weights have names for theirs and the layers that
+    know them are loaded: then an id must go on meaning what it means there.
+    """
     names = tuple(dataset.class_names)
-    changes = {"num_classes": len(names), "class_names": names, **run.settings}
+    classes = {"num_classes": len(names), "class_names": names}
     if run.weights is None:
-        return Config.slim(**changes)
+        return Config.slim(**{**classes, **run.settings})
     if run.weights == "imagenet":
-        return Config.slim(**{"backbone": "resnet50", "backbone_width": 64, **changes})
+        imagenet = {"backbone": "resnet50", "backbone_width": 64}
+        return Config.slim(**{**imagenet, **classes, **run.settings})
     if is_preset(run.weights):
-        return read_preset(run.weights)[0].replace(**changes)
-    path = find_coco_weights() if run.weights == "coco" else run.weights
-    return Config(**{**config_of_file(path).fields, **changes})
+        own = dataclasses.asdict(read_preset(run.weights)[0])
+    else:
+        own = config_of_file(find_coco_weights() if run.weights == "coco" else run.weights).fields
+    keeps_classes = own.get("class_names") and not set(CLASS_LAYERS) & set(run.exclude)
+    return Config(**{**own, **({} if keeps_classes else classes), **run.settings})
+
+
+def _in_model_classes(dataset: AnyDataset, config: Config, run: RunPlan) -> AnyDataset:
+    """Return the dataset with the class ids of the model; say which layers to leave out if not."""
+    try:
+        return in_model_classes(dataset, config)
+    except DatasetError as error:
+        if run.weights is None:
+            raise
+        layers = ",".join(CLASS_LAYERS)
+        raise DatasetError(f"{error} (--exclude {layers})") from error
 
 
 def _hold_out(dataset: AnyDataset, count: int) -> tuple[Subset, Subset | None]:
