@@ -28,6 +28,7 @@ from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
+from mrcnn_explained.weights.inner_config import config_of_file
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
 from mrcnn_explained.weights.presets import is_preset, read_preset
 
