@@ -5,7 +5,7 @@ from math import inf
 from types import SimpleNamespace
 from typing import Any, Literal, get_args, get_origin
 
-from mrcnn_explained.errors import ConfigError
+from mrcnn_explained.errors import ConfigError, shown
 
 #: The side of the molded image that each resize mode needs.
 SIDE_OF_MODE = {"square": "image_max_dim", "pad64": "image_min_dim", "crop": "image_min_dim"}
@@ -31,6 +31,46 @@ COUNTS = (
 )
 
 
+#: Largest values: beyond them no machine has the memory, or a number no longer fits its type.
+#: The crops of ROIs are sorted by image * 100,000 + ROI.
+MOST: dict[str, float] = {
+    "num_classes": 100_000,
+    "image_min_dim": 16_384,
+    "image_max_dim": 16_384,
+    "image_min_scale": 1000,
+    "image_channel_count": 1000,
+    "backbone_width": 4096,
+    "top_down_pyramid_size": 65_536,
+    "rpn_anchor_stride": 1024,
+    "rpn_channels": 65_536,
+    "pre_nms_limit": 1_000_000,
+    "post_nms_rois_training": 100_000,
+    "post_nms_rois_inference": 100_000,
+    "pool_size": 64,
+    "mask_pool_size": 64,
+    "fpn_classif_fc_layers_size": 65_536,
+    "mask_channels": 65_536,
+    "detection_max_instances": 100_000,
+    "rpn_train_anchors_per_image": 1_000_000,
+    "train_rois_per_image": 100_000,
+    "train_masks_per_image": 100_000,
+    "max_gt_instances": 100_000,
+    "weight_decay": 1e6,
+    "gradient_clip_norm": 1e12,
+}
+#: The same for each number of a tuple, and the most numbers of one.
+MOST_EACH: dict[str, float] = {
+    "mean_pixel": 1e6,
+    "rpn_anchor_scales": 1e6,
+    "rpn_anchor_ratios": 1e3,
+    "rpn_bbox_std_dev": 1e6,
+    "bbox_std_dev": 1e6,
+    "mini_mask_shape": 4096,
+    "loss_weights": 1e6,
+}
+MOST_NUMBERS = 1000
+
+
 def plain(value: Any, kind: Any) -> Any:
     """Turn NumPy values, lists and whole floats into what a field of type `kind` holds."""
     if hasattr(value, "tolist"):
@@ -51,15 +91,34 @@ def check(values: Mapping[str, Any], kinds: Mapping[str, Any], backbones: Collec
     """
     for field, kind in kinds.items():
         _need(_fits(values[field], kind), field, values, _valid(kind))
+    _check_most(values)
     _check_model(values, backbones)
     _check_image(values)
     _check_ranges(values)
 
 
+def _check_most(values: Mapping[str, Any]) -> None:
+    """Check that no number is larger than any model needs, and that text is text."""
+    for field, most in MOST.items():
+        _need(values[field] <= most, field, values, f"{most:,} at most")
+    for field, most in MOST_EACH.items():
+        numbers = values[field]
+        inside = all(abs(number) <= most for number in numbers)
+        _need(inside and len(numbers) <= MOST_NUMBERS, field, values, f"numbers up to {most:,.0f}")
+    for name in (values["name"], values["backbone"], *values["class_names"]):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"the name {shown(name)} has characters that cannot be written to a file: save "
+                "its source in UTF-8"
+            ) from None
+
+
 def _need(condition: bool, field: str, values: Mapping[str, Any], valid: str) -> None:
     """Raise ConfigError unless the condition holds."""
     if not condition:
-        raise ConfigError(f"{field} is {values[field]!r}: {valid}")
+        raise ConfigError(f"{field} is {shown(values[field])}: {valid}")
 
 
 def _fits(value: Any, kind: Any) -> bool:

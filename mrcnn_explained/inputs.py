@@ -2,7 +2,7 @@
 
 import math
 
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import InputError, shown
 
 
 def read_box(text: str, name: str) -> list[float]:
@@ -17,10 +17,10 @@ def read_box(text: str, name: str) -> list[float]:
     except ValueError:
         corners = []
     if len(corners) != 4 or not all(map(math.isfinite, corners)):
-        raise InputError(f"{name} is {text!r}; expected four numbers, Y1,X1,Y2,X2")
+        raise InputError(f"{name} is {shown(text)}; expected four numbers, Y1,X1,Y2,X2")
     y1, x1, y2, x2 = corners
     if y2 <= y1 or x2 <= x1:
-        raise InputError(f"{name} is {text!r}; expected Y1,X1,Y2,X2 with Y2 > Y1 and X2 > X1")
+        raise InputError(f"{name} is {shown(text)}; expected Y1,X1,Y2,X2 with Y2 > Y1 and X2 > X1")
     return corners
 
 

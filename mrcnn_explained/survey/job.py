@@ -146,7 +146,7 @@ def prepare(job: Job, folder: Path) -> list[int]:
     unknown one; nothing in it is changed then.
     """
     path = folder / "job.json"
-    if path.is_file():
+    if os.path.lexists(path):
         _check_same(job, folder, path)
     elif any(folder.glob(PARTS)):
         raise InputError(
@@ -179,7 +179,7 @@ def _check_same(job: Job, folder: Path, path: Path) -> None:
     if not differs:
         return
     what = f"its {', '.join(differs)} differ"
-    if set(differs) == {"names", "files"} and _are_names(other["names"]):
+    if set(differs) == {"names", "files"} and _are_names(other.get("names")):
         what = _changed_images(mine["names"], other["names"])
     raise InputError(
         f"{folder} holds another survey ({what}); choose another folder (--out), or remove that one"

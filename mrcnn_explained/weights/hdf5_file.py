@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.errors import OutOfMemoryError, shown
 from mrcnn_explained.weights.errors import EXPECTED, WeightFileError
 
 #: Which error h5py raises over a damaged file depends on the byte that is wrong.
@@ -47,7 +47,12 @@ def check_is_hdf5(path: Path) -> None:
             "you may read"
         ) from None
     except OSError as error:
-        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        name = shown(str(path), 160)[1:-1]
+        raise WeightFileError(f"{name} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a NUL byte
+        if isinstance(error, WeightFileError):
+            raise
+        raise WeightFileError(f"{shown(str(path))} is not a path; {EXPECTED}") from error
 
 
 @contextmanager

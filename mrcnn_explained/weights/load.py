@@ -227,7 +227,7 @@ def _other_classes(report: WeightReport) -> str:
     if not kernels or others:
         return ""
     in_file, in_model = kernels  # (channels, classes)
-    if in_file[0] != in_model[0]:
+    if len(in_file) != 2 or in_file[0] != in_model[0]:
         return ""
     classes = in_file[-1]
     return (

@@ -45,7 +45,7 @@ def read_preset(
     Raises WeightFileError for an unknown name and a broken file, and OutOfMemoryError.
     """
     path = ASSETS / f"{name}.npz" if str(name) in presets() else Path(name)
-    if path.suffix != ".npz" or not path.exists():
+    if not str(path).endswith(".npz"):
         known = ", ".join(presets()) or "none"
         raise WeightFileError(
             f"{shown(str(name))} is neither a preset nor a file of one; presets are {known}"
