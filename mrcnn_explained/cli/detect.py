@@ -1,6 +1,7 @@
 """`detect` and `splash`: what the detector finds, as data and as images."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from mrcnn_explained.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from mrcnn_explained.cli.result_names import ResultNames
     from mrcnn_explained.detector.model import MaskRCNN
 
 Source = Annotated[
@@ -42,46 +44,51 @@ def detect(
     """
     if out.suffix.lower() not in (".json", ".csv"):
         raise InputError(f"--out is {out}; expected a name that ends in .json or .csv")
-    from mrcnn_explained.media.folder import images_in
+    from mrcnn_explained.cli.result_names import result_names
+    from mrcnn_explained.media.folder import find_images
     from mrcnn_explained.media.images import demo_image, load_image
 
     source = source or demo_image()
+    left_out = ""
     if source.is_dir():
-        paths, root = images_in(source), source
+        images = find_images(source)
+        paths, root, left_out = images.paths, source, images.report()
+        _check_apart(drawn, source)
     else:
-        load_image(source)  # an image that cannot be read is refused before TensorFlow's import
+        # An image that cannot be read is refused before TensorFlow's import.
+        load_image(source, **options.pixels())
         paths, root = [source], source.parent
-    if drawn and drawn.resolve() == root.resolve():
-        raise InputError(f"--drawn is {drawn}, the folder of the images; give another folder")
+        if drawn and os.path.realpath(drawn) == os.path.realpath(root):
+            raise InputError(f"--drawn is {drawn}, the folder of the images; give another folder")
     model = open_model(options, step=lambda name: None)
+    names = [path.relative_to(root).as_posix() for path in paths]
+    called = result_names(names, model.config.class_names)
     rows: list[Any] = []
     broken: dict[str, InputError] = {}
     with bar("Images") as update:
         for number, path in enumerate(paths):
             update(number, len(paths))
-            name = path.relative_to(root).as_posix()
             try:
-                image = load_image(path)
+                image = load_image(path, **options.pixels())
                 found = model.detect([image])[0]
                 if drawn is not None:
-                    _draw(
-                        model,
-                        image,
-                        found,
-                        drawn / (name if path.suffix == ".png" else f"{name}.png"),
-                    )
+                    _draw(model, image, found, drawn / called.drawn[number])
                 if out.suffix.lower() == ".json":
-                    rows += _coco_rows(model, found, name, number)
+                    rows += _coco_rows(model, found, names[number], number, called)
                 else:
-                    rows += _csv_rows(found, name)
+                    rows += _csv_rows(found, called.csv_ids[number])
             except InputError as error:
                 if not source.is_dir():
                     raise
-                broken[name] = error
+                broken[names[number]] = error
         update(len(paths), len(paths))
     _write(rows, out)
     for name, reason in broken.items():
         print_text(f"could not be read: {name}: {reason}")
+    if left_out:
+        print_text(left_out)
+    if out.suffix.lower() == ".json":
+        print_text(called.note)
     print_randomness(model)
     print(out)
 
@@ -100,19 +107,23 @@ def splash(
     """Keep the colours of the objects and turn the rest grey: of an image, or of a video."""
     from mrcnn_explained.media.images import demo_image, load_image
     from mrcnn_explained.media.splash import color_splash, splash_video
-    from mrcnn_explained.media.video import check_target, is_video
+    from mrcnn_explained.media.video import CONTAINERS, check_target, is_video
 
     source = source or demo_image()
-    out = out or Path(f"splash{source.suffix}")
-    if out.resolve() == source.resolve():
-        raise InputError(f"--out is {out}, the source itself; give another name")
     moving = is_video(source)
+    if out is None:
+        readable = moving and source.suffix.lower() not in CONTAINERS
+        out = Path(f"splash{'.mp4' if readable else source.suffix}")
+    if os.path.realpath(out) == os.path.realpath(source):
+        raise InputError(f"--out is {out}, the source itself; give another name")
     if moving:
+        if given := [o for o in options.given() if o in ("--frame", "--value-range")]:
+            raise InputError(f"{given[0]} is for images, and {source} is a video; leave it out")
         check_target(out)
         if not source.is_file():
             raise InputError(f"{source} is not a file; give an image or a video")
     else:
-        image, kind = load_image(source), _image_format(out)
+        image, kind = load_image(source, **options.pixels()), _image_format(out)
     model = open_model(options, step=lambda name: None)
 
     def masks_of(frame: "np.ndarray") -> "np.ndarray":
@@ -147,26 +158,44 @@ def _image_format(path: Path) -> str:
     return kind
 
 
+def _check_apart(drawn: Path | None, folder: Path) -> None:
+    """Raise InputError for a folder of drawn images within that of the images.
+
+    Another run would take them for images.
+    """
+    if drawn is None:
+        return
+    inner, outer = Path(os.path.realpath(drawn)), Path(os.path.realpath(folder))
+    if inner.is_relative_to(outer):
+        where = "the folder of the images" if inner == outer else "in the folder of the images"
+        raise InputError(f"--drawn is {drawn}, {where}; give another folder")
+
+
 def _coco_rows(
-    model: "MaskRCNN", found: dict[str, "np.ndarray"], name: str, number: int
+    model: "MaskRCNN",
+    found: dict[str, "np.ndarray"],
+    name: str,
+    number: int,
+    called: "ResultNames",
 ) -> list[dict[str, Any]]:
     """Return COCO's results of one image, with the names of its file and of the classes."""
     from mrcnn_explained.evaluation.export import coco_results
 
+    results = coco_results(called.image_ids[number], **found, category_ids=called.category_ids)
     return [
-        {"file_name": name, "class": model.config.class_name(row["category_id"]), **row}
-        for row in coco_results(number, **found)
+        {"file_name": name, "class": model.config.class_name(class_id), **row}
+        for class_id, row in zip(found["class_ids"], results, strict=True)
     ]
 
 
-def _csv_rows(found: dict[str, "np.ndarray"], name: str) -> list[dict[str, str]]:
+def _csv_rows(found: dict[str, "np.ndarray"], image_id: str) -> list[dict[str, str]]:
     """Return the image and run lengths of each mask; one row without any if there is no mask."""
     from mrcnn_explained.evaluation.export import run_lengths, without_overlaps
 
     masks = without_overlaps(found["scores"], found["masks"])
     every = [run_lengths(masks[..., i]) for i in range(masks.shape[-1])]
     visible = [lengths for lengths in every if lengths] or [""]
-    return [{"ImageId": Path(name).stem, "EncodedPixels": lengths} for lengths in visible]
+    return [{"ImageId": image_id, "EncodedPixels": lengths} for lengths in visible]
 
 
 def _draw(

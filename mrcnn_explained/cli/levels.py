@@ -102,16 +102,21 @@ def levels(
 
 def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "Job":
     """Return the survey that the options describe; nothing is run yet."""
+    from mrcnn_explained.media.folder import find_images
     from mrcnn_explained.survey.job import dataset_job, folder_job
     from mrcnn_explained.weights.resolve import weights_and_config
 
     weights, config = weights_and_config(options.weights, options.changes())
     limit = survey.limit or None
     if survey.dataset is not None:
+        if given := [o for o in options.given() if o in ("--frame", "--value-range")]:
+            raise InputError(f"{given[0]} is for images, not for datasets; leave it out")
         annotations = {**survey.annotations(), "count": limit or 500}
         return dataset_job(survey.dataset.value, source, annotations, weights, config, limit)
     assert source is not None  # a folder
-    return folder_job(source, weights, config, limit)
+    if left_out := find_images(source).report():
+        print_text(left_out)
+    return folder_job(source, weights, config, limit, options.pixels())
 
 
 def _one_image(options: LevelOptions, image: Path | None, count: int) -> None:

@@ -109,6 +109,18 @@ class ModelOptions:
         str | None,
         typer.Option(help="auto (default: a GPU if there is one), cpu, gpu or gpu:1."),
     ] = None
+    frame: Annotated[
+        int | None,
+        typer.Option(help="Frame of a stack or an animation to read, from 0.", metavar="N", min=0),
+    ] = None
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Values of the image that are black and white, for example 0 4095; default: "
+            "the largest value decides.",
+            metavar="LOW HIGH",
+        ),
+    ] = None
 
     def changes(self) -> dict[str, Any]:
         """Return the fields of the config that the given options set, and no others."""
@@ -120,6 +132,10 @@ class ModelOptions:
             **{field: _plain(value) for field, value in given.items() if value is not None},
             **size,
         }
+
+    def pixels(self) -> dict[str, Any]:
+        """Return the arguments of `load_image` that these options give."""
+        return {"frame": self.frame, "value_range": self.value_range}
 
     def given(self) -> list[str]:
         """Return the options that were given, as they are typed."""
@@ -223,7 +239,7 @@ class AnnotationOptions:
     class_attribute: Annotated[
         str | None, typer.Option(help="Region attribute of dataset via that names the class.")
     ] = None
-    frame: Annotated[
+    orientation: Annotated[
         FrameChoice,
         typer.Option(
             help="Whether photos were annotated upright or as stored (EXIF orientation); auto: the "
@@ -242,7 +258,7 @@ class AnnotationOptions:
             "year": self.year,
             "images": self.images,
             "attribute": self.class_attribute,
-            "frame": self.frame.value,
+            "frame": self.orientation.value,
             "crowds": self.crowds is Crowds.regions,
         }
 

@@ -71,7 +71,7 @@ def run_detector(
     from mrcnn_explained.media.images import demo_image, load_image
 
     step("Reading the image")
-    pixels = load_image(image or demo_image())
+    pixels = load_image(image or demo_image(), **options.pixels())
     model = open_model(options, step, out)
     step("Running the detector")
     return DetectorRun(model.trace(pixels), image.name if image else "the demo image", model)

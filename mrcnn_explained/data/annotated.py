@@ -180,7 +180,7 @@ class AnnotatedDataset(Dataset):
         reason = (
             f"its EXIF orientation is {size.orientation} and its size does not show whether the "
             f"objects were drawn on the upright or the stored image; taken as {chosen.value}, "
-            f"{because} (--frame)"
+            f"{because} (--orientation)"
         )
         return chosen, AnnotationProblem(record.where, -1, reason, self.reading.file, lost=0)
 

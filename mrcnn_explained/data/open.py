@@ -58,7 +58,7 @@ def open_dataset(
             "source": source,
             "--images": images,
             "--class-attribute": attribute,
-            "--frame": None if frame == "auto" else frame,
+            "--orientation": None if frame == "auto" else frame,
             "--crowds": None if crowds else "objects",
         }
         return _open_shapes(has_no_effect, count, seed, size)

@@ -8,7 +8,7 @@ A part is valid as long as its image, the weights and the annotations stay the s
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Job(NamedTuple):
 
     kind: str  # folder, shapes, coco, via or labelme
     source: str  # the folder or the file; "" for shapes
-    options: dict[str, Any]  # of `open_dataset`
+    options: dict[str, Any]  # of `open_dataset`; of a folder those of `load_image`
     annotation_file: FileIdentity
     names: tuple[str, ...]  # of the images, in order: paths below the folder, or ids; printable
     files: tuple[str, ...]  # paths of the images; "" for an image that is drawn by rule
@@ -51,10 +51,17 @@ class Job(NamedTuple):
         return json.loads(json.dumps(self._asdict()))
 
 
-def folder_job(folder: Path, weights: str, config: Config, limit: int | None = None) -> Job:
+def folder_job(
+    folder: Path,
+    weights: str,
+    config: Config,
+    limit: int | None = None,
+    pixels: Mapping[str, Any] | None = None,
+) -> Job:
     """Describe a survey of all images in a folder and below it, in the order of their names.
 
-    limit    images at most; None: all
+    limit     images at most; None: all
+    pixels    arguments of `load_image`: frame, value_range
 
     Raises InputError if there is no image, or if the weights cannot be read.
     """
@@ -64,7 +71,7 @@ def folder_job(folder: Path, weights: str, config: Config, limit: int | None = N
     return Job(
         kind="folder",
         source=str(source),
-        options={},
+        options={key: value for key, value in (pixels or {}).items() if value is not None},
         annotation_file={},
         names=tuple(printable(name) for name in names),
         files=tuple(str(source / name) for name in names),

@@ -72,6 +72,29 @@ def test_a_folder_with_a_broken_image(folder, tmp_path):
 
 
 @pytest.mark.slow
+def test_coco_images_a_stack_and_leftovers(tmp_path):
+    """COCO's image ids, a chosen frame, its range, and a count of what was left out."""
+    images = tmp_path / "images"
+    images.mkdir()
+    frames = [Image.fromarray(np.full([60, 90], v, np.uint16)) for v in (100, 4000)]
+    frames[0].save(images / "000000000139.tif", save_all=True, append_images=frames[1:])
+    frames[1].save(images / "000000000285.png")
+    (images / "._000000000139.tif").write_bytes(b"Mac OS X")
+    (images / "notes.txt").write_text("x")
+    out = tmp_path / "d.json"
+    result = run("detect", images, "--out", out, "--frame", 1, "--value-range", 0, 4095,
+                 "--min-confidence", 0, *NO_PROPOSALS)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "could not be read: 000000000285.png" in result.output  # it has no frame 1
+    assert "left out: 1 .txt, 1 hidden" in result.output
+    assert "image_id is COCO's, read from the file's name; category_id is the model's" in (
+        result.output.replace("\n", " ")
+    )
+    rows = json.loads(out.read_text())
+    assert {(row["file_name"], row["image_id"]) for row in rows} <= {("000000000139.tif", 139)}
+
+
+@pytest.mark.slow
 def test_splash_of_an_image(found, tmp_path):
     assert run("splash", "--out", tmp_path / "s.png").exit_code == 0
     expected = color_splash(load_image(demo_image()), found["masks"])
@@ -98,6 +121,15 @@ def test_splash_of_a_video(tmp_path):
             ("detect", str(demo_image()), "--drawn", str(demo_image().parent)),
             "the folder of the images",
         ),
+        (
+            ("detect", str(demo_image().parent), "--drawn", str(demo_image().parent / "drawn")),
+            "in the folder of the images",
+        ),
+        (("detect", "--frame", "1"), "holds a single frame: frame 1 does not exist"),
+        (("explain", "--frame", "1", "--out", "{}/e"), "holds a single frame"),
+        (("detect", "--value-range", "5", "5"), "the lower one first"),
+        (("detect", "/dev/zero"), "is a pipe or a device"),
+        (("splash", "{}/none.mp4", "--frame", "1", "--out", "{}/x.mp4"), "--frame is for images"),
         (("splash", "{}/none.mp4", "--out", "{}/x.mp4"), "is not a file"),
         (("splash", "{}/none.mp4", "--out", "{}/x.png"), "like a video"),
         (("splash", "--out", "{}/x.txt"), "ends in .png"),
