@@ -8,7 +8,7 @@ import typer
 
 from mrcnn_explained.cli import data, detect, follow, levels, measure, training
 from mrcnn_explained.cli.common import console, progress
-from mrcnn_explained.cli.notes import image_notes
+from mrcnn_explained.cli.notes import warnings_as_notes
 from mrcnn_explained.cli.options import ExplainOptions, grouped
 from mrcnn_explained.cli.run import Image, print_randomness, run_detector
 from mrcnn_explained.errors import InputError
@@ -104,7 +104,7 @@ app.command()(measure.oracle)
 def main() -> None:
     """Run the command line; wrong input ends with a message and exit code 2."""
     try:
-        with image_notes():
+        with warnings_as_notes():
             app()
     except InputError as error:
         _refuse(str(error))

@@ -179,9 +179,13 @@ def _coco_rows(
     called: "ResultNames",
 ) -> list[dict[str, Any]]:
     """Return COCO's results of one image, with the names of its file and of the classes."""
+    import numpy as np
+
     from mrcnn_explained.evaluation.export import coco_results
 
-    results = coco_results(called.image_ids[number], **found, category_ids=called.category_ids)
+    categories = called.categories(found["class_ids"].tolist())
+    with_ids = {**found, "class_ids": np.array(categories, np.int64)}
+    results = coco_results(called.image_ids[number], **with_ids)
     return [
         {"file_name": name, "class": model.config.class_name(class_id), **row}
         for class_id, row in zip(found["class_ids"], results, strict=True)

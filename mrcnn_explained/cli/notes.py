@@ -1,4 +1,4 @@
-"""Notes: what was assumed about images, one line per kind of finding, on stderr."""
+"""Notes: the package's warnings as lines on stderr; about images, one per kind of finding."""
 
 import sys
 import warnings
@@ -10,8 +10,8 @@ from mrcnn_explained.errors import ImageWarning
 
 
 @contextmanager
-def image_notes() -> Iterator[None]:
-    """Print each ImageWarning as a note, in full for the first image of a kind.
+def warnings_as_notes() -> Iterator[None]:
+    """Print warnings as notes; an ImageWarning in full for the first image of a kind.
 
     How many other images were alike is printed at the end.
     """
@@ -19,12 +19,14 @@ def image_notes() -> Iterator[None]:
     show = warnings.showwarning
 
     def note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        """Print an ImageWarning, and leave other warnings to Python."""
+        """Print a warning of this package, and leave others to Python."""
         if isinstance(message, ImageWarning):
             alike = images.setdefault(message.finding, set())
             if not alike:
                 print(f"note: {message}", file=sys.stderr)
             alike.add(message.image)
+        elif category.__module__.startswith("mrcnn_explained."):
+            print(f"note: {message}", file=sys.stderr)
         elif category.__name__ != "DecompressionBombWarning":  # an error follows it
             show(message, category, *rest, **more)
 

@@ -17,6 +17,10 @@ class ResultNames(NamedTuple):
     drawn: tuple[str, ...]  # paths of the drawn images, below their folder
     note: str  # which ids these are
 
+    def categories(self, class_ids: Sequence[int]) -> list[int]:
+        """Return the category ids of the model's classes."""
+        return [(self.category_ids or {}).get(class_id, class_id) for class_id in class_ids]
+
 
 def result_names(images: Sequence[str], class_names: Sequence[str]) -> ResultNames:
     """Choose the names and ids of results.

@@ -5,15 +5,15 @@ import warnings
 import numpy as np
 import pytest
 
-from mrcnn_explained.cli.notes import image_notes
-from mrcnn_explained.errors import ImageWarning
+from mrcnn_explained.cli.notes import warnings_as_notes
+from mrcnn_explained.errors import ImageWarning, RandomWeightsWarning
 from mrcnn_explained.media.pixels import as_image
 
 RANGE = "give the range: --value-range LOW HIGH, in Python value_range=(low, high)"
 
 
 def test_each_kind_once_with_a_count(capsys):
-    with image_notes():
+    with warnings_as_notes():
         for name in ("a.png", "b.png", "a.png", "c.png"):
             as_image(np.full([2, 2], 4095, np.uint16), name)
         as_image(np.full([2, 2], 200.0), "d.png")
@@ -30,7 +30,7 @@ def test_each_kind_once_with_a_count(capsys):
 
 def fails():
     """Warn of two images, then fail."""
-    with image_notes():
+    with warnings_as_notes():
         for name in "ab":
             warnings.warn(ImageWarning(name, "is odd"), stacklevel=1)
         raise ValueError("broken")
@@ -44,6 +44,15 @@ def test_the_count_is_printed_when_an_error_ends_the_command(capsys):
 
 def test_warnings_are_pythons_again_at_the_end():
     show = warnings.showwarning
-    with image_notes():
+    with warnings_as_notes():
         assert warnings.showwarning is not show
     assert warnings.showwarning is show
+
+
+def test_other_warnings_of_the_package_are_notes(capsys):
+    with warnings_as_notes():
+        warnings.simplefilter("always")
+        warnings.warn("the weights are random", RandomWeightsWarning, stacklevel=1)
+        warnings.warn("mine", UserWarning, stacklevel=1)
+    found = capsys.readouterr().err.splitlines()
+    assert found[0] == "note: the weights are random" and found[1].endswith("UserWarning: mine")

@@ -78,7 +78,7 @@ def test_ids_of_results(images, classes, image_ids, toothbrush, note):
     called = result_names(images, classes)
     last = len(classes) - 1 if len(classes) > 1 else 1
     assert called.image_ids == image_ids
-    assert (called.category_ids or {}).get(last, last) == toothbrush
+    assert called.categories([last]) == [toothbrush]
     assert re.search(note, called.note)
 
 
@@ -127,11 +127,9 @@ def annotations():
         139: detections(("toothbrush", 1, square(0, 0, 20)), ("toothbrush", 1, square(30, 30, 20))),
         581781: detections(("toothbrush", 1, square(10, 10, 30)), ("cat", 1, square(40, 0, 20))),
     }
-    ids = dict(enumerate(category_ids(COCO_CLASSES)))
-    rows = [
-        row for image, found in truth.items()
-        for row in coco_results(image, **found, category_ids=ids)
-    ]  # fmt: skip
+    for found in truth.values():
+        found["class_ids"] = np.array(category_ids(COCO_CLASSES))[found["class_ids"]]
+    rows = [row for image, found in truth.items() for row in coco_results(image, **found)]
     return {
         "images": [{"id": image, "height": 64, "width": 64} for image in truth],
         "categories": [{"id": number, "name": name} for name, number in COCO_CATEGORY_IDS.items()],
