@@ -118,6 +118,8 @@ def _key(value: Any) -> Any:
 
     None: the value is not an id.
     """
+    if type(value) is int and abs(value) < 2**63:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str):

@@ -94,15 +94,16 @@ def polygon(points: Any, center: float) -> Polygon:
 
 def check_area(corners: Float64[np.ndarray, "k 2"]) -> None:
     """Raise OutlineError if a polygon has fewer than three different corners, or is flat."""
-    different = np.unique(corners, axis=0)
-    if len(different) < 3:
-        many = "1 point" if len(different) == 1 else f"{len(different)} different points"
-        raise OutlineError(f"its polygon has {many}; a polygon needs three")
-    steps = different - different[0]
-    longest = steps[np.argmax((steps**2).sum(axis=1))]
+    steps = corners - corners[:1]
+    longest = steps[np.argmax((steps**2).sum(axis=1))] if len(steps) else np.zeros(2)
     away = np.abs(steps[:, 0] * longest[1] - steps[:, 1] * longest[0])
-    if away.max() <= 1e-6 * (longest**2).sum():
-        raise OutlineError("its polygon is flat: all points lie on one line")
+    if away.max(initial=0) > 1e-6 * (longest**2).sum():
+        return
+    different = len(np.unique(corners, axis=0))
+    if different < 3:
+        many = "1 point" if different == 1 else f"{different} different points"
+        raise OutlineError(f"its polygon has {many}; a polygon needs three")
+    raise OutlineError("its polygon is flat: all points lie on one line")
 
 
 def rectangle(x: Any, y: Any, width: Any, height: Any, center: float) -> Rectangle:

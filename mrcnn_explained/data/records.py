@@ -84,6 +84,8 @@ def lost_objects(problems: Iterable[AnnotationProblem]) -> int:
 
 def short(value: Any, longest: int = LONGEST) -> str:
     """Return a value of a file for a message: printable, in one line, cut if it is long."""
-    text = str(value).encode("utf-8", "backslashreplace").decode()
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = str(value)
+    if not text.isprintable():
+        text = text.encode("utf-8", "backslashreplace").decode()
+        text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
