@@ -69,5 +69,7 @@ with tempfile.TemporaryDirectory() as folder:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     size = path.stat().st_size / 2**20
-print(f"open {ANNOTATIONS:,} annotations ({size:.0f} MB): {float(done.stdout):.1f} s, {peak:.2f} GB")
+print(
+    f"open {ANNOTATIONS:,} annotations ({size:.0f} MB): {float(done.stdout):.1f} s, {peak:.2f} GB"
+)
 print("figures: under 10 s and 1 GB")

@@ -69,7 +69,11 @@ class AnnotatedDataset(Dataset):
             except DatasetError as error:
                 path = folder.expected(image.file)
                 self._missing[number] = AnnotationProblem(
-                    image.where, -1, str(error), reading.file, lost=len(image.objects)
+                    image.where,
+                    -1,
+                    str(error),
+                    image.annotations or reading.file,
+                    lost=len(image.objects),
                 )
             self.add_image(source, image.id, path, file_name=image.file)
         self.prepare()
@@ -106,6 +110,7 @@ class AnnotatedDataset(Dataset):
         ImageError for one that is broken.
         """
         record = self.reading.images[image_id]
+        file = record.annotations or self.reading.file
         size = read_size(self._path(image_id))
         frame, note = self._frame(image_id, size)
         shape = size.stored if frame is Frame.STORED else size.upright
@@ -114,7 +119,7 @@ class AnnotatedDataset(Dataset):
         things: list[ObjectRecord] = []
         with memory_for(f"the masks of {record.where}", shape[0] * shape[1] * len(record.objects)):
             for index, thing in enumerate(record.objects):
-                place = self.reading.file, thing.where
+                place = file, thing.where
                 try:
                     drawn = draw(thing.outline, shape)
                 except OutlineError as error:
@@ -152,19 +157,20 @@ class AnnotatedDataset(Dataset):
     def _frame(self, image_id: int, size: ImageSize) -> tuple[Frame, AnnotationProblem | None]:
         """Return the frame that an image was annotated in, and a note if that was decided here."""
         record = self.reading.images[image_id]
+        file = record.annotations or self.reading.file
         found = frame_of(size, record.size)
         if found is Frame.NEITHER:
             high, wide = record.size or (0, 0)
-            (height, width), where = size.upright, f"{self.reading.file}, {record.where}"
+            height, width = size.upright
             raise DatasetError(
-                f"{where}: the file says {wide}x{high} pixels, but the image has {width}x{height}; "
-                "scale the image back, or export the annotations again"
+                f"{file}, {record.where}: the file says {wide}x{high} pixels, but the image has "
+                f"{width}x{height}; scale the image back, or export the annotations again"
             )
         if self.frame != "auto" and size.orientation != 1:
             chosen = Frame(self.frame)
             if found not in (chosen, Frame.EITHER):
                 raise DatasetError(
-                    f"{self.reading.file}, {record.where}: the declared size is that of the "
+                    f"{file}, {record.where}: the declared size is that of the "
                     f"{found.value} image, but the frame asked for is {self.frame}"
                 )
             return chosen, None
@@ -182,7 +188,7 @@ class AnnotatedDataset(Dataset):
             f"objects were drawn on the upright or the stored image; taken as {chosen.value}, "
             f"{because} (--orientation)"
         )
-        return chosen, AnnotationProblem(record.where, -1, reason, self.reading.file, lost=0)
+        return chosen, AnnotationProblem(record.where, -1, reason, file, lost=0)
 
     def _witnesses(self) -> tuple[int, int]:
         """Return how many images were surely drawn upright, and how many as stored."""

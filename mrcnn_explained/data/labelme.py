@@ -36,9 +36,10 @@ class LabelmeDataset(AnnotatedDataset):
 
         def folder_of(image: ImageRecord) -> ImageFolder:
             """Return where the image of one file is looked for."""
-            key = "" if given else image.folder
+            own = Path(image.annotations).parent
+            key = "" if given else str(own)
             if key not in folders:
-                folders[key] = _folder(source, Path(image.folder), given)
+                folders[key] = _folder(source, own, given)
             return folders[key]
 
         super().__init__(read_labelme(source), folder_of, frame)

@@ -104,9 +104,8 @@ def _image(path: Path) -> tuple[ImageRecord, int]:
     groups = _groups(shapes)
     for index, (where, parts) in enumerate(groups):
         try:
-            label = _label(parts[0])
             outline = _together([_outline(part) for part in parts])
-            objects.append(ObjectRecord(None, label, outline, False, where))
+            objects.append(ObjectRecord(None, _label(parts[0]), outline, False, where))
         except OutlineError as error:
             problems.append(
                 AnnotationProblem(f"image {short(name)}", index, str(error), str(path), where)
@@ -118,7 +117,7 @@ def _image(path: Path) -> tuple[ImageRecord, int]:
         objects=tuple(objects),
         problems=tuple(problems),
         where=f"image {short(name)}",
-        folder=str(path.parent),
+        annotations=str(path),
     )
     return image, len(groups)
 

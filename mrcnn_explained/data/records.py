@@ -53,7 +53,7 @@ class ImageRecord(NamedTuple):
     objects: tuple[ObjectRecord, ...]
     problems: tuple[AnnotationProblem, ...]  # objects that are left out, by name
     where: str  # what messages call it
-    folder: str = ""  # the folder that its name is relative to, if each image has its own
+    annotations: str = ""  # its own annotation file, if each image has one
 
 
 class Reading(NamedTuple):
