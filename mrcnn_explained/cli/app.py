@@ -1,8 +1,9 @@
 """The command line. Arguments are checked before TensorFlow, which takes seconds, is imported."""
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -11,7 +12,7 @@ from mrcnn_explained.cli.common import console, progress
 from mrcnn_explained.cli.notes import warnings_as_notes
 from mrcnn_explained.cli.options import ExplainOptions, grouped
 from mrcnn_explained.cli.run import Image, print_randomness, run_detector
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import AssumedConfigWarning, InputError
 
 app = typer.Typer(
     help="A real Mask R-CNN, taken apart: what every stage computed on your image, and why.",
@@ -103,6 +104,7 @@ app.command()(measure.oracle)
 
 def main() -> None:
     """Run the command line; wrong input ends with a message and exit code 2."""
+    warnings.showwarning = _print_warning
     try:
         with warnings_as_notes():
             app()
@@ -110,6 +112,21 @@ def main() -> None:
         _refuse(str(error))
     except OSError as error:  # no permission, no space, …: Python names the file and the reason
         _refuse(f"{error.strerror or error}: {error.filename or 'while writing'}")
+
+
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning: of ours the sentence alone, of others as Python does."""
+    if issubclass(category, AssumedConfigWarning):
+        print(f"Note: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=sys.stderr)
 
 
 def _refuse(message: str) -> None:

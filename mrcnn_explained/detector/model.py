@@ -73,7 +73,8 @@ class MaskRCNN(Executor):
 
         Returns what became of every tensor; raises WeightFileError with what to do.
         """
-        report = load_into(self.weights, find_coco_weights() if path == "coco" else path, exclude)
+        file = find_coco_weights() if path == "coco" else path
+        report = load_into(self.weights, file, exclude, config=self.config)
         self.weights_from, self.preset = str(report.path), ""
         self.random_layers = layers_of(report.left_random)
         return report

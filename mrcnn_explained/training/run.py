@@ -28,9 +28,9 @@ from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
-from mrcnn_explained.weights.inner_config import config_of_file
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
 from mrcnn_explained.weights.presets import is_preset, read_preset
+from mrcnn_explained.weights.resolve import fields_of_file
 
 #: Images that BatchNorm is calibrated on.
 CALIBRATION_IMAGES = 32
@@ -149,7 +149,9 @@ def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
     if is_preset(run.weights):
         own = dataclasses.asdict(read_preset(run.weights)[0])
     else:
-        own = config_of_file(find_coco_weights() if run.weights == "coco" else run.weights).fields
+        is_coco = run.weights == "coco"
+        path = find_coco_weights() if is_coco else Path(run.weights)
+        own = fields_of_file(path, {**classes, **run.settings}, assumed=not is_coco)
     keeps_classes = own.get("class_names") and not set(CLASS_LAYERS) & set(run.exclude)
     return Config(**{**own, **({} if keeps_classes else classes), **run.settings})
 

@@ -1,7 +1,9 @@
 """Opening an HDF5 file: what a file is that cannot be opened, or that turns out to be damaged."""
 
+import mmap
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ DAMAGE = (
     NotImplementedError,
 )
 
+HEAP_HEADER = struct.Struct("<8xQ")  # signature, version, and the size
+HEAP_OBJECT = struct.Struct("<HH4xQ")  # index, references, and the size
+
 _TRUNCATED = re.compile(r"truncated file: eof = (\d+).*stored_eof = (\d+)")
 
 
@@ -39,6 +44,7 @@ def check_is_hdf5(path: Path) -> None:
             start = file.read(512)
         if not h5py.is_hdf5(path):
             raise WeightFileError(f"{path} {_what_came(path, start)}; {EXPECTED}")
+        _check_heaps(path)
     except FileNotFoundError:
         raise WeightFileError(f"{path} does not exist; {EXPECTED}: check the path") from None
     except PermissionError:
@@ -53,6 +59,34 @@ def check_is_hdf5(path: Path) -> None:
         if isinstance(error, WeightFileError):
             raise
         raise WeightFileError(f"{shown(str(path))} is not a path; {EXPECTED}") from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse a file with a heap of texts in which the HDF5 library would go round for ever.
+
+    A heap is a block `GCOL`, version, size, and objects of (index, references, size); an object
+    with index 0 is free space, after which the library goes on by its size: by nothing, if that
+    is 0. Seen in HDF5 1.14.6.
+    """
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        heap, left = -1, len(content)  # objects to look at, at most: heaps do not overlap
+        while (heap := content.find(b"GCOL\x01", heap + 1)) >= 0:
+            if heap + HEAP_HEADER.size > len(content):
+                return
+            (size,) = HEAP_HEADER.unpack_from(content, heap)
+            place, end = heap + HEAP_HEADER.size, min(heap + size, len(content))
+            while place + HEAP_OBJECT.size <= end:
+                left -= 1
+                index, _, length = HEAP_OBJECT.unpack_from(content, place)
+                if index:
+                    place += HEAP_OBJECT.size + -(-length // 8) * 8
+                elif length:
+                    place += length
+                if left < 0 or not (index or length):
+                    raise WeightFileError(
+                        f"{path} is a damaged HDF5 file (an empty block in the heap at byte "
+                        f"{heap:,}); download or copy it again"
+                    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 from mrcnn_explained.config import Config, read_fields, read_settings
 from mrcnn_explained.errors import ConfigError, shown
 from mrcnn_explained.weights.errors import WeightFileError
-from mrcnn_explained.weights.matterport_h5 import check_attribute, read_tensors
+from mrcnn_explained.weights.matterport_h5 import WeightFile, check_attribute, read_tensors
 from mrcnn_explained.weights.shapes import contradiction, fields_shown
 
 ATTRIBUTE = "mrcnn_explained_config"  # with the number of the piece behind it
@@ -32,6 +32,10 @@ UNSEEN = (
     "rpn_anchor_ratios",
     "detection_min_confidence",
 )
+
+
+#: Those of them whose values a message shows.
+SHORT = ("image_min_dim", "image_max_dim", "detection_min_confidence")
 
 
 class FileConfig(NamedTuple):
@@ -55,10 +59,15 @@ def config_of_file(path: str | PathLike[str]) -> FileConfig:
     A file without either gets the fields that its shapes show, and Matterport's COCO numbers for
     the others. Raises WeightFileError, and ConfigError for a config that is not valid.
     """
-    path = Path(path)
     with read_tensors(path) as file:
-        shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
-        inner = _read_config(path, file.root)
+        return config_in(file)
+
+
+def config_in(file: WeightFile) -> FileConfig:
+    """Return the config fields of an open weight file; see `config_of_file`."""
+    path = file.path
+    shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
+    inner = _read_config(path, file.root)
     beside = path.parent / "config.json"  # `train` writes one
     if inner is not None:
         config = Config(**inner)
@@ -86,13 +95,38 @@ def assumed_note(path: Path, config: Config, settings: Mapping[str, Any]) -> str
     if not fields:
         return ""
     values = ", ".join(
-        f"{field} {shown(getattr(config, field))}" for field in fields if field != "class_names"
+        f"{field} {getattr(config, field)}" if field in SHORT else field for field in fields
     )
-    names = "class names, " if "class_names" in fields else ""
     return (
-        f"{path.name} came without its config: {names}{values} are assumed to be those of "
-        "Matterport's COCO model; if not, put the run's config.json beside it"
+        f"{_short(path)} came without its config, so Matterport's COCO numbers are assumed: "
+        f"{values}. Put the config.json of its training beside it"
     )
+
+
+def fit_note(file: WeightFile, config: Config) -> str:
+    """Return a sentence about a model that differs from the config of its weights; "" if none does.
+
+    config    of the model
+    """
+    try:
+        found = config_in(file)
+    except ConfigError as error:
+        return str(error)
+    if found.assumed:
+        return found.note or f"{_short(file.path)} came without its config: the model's is used"
+    theirs = Config(**found.fields)
+    differs = [field for field in UNSEEN if getattr(theirs, field) != getattr(config, field)]
+    words = [
+        f"{field} {shown(getattr(theirs, field))}, the model has {shown(getattr(config, field))}"
+        for field in differs[:2]
+    ]
+    more = f" and {len(differs) - 2} more" if len(differs) > 2 else ""
+    return f"the weights were trained with {'; '.join(words)}{more}" if differs else ""
+
+
+def _short(path: Path) -> str:
+    """Return a file's name for a message."""
+    return shown(path.name)[1:-1]
 
 
 def _differences(path: Path, config: Config, beside: Path) -> str:

@@ -7,7 +7,7 @@ Source   Matterport's `load_weights(by_name=True, exclude=[…])` matches the na
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import numpy as np
 from mrcnn_explained.config import BACKBONES, Config
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError, some
-from mrcnn_explained.weights.inner_config import write_config
+from mrcnn_explained.weights.inner_config import fit_note, write_config
 from mrcnn_explained.weights.matterport_h5 import WeightFile, read_tensors
 from mrcnn_explained.weights.shapes import resnet_blocks
 
@@ -49,6 +49,7 @@ class WeightReport:
     missing: tuple[str, ...] = ()  # of the model: not in the file
     unused: tuple[str, ...] = ()  # of the file: not in the model
     wrong_shape: Mapping[str, tuple[Shape, Shape]] = field(default_factory=dict)  # (file, model)
+    note: str = ""  # about the config of the file: missing, or other numbers than the model's
 
     @property
     def left_random(self) -> tuple[str, ...]:
@@ -80,6 +81,8 @@ class WeightReport:
         for word in ("excluded", "missing", "wrong_shape", "unused"):
             if names := list(getattr(self, word)):
                 parts.append(f"{word.replace('_', ' ')}: {some(names)}")
+        if self.note:
+            parts.append(self.note)
         return "; ".join(parts)
 
 
@@ -89,12 +92,14 @@ def load_into(
     exclude: Sequence[str] = (),
     *,
     allow_missing: bool = False,
+    config: Config | None = None,
 ) -> WeightReport:
     """Fill variables from a weight file, all or nothing.
 
     variables        of the model, by `layer/weight`
     exclude          layers to leave as they are, by their exact names
     allow_missing    leave tensors that the file lacks as they are: for files of a backbone
+    config           of the model, to compare with that of the file: see `WeightReport.note`
 
     Raises WeightFileError, which carries the report, before anything is assigned, and
     OutOfMemoryError.
@@ -103,6 +108,8 @@ def load_into(
         _check_exclude(variables, file, exclude)
         report = _compare(variables, file, exclude)
         _check_fit(variables, file, report, allow_missing)
+        if config is not None:
+            report = replace(report, note=fit_note(file, config))
         values = {name: file.read(name) for name in report.loaded}
     for name, array in values.items():
         if wrong := int(np.sum(~np.isfinite(array))):

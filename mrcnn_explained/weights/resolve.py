@@ -28,14 +28,27 @@ def weights_and_config(weights: str | None, settings: Mapping[str, Any]) -> tupl
     if is_preset(weights):
         return weights, _config_of_preset(weights, settings)
     path = find_coco_weights() if weights == "coco" else Path(weights)
+    fields = fields_of_file(path, settings, assumed=weights != "coco")
+    return str(path), Config(**{**fields, **settings})
+
+
+def fields_of_file(
+    path: Path, settings: Mapping[str, Any], *, assumed: bool = True
+) -> dict[str, Any]:
+    """Return the config fields of an .h5 file; see `config_of_file`.
+
+    settings    fields that the caller changes: no warning is given of these
+    assumed     warn of numbers that had to be assumed: not for Matterport's own file
+
+    Warns with AssumedConfigWarning; raises ConfigError and WeightFileError.
+    """
     found = config_of_file(path)
-    config = Config(**{**found.fields, **settings})
     notes = [found.note]
-    if found.assumed and weights != "coco":
-        notes.append(assumed_note(path, config, settings))
+    if found.assumed and assumed:
+        notes.append(assumed_note(path, Config(**found.fields), settings))
     for note in filter(None, notes):
-        warnings.warn(note, AssumedConfigWarning, stacklevel=2)
-    return str(path), config
+        warnings.warn(note, AssumedConfigWarning, stacklevel=3)
+    return found.fields
 
 
 def _config_of_preset(weights: str, settings: Mapping[str, Any]) -> Config:
