@@ -15,8 +15,10 @@ from jaxtyping import Bool
 from PIL import Image
 
 from mrcnn_explained.data.records import DatasetError
+from mrcnn_explained.errors import ImageError
+from mrcnn_explained.files import check_file
 from mrcnn_explained.media.frames import select_frame
-from mrcnn_explained.media.images import check_regular, load_image
+from mrcnn_explained.media.images import load_image
 
 ORIENTATION, WIDTH, HEIGHT = 0x0112, 0x0100, 0x0101  # TIFF's and EXIF's tags
 SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
@@ -51,7 +53,7 @@ def read_size(path: Path) -> ImageSize:
 
     Raises DatasetError or ImageError if the file is no image.
     """
-    check_regular(path)
+    check_file(path, "an image file", ImageError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

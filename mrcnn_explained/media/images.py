@@ -4,7 +4,6 @@ Needs no TensorFlow, so that a wrong path is reported at once.
 """
 
 import math
-import stat
 import sys
 import warnings
 from os import PathLike
@@ -16,6 +15,7 @@ from jaxtyping import Num, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mrcnn_explained.errors import ImageError, ImageWarning, InputError, memory_for
+from mrcnn_explained.files import check_file
 from mrcnn_explained.media.frames import select_frame
 from mrcnn_explained.media.pixels import ROWS, ValueRange, as_image
 
@@ -79,7 +79,7 @@ def load_image(
     image or that holds several, and OutOfMemoryError.
     """
     path = Path(path)
-    check_regular(path)
+    check_file(path, "an image file", ImageError)
     try:
         stored = _read(path, frame)
     except (InputError, ImageWarning):  # the latter, if Python was asked to raise warnings
@@ -102,24 +102,6 @@ def load_image(
 def demo_image() -> Path:
     """Return the path of the demo image, which the package includes."""
     return Path(__file__).parent / "assets" / "demo.png"
-
-
-def check_regular(path: Path) -> None:
-    """Raise ImageError for a path that is not a regular file: a pipe would be waited for."""
-    try:
-        mode = path.stat().st_mode
-    except ValueError as error:  # NUL in the name
-        raise ImageError(f"{str(path)!r} is not a valid path; give an image file") from error
-    except FileNotFoundError as error:
-        raise ImageError(f"{path} does not exist; give the path of an image file") from error
-    except PermissionError as error:
-        raise ImageError(f"{path} may not be read by this user; change its permissions") from error
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}; give an image file") from error
-    if stat.S_ISDIR(mode):
-        raise ImageError(f"{path} is a directory; give one image file in it")
-    if not stat.S_ISREG(mode):
-        raise ImageError(f"{path} is a pipe or a device, not a file; give an image file")
 
 
 def _read(path: Path, frame: int | None) -> Stored:
@@ -275,8 +257,6 @@ def _not_an_image(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(32)
     size = path.stat().st_size
-    if not start:
-        return f"{path} is empty; an image file was expected (PNG, JPEG, …)"
     for place, begin, words in FOREIGN:
         if start[place:].startswith(begin):
             return f"{path} is not an image that Pillow can read ({size} bytes). It is {words}"

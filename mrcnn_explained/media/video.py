@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, check_file
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -94,12 +94,7 @@ def open_video(path: str | PathLike[str]) -> Iterator[Video]:
     except ImportError as error:
         raise VideoError(NO_PYAV) from error
     path = Path(path)
-    try:
-        regular = path.is_file()
-    except ValueError:  # NUL in the name
-        regular = False
-    if not regular:
-        raise VideoError(f"{str(path)!r} is not a file; give a video file")
+    check_file(path, "a video file", VideoError)
     # Metadata in another encoding than UTF-8 is not needed: wrong letters do no harm.
     options = {"max_pixels": str(MOST_PIXELS)}
     try:

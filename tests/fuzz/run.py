@@ -68,8 +68,10 @@ class Worker:
         self.process.kill()
         self.process.communicate()
         status, self.process, self.warm = self.process.returncode, None, set()
-        self.printed.seek(0)
-        return f"exit status {status}, {self.printed.read().decode(errors='replace')[-300:]!r}"
+        with self.printed:
+            self.printed.seek(0)
+            words = self.printed.read().decode(errors="replace")[-300:]
+        return f"exit status {status}, {words!r}"
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process; its own package is found beside the tests' helpers."""

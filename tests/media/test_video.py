@@ -199,8 +199,14 @@ def test_usual_suffixes_are_read(suffix, container, codec, tmp_path):
 def test_paths_that_are_no_files(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
-    for path in (tmp_path / "pipe.mp4", tmp_path / "loop.mp4", tmp_path, "a\0.mp4"):
-        with pytest.raises(VideoError, match="is not a file"), open_video(path):
+    for path, words in (
+        (tmp_path / "pipe.mp4", "is a pipe or a device"),
+        (tmp_path / "loop.mp4", "symbolic links"),
+        (tmp_path, "is a folder; give a video file"),
+        ("a\0.mp4", "not a valid path"),
+        ("a" * 300, "File name too long"),
+    ):
+        with pytest.raises(VideoError, match=words), open_video(path):
             pass
 
 
@@ -246,7 +252,7 @@ def test_what_is_no_video_is_refused(tmp_path, monkeypatch):
         open_video(tmp_path / "v.mp4"),
     ):
         pass
-    with pytest.raises(VideoError, match="is not a file"), open_video(tmp_path / "none.mp4"):
+    with pytest.raises(VideoError, match="does not exist"), open_video(tmp_path / "none.mp4"):
         pass
     with pytest.raises(VideoError, match="does not end like a video"):
         check_target(tmp_path / "v.txt")
