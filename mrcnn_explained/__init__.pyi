@@ -6,11 +6,14 @@ to know the name's type.
 
 from .boxes import apply_box_deltas, box_refinement, clip_boxes, denorm_boxes, iou, norm_boxes
 from .config import Config
-from .data.annotations import extract_boxes, load_sample
+from .data.annotations import load_sample
 from .data.coco import CocoDataset
 from .data.dataset import Dataset, DatasetError
+from .data.labelme import LabelmeDataset
+from .data.objects import extract_boxes, load_objects
 from .data.open import open_dataset
 from .data.pipeline import batches
+from .data.report import dataset_report
 from .data.shapes import ShapesDataset
 from .data.statistics import dataset_statistics
 from .data.via import ViaDataset
@@ -49,6 +52,7 @@ from .lessons.notebook import check_answer, describe, show
 from .media.images import demo_image, load_image
 from .media.splash import color_splash, splash_video
 from .plots.anchors import plot_cell_anchors
+from .plots.annotation_grid import plot_annotation_grid
 from .plots.backbone import plot_backbone, plot_channels
 from .plots.box_head import plot_all_probabilities, plot_probabilities
 from .plots.crops import plot_crop_channels, plot_level_boxes, plot_sampling
@@ -122,6 +126,7 @@ __all__ = [
     "FateKind",
     "FeaturePyramid",
     "InputError",
+    "LabelmeDataset",
     "LevelsExplorer",
     "MaskExplorer",
     "MaskHead",
@@ -161,6 +166,7 @@ __all__ = [
     "color_splash",
     "compare",
     "crop_levels",
+    "dataset_report",
     "dataset_statistics",
     "demo_image",
     "denorm_boxes",
@@ -177,6 +183,7 @@ __all__ = [
     "level_boundaries",
     "lineage",
     "load_image",
+    "load_objects",
     "load_sample",
     "match",
     "mold_boxes",
@@ -193,6 +200,7 @@ __all__ = [
     "paper_variants",
     "plot_all_probabilities",
     "plot_anchor_overlaps",
+    "plot_annotation_grid",
     "plot_backbone",
     "plot_cascade",
     "plot_cell_anchors",

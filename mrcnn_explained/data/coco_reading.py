@@ -5,57 +5,27 @@ image.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
+from mrcnn_explained.data.coco_outlines import outline_of
 from mrcnn_explained.data.document import Document
-from mrcnn_explained.data.outlines import (
-    FARTHEST,
-    Outline,
-    OutlineError,
-    Polygon,
-    RunLengths,
-    box_only,
-    check_area,
-    number,
-    numbers,
-)
-from mrcnn_explained.data.rasterize import run_counts
+from mrcnn_explained.data.outlines import OutlineError, numbers
 from mrcnn_explained.data.records import (
     AnnotationProblem,
     DatasetError,
     ImageRecord,
+    Notes,
     ObjectRecord,
     Reading,
     short,
 )
 
-CENTER = 0.5  # of the first pixel
 BACKGROUNDS = ("_background_", "__background__", "background", "BG")
 
 
 class _Unusable(Exception):
     """An object that is left out: why."""
-
-
-class _Notes:
-    """Counts what is used, but not as it is written: one note for each kind."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def add(self, what: str) -> None:
-        """Count one of a kind."""
-        self.counts[what] += 1
-
-    def listed(self, file: str) -> list[AnnotationProblem]:
-        """Return the notes."""
-        return [
-            AnnotationProblem("", -1, what.replace("{n}", str(count)), file, lost=0)
-            for what, count in self.counts.items()
-        ]
 
 
 def read_coco(document: Document, *, crowds: bool = True) -> Reading:
@@ -67,7 +37,7 @@ def read_coco(document: Document, *, crowds: bool = True) -> Reading:
     """
     file, content = str(document.path), document.content
     lists = [_list(document, name) for name in ("images", "categories", "annotations")]
-    notes, problems = _Notes(), list[AnnotationProblem]()
+    notes, problems = Notes(), list[AnnotationProblem]()
     names = _categories(content["categories"], content["annotations"], file, notes, problems)
     images = _images(lists[0], file, notes, problems)
     objects, lost = _objects(lists[2], images, names, file, notes, crowds)
@@ -138,7 +108,7 @@ def _categories(
     categories: list[Any],
     annotations: list[Any],
     file: str,
-    notes: _Notes,
+    notes: Notes,
     problems: list[AnnotationProblem],
 ) -> dict[Any, str]:
     """Return the name of each category by its id, without a background that has no object."""
@@ -174,7 +144,7 @@ def _categories(
 
 
 def _images(
-    entries: list[Any], file: str, notes: _Notes, problems: list[AnnotationProblem]
+    entries: list[Any], file: str, notes: Notes, problems: list[AnnotationProblem]
 ) -> dict[Any, ImageRecord]:
     """Return the images by their ids."""
     images: dict[Any, ImageRecord] = {}
@@ -198,7 +168,7 @@ def _images(
     return {key: image for key, image in images.items() if key not in twice}
 
 
-def _declared_size(entry: Mapping[str, Any], notes: _Notes) -> tuple[int, int] | None:
+def _declared_size(entry: Mapping[str, Any], notes: Notes) -> tuple[int, int] | None:
     """Return the declared height and width of an image; None: there is none."""
     try:
         height, width = numbers((entry.get("height"), entry.get("width")), "the size")
@@ -216,7 +186,7 @@ def _objects(
     images: Mapping[Any, ImageRecord],
     names: Mapping[Any, str],
     file: str,
-    notes: _Notes,
+    notes: Notes,
     crowds: bool,
 ) -> tuple[dict[Any, list[ObjectRecord]], dict[Any, list[AnnotationProblem]]]:
     """Return the objects of each image, and the problems of each image; None: of no image."""
@@ -258,7 +228,7 @@ def _object(
     image: ImageRecord,
     names: Mapping[Any, str],
     where: str,
-    notes: _Notes,
+    notes: Notes,
     crowds: bool,
 ) -> ObjectRecord:
     """Read one annotation. Raises _Unusable or OutlineError."""
@@ -271,11 +241,11 @@ def _object(
     is_crowd = _is_crowd(annotation.get("iscrowd"), notes)
     if is_crowd and not crowds:
         notes.add("objects with iscrowd 1 that are taken as single objects: {n}")
-    outline = _outline(annotation, image, notes)
+    outline = outline_of(annotation, image, notes)
     return ObjectRecord(annotation.get("id"), name, outline, is_crowd and crowds, where)
 
 
-def _is_crowd(value: Any, notes: _Notes) -> bool:
+def _is_crowd(value: Any, notes: Notes) -> bool:
     """Return whether an object is a crowd; raise _Unusable if the file does not say it."""
     if value is None or value in (0, 1):
         return bool(value)
@@ -289,93 +259,3 @@ def _is_crowd(value: Any, notes: _Notes) -> bool:
         notes.add("annotations with iscrowd as text: {n}")
         return text in ("1", "true")
     raise _Unusable(f"iscrowd is {short(value)}; expected 0 or 1")
-
-
-def _outline(annotation: Mapping[str, Any], image: ImageRecord, notes: _Notes) -> Outline:
-    """Return the outline of an annotation; a box if it has nothing else."""
-    segmentation = annotation.get("segmentation")
-    if isinstance(segmentation, Mapping):
-        return _run_lengths(segmentation, image)
-    if segmentation is not None and not isinstance(segmentation, list):
-        raise _Unusable(
-            f"segmentation is {type(segmentation).__name__}; expected polygons or run lengths"
-        )
-    parts = segmentation or []
-    if parts and not isinstance(parts[0], list):
-        parts = [parts]  # one polygon that is not in a list
-    parts = [part for part in parts if part != []]
-    if not parts or (len(parts) == 1 and isinstance(parts[0], list) and len(parts[0]) == 4):
-        box = annotation.get("bbox")
-        if box is None:
-            raise _Unusable("it has neither a polygon nor a box")
-        if not isinstance(box, list) or len(box) != 4:
-            raise _Unusable("bbox does not hold four numbers: x, y, width, height")
-        outline = box_only(*box)
-        notes.add("objects with a box but no polygon, from which only boxes are learnt: {n}")
-        return outline
-    return _polygons(parts, notes)
-
-
-def _polygons(parts: Sequence[Any], notes: _Notes) -> Polygon:
-    """Return the polygons of an object; a part without area is left out if another has one."""
-    kept: list[np.ndarray] = []
-    error: OutlineError | None = None
-    for part in parts:
-        corners = _corners(part)
-        try:
-            check_area(corners)
-        except OutlineError as flat:
-            error = flat
-            continue
-        kept.append(corners)
-    if not kept:
-        raise error or OutlineError("it has no polygon")
-    if error:
-        notes.add("objects with a part without area, which is left out: {n}")
-    return Polygon(tuple(kept), CENTER)
-
-
-def _corners(part: Any) -> np.ndarray:
-    """Return the corners of one part of a polygon: x, y, x, y, …"""
-    if not isinstance(part, list):
-        raise OutlineError(f"a polygon is {type(part).__name__}; expected a list of numbers")
-    if len(part) % 2:
-        raise OutlineError(f"a polygon has {len(part)} coordinates; expected pairs x, y")
-    if {int, float}.issuperset(map(type, part)):
-        try:
-            corners = np.array(part, np.float64)
-        except OverflowError as error:
-            raise OutlineError("its polygon holds a number that is beyond any image") from error
-        if np.isfinite(corners).all() and np.abs(corners).max(initial=0) <= FARTHEST:
-            return corners.reshape(-1, 2)
-    return np.array(numbers(part, "its polygon"), np.float64).reshape(-1, 2)
-
-
-def _run_lengths(segmentation: Mapping[str, Any], image: ImageRecord) -> RunLengths:
-    """Return run lengths whose size is the image's and whose counts fill it."""
-    size = segmentation.get("size")
-    if not isinstance(size, list) or len(size) != 2:
-        raise OutlineError("its run lengths have no size: expected [height, width]")
-    height, width = (int(number(side, "the size of its run lengths")) for side in size)
-    if height < 1 or width < 1:
-        raise OutlineError(f"the size of its run lengths is {width}x{height}")
-    if image.size and image.size != (height, width):
-        high, wide = image.size
-        raise OutlineError(f"its mask is {width}x{height} pixels, its image {wide}x{high}")
-    counts = segmentation.get("counts")
-    if isinstance(counts, str):
-        outline = RunLengths((height, width), counts.encode("utf-8", "replace"))
-    elif isinstance(counts, list) and {int, float}.issuperset(map(type, counts)):
-        whole = numbers_of_pixels(counts)
-        outline = RunLengths((height, width), whole)
-    else:
-        raise OutlineError("its run lengths have no counts: expected text or a list of numbers")
-    run_counts(outline)
-    return outline
-
-
-def numbers_of_pixels(counts: list[Any]) -> np.ndarray:
-    """Return run lengths as whole numbers."""
-    if any(not 0 <= count < 2**40 or count != int(count) for count in counts):
-        raise OutlineError("its run lengths hold a number that is no number of pixels")
-    return np.array(counts, np.int64)

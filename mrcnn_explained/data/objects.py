@@ -1,14 +1,18 @@
 """Objects: the one way in which training, evaluation, surveys and statistics read annotations."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Int32
 
 from mrcnn_explained.data.records import AnnotationProblem, DatasetError
 
-if TYPE_CHECKING:
-    from mrcnn_explained.data.dataset import AnyDataset
+
+class HasMasks(Protocol):
+    """A dataset as Matterport's code has it."""
+
+    def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
+        """Return the masks of all objects and their classes; a crowd's class is negative."""
 
 
 class Objects(NamedTuple):
@@ -23,7 +27,7 @@ class Objects(NamedTuple):
     names: tuple[str, ...] = ()  # what the file calls each of the n objects; () : it has no names
 
 
-def load_objects(dataset: "AnyDataset", image_id: int) -> Objects:
+def load_objects(dataset: HasMasks, image_id: int) -> Objects:
     """Read the objects of one image of any dataset, also of one that has only `load_mask`.
 
     image_id    one of `dataset.image_ids`
@@ -50,7 +54,7 @@ def objects_of(masks: Any, class_ids: Any) -> Objects:
     return Objects(masks, class_ids, extract_boxes(masks), np.ones(len(class_ids), bool))
 
 
-def check_problems(dataset: "AnyDataset") -> None:
+def check_problems(dataset: HasMasks) -> None:
     """Refuse a dataset if its annotation file holds anything that cannot be used.
 
     Raises DatasetError with the first problem and the number of the others.

@@ -5,6 +5,7 @@ problem that names it. The objects in the file are those of the images plus thos
 have lost.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -75,6 +76,24 @@ class Reading(NamedTuple):
     def objects_used(self) -> int:
         """Return the number of objects that can be used."""
         return sum(len(image.objects) for image in self.images)
+
+
+class Notes:
+    """Counts what is used, but not as it is written: one note for each kind, `{n}` of them."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, what: str) -> None:
+        """Count one of a kind."""
+        self.counts[what] += 1
+
+    def listed(self, file: str) -> list[AnnotationProblem]:
+        """Return the notes."""
+        return [
+            AnnotationProblem("", -1, what.replace("{n}", str(count)), file, lost=0)
+            for what, count in self.counts.items()
+        ]
 
 
 def lost_objects(problems: Iterable[AnnotationProblem]) -> int:

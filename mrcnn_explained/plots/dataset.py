@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.data.annotations import Sample, extract_boxes
+from mrcnn_explained.data.annotations import Sample
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.statistics import DatasetStatistics
 from mrcnn_explained.plots.palette import (
     DASHED,

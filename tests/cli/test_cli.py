@@ -112,7 +112,7 @@ def test_random_weights_are_reported(explained):
 @pytest.mark.slow
 def test_by_default_the_trained_preset_finds_what_is_on_the_demo_image(tmp_path):
     from mrcnn_explained import Trace
-    from mrcnn_explained.data.annotations import extract_boxes
+    from mrcnn_explained.data.objects import extract_boxes
     from mrcnn_explained.data.shapes import ShapesDataset
     from mrcnn_explained.evaluation.evaluate import match
 

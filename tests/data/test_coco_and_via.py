@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrcnn_explained.data.annotations import extract_boxes, load_sample
+from mrcnn_explained.data.annotations import load_sample
 from mrcnn_explained.data.coco import CocoDataset, coco_folder
 from mrcnn_explained.data.dataset import DatasetError
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.data.via import ViaDataset
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shape_outlines import SHAPES
 from mrcnn_explained.data.shapes import OCCLUSION, SMALLEST, ShapesDataset, draw_scene
 

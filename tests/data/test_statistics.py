@@ -6,8 +6,9 @@ import tensorflow as tf
 from matplotlib.colors import to_hex
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import Sample, extract_boxes
+from mrcnn_explained.data.annotations import Sample
 from mrcnn_explained.data.dataset import Dataset
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.statistics import dataset_statistics
 from mrcnn_explained.plots.dataset import (

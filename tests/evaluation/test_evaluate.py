@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import close
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.evaluation.evaluate import evaluate, match
 from mrcnn_explained.stages.image import mold_image

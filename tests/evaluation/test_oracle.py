@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.ground_truth import GroundTruth
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.evaluation.evaluate import evaluate

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mrcnn_explained.boxes import apply_box_deltas, iou
-from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import InputError

@@ -7,7 +7,7 @@ from detector.test_training_step import TRAINING
 from evaluation.test_evaluate import SCENES, Oracle, perfect
 
 from mrcnn_explained.config import LOSSES
-from mrcnn_explained.data.annotations import extract_boxes
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.evaluation.evaluate import evaluate

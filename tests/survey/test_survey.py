@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from mrcnn_explained import __version__
 from mrcnn_explained.cli import app as cli
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import extract_boxes
 from mrcnn_explained.data.ground_truth import GroundTruth
+from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.data.via import ViaDataset
 from mrcnn_explained.errors import InputError
