@@ -71,6 +71,9 @@ MOST_EACH: dict[str, float] = {
 MOST_NUMBERS = 1000
 
 
+NOT_TEXT = "a name holds half a character (a lone surrogate), which no file can hold; rename it"
+
+
 def plain(value: Any, kind: Any) -> Any:
     """Turn NumPy values, lists and whole floats into what a field of type `kind` holds."""
     if hasattr(value, "tolist"):
@@ -136,6 +139,15 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, kind)
 
 
+def is_text(name: str) -> bool:
+    """Return whether a text can be written to files: it holds no lone surrogate."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _valid(kind: Any) -> str:
     """Describe the values that a field of this type takes."""
     if get_origin(kind) is Literal:
@@ -161,6 +173,8 @@ def _check_model(values: Mapping[str, Any], backbones: Collection[str]) -> None:
         values,
         f"give {c.num_classes} names (num_classes), background first, or an empty tuple",
     )
+    for name in (c.name, *c.class_names):
+        _need(is_text(name), "name" if name is c.name else "class_names", values, NOT_TEXT)
     _need(
         c.backbone in backbones,
         "backbone",

@@ -1,9 +1,9 @@
 """The command line. Arguments are checked before TensorFlow, which takes seconds, is imported."""
 
+import io
 import sys
-import warnings
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,14 @@ from mrcnn_explained.cli.common import console, progress
 from mrcnn_explained.cli.notes import warnings_as_notes
 from mrcnn_explained.cli.options import ExplainOptions, grouped
 from mrcnn_explained.cli.run import Image, print_randomness, run_detector
-from mrcnn_explained.errors import AssumedConfigWarning, InputError
+from mrcnn_explained.errors import InputError, shown
+
+OUT_OF_MEMORY = (
+    "out of memory: close other programs, or lower the side of the image (--size), the number of "
+    "images in a batch, or the number of ROIs"
+)
+
+LONGEST_LINE = 500  # characters of a refusal
 
 app = typer.Typer(
     help="A real Mask R-CNN, taken apart: what every stage computed on your image, and why.",
@@ -35,8 +42,8 @@ def explain(
     from mrcnn_explained.stages.catalog import STAGES
 
     names = [s.module for s in STAGES]
-    if stage and stage not in names:
-        raise typer.BadParameter(f"--stage is {stage!r}; expected one of {', '.join(names)}")
+    if stage is not None and stage not in names:
+        raise InputError(f"--stage is {shown(stage)}; expected one of {', '.join(names)}")
     with progress() as step:
         run = run_detector(options, image, step, out)
         from mrcnn_explained.report.write import write_report
@@ -51,6 +58,7 @@ def explain(
 
 
 @app.command()
+@grouped
 def weights(
     file: Annotated[Path, typer.Argument(help="An .h5 weight file.")],
     histograms: Annotated[
@@ -104,32 +112,39 @@ app.command()(measure.oracle)
 
 def main() -> None:
     """Run the command line; wrong input ends with a message and exit code 2."""
-    warnings.showwarning = _print_warning
+    for stream in (sys.stdout, sys.stderr):  # a name that cannot be printed is printed as its code
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        _refuse_empty(sys.argv[1:])
         with warnings_as_notes():
             app()
     except InputError as error:
         _refuse(str(error))
     except OSError as error:  # no permission, no space, …: Python names the file and the reason
         _refuse(f"{error.strerror or error}: {error.filename or 'while writing'}")
+    except MemoryError:
+        _refuse(OUT_OF_MEMORY)
+    except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's; not imported for this
+            _refuse(OUT_OF_MEMORY)
+        raise
 
 
-def _print_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning: of ours the sentence alone, of others as Python does."""
-    if issubclass(category, AssumedConfigWarning):
-        print(f"Note: {message}", file=sys.stderr)
-    else:
-        print(warnings.formatwarning(message, category, filename, lineno, line), file=sys.stderr)
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raise InputError for an empty argument: an empty path would be the current folder."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("--") and equals and not value):
+            name = option or before or "the first argument"
+            given = shown(name)[1:-1]
+            raise InputError(f"the value of {given} is empty; give one, or leave it out")
 
 
 def _refuse(message: str) -> None:
-    """Print why the input is refused, and end with exit code 2."""
-    print(f"mrcnn-explained: {message}", file=sys.stderr)
+    """Print why the input is refused, in one line, and end with exit code 2."""
+    line = " ".join(message.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    print(f"mrcnn-explained: {line}", file=sys.stderr)
     raise SystemExit(2)

@@ -10,24 +10,25 @@ if TYPE_CHECKING:
 
 
 def console() -> "Console":
-    """Return the terminal; in a file, 120 columns of text."""
+    """Return the terminal; in a file, 120 columns of text. Brackets and colons in it are text."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)
 
 
 def print_text(text: object) -> None:
-    """Print text as it is: brackets are no markup, numbers get no colour."""
-    console().print(str(text), markup=False, highlight=False)
+    """Print text as it is: numbers get no colour."""
+    console().print(str(text), highlight=False)
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Show on stderr which step runs; yield a function that takes the next step's name."""
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("Starting") as status:
-        yield status.update
+        yield lambda what: status.update(Text(what))  # a str would be markup
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import typer
 from mrcnn_explained.cli.common import bar, print_text
 from mrcnn_explained.cli.options import DetectOptions, grouped
 from mrcnn_explained.cli.run import open_model, print_randomness
+from mrcnn_explained.cli.values import claim_folder
 from mrcnn_explained.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def detect(
         paths, root = [source], source.parent
         if drawn and os.path.realpath(drawn) == os.path.realpath(root):
             raise InputError(f"--drawn is {drawn}, the folder of the images; give another folder")
+    if drawn:
+        claim_folder(drawn)
     model = open_model(options, step=lambda name: None)
     names = [path.relative_to(root).as_posix() for path in paths]
     called = result_names(names, model.config.class_names)

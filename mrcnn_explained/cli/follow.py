@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrcnn_explained.cli.common import print_text, progress
-from mrcnn_explained.cli.options import ModelOptions, grouped
+from mrcnn_explained.cli.options import LARGEST, ModelOptions, grouped
 from mrcnn_explained.cli.run import Image, print_randomness, run_detector
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import InputError, shown
 from mrcnn_explained.inputs import read_box
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ TraceFile = Annotated[Path, typer.Argument(help="A trace.npz that `explain` wrot
 def lineage(
     options: ModelOptions,
     source: Source = None,
-    detection: Annotated[int | None, typer.Option(help="Follow this detection.")] = None,
-    roi: Annotated[int | None, typer.Option(help="Follow this ROI.")] = None,
-    anchor: Annotated[int | None, typer.Option(help="Follow this anchor.")] = None,
+    detection: Annotated[
+        int | None, typer.Option(help="Follow this detection.", min=0, max=LARGEST)
+    ] = None,
+    roi: Annotated[int | None, typer.Option(help="Follow this ROI.", min=0, max=LARGEST)] = None,
+    anchor: Annotated[
+        int | None, typer.Option(help="Follow this anchor.", min=0, max=LARGEST)
+    ] = None,
 ) -> None:
     """The whole path of a detection, an ROI or an anchor, from its pixels to its mask."""
     if sum(row is not None for row in (detection, roi, anchor)) != 1:
@@ -72,6 +76,7 @@ def papers(options: ModelOptions, source: Image = None) -> None:
     print_randomness(run.trace)
 
 
+@grouped
 def compare(
     first: TraceFile,
     second: TraceFile,
@@ -87,6 +92,7 @@ def compare(
     print_text(compare_traces(*traces).story(None if every else SHOWN))
 
 
+@grouped
 def check(trace: TraceFile) -> None:
     """Check that a trace keeps every invariant of a run; exit code 1 if it does not."""
     problems = _load(trace).check()
@@ -128,9 +134,11 @@ def _class_id(config: "Config", name: str | None) -> int | None:
     """Return the number of a class that was given by name or number."""
     if name is None:
         return None
-    if name.isdecimal():
+    if name.isdecimal() and len(name) < 10:
         return int(name)
     if name not in config.class_names[1:]:
         known = ", ".join(config.class_names[1:]) or "1, 2, …: this model has no class names"
-        raise InputError(f"--class is {name!r}, not a class of this model; it has {known}")
+        raise InputError(
+            f"--class is {shown(name)}, not a class of this model; it has {shown(known, 160)[1:-1]}"
+        )
     return config.class_names.index(name)

@@ -8,6 +8,7 @@ import typer
 
 from mrcnn_explained.cli.common import bar, console, print_text, progress
 from mrcnn_explained.cli.options import (
+    LARGEST,
     AnnotationOptions,
     Kind,
     LevelOptions,
@@ -15,6 +16,7 @@ from mrcnn_explained.cli.options import (
     molded_size,
 )
 from mrcnn_explained.cli.run import print_randomness, run_detector
+from mrcnn_explained.cli.values import claim_folder
 from mrcnn_explained.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class SurveyOptions(AnnotationOptions):
     format: Annotated[
         str, typer.Option(help="Format of the survey's table.", metavar="csv|parquet")
     ] = "csv"
-    limit: Annotated[int, typer.Option(help="Most images to survey; 0: all.", min=0)] = 0
+    limit: Annotated[
+        int, typer.Option(help="Most images to survey; 0: all.", min=0, max=LARGEST)
+    ] = 0
     ray: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +55,7 @@ class SurveyOptions(AnnotationOptions):
             metavar="ADDRESS",
         ),
     ] = None
-    workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1)] = 2
+    workers: Annotated[int, typer.Option(help="Models on the Ray cluster.", min=1, max=4096)] = 2
 
 
 @grouped
@@ -59,7 +63,9 @@ def levels(
     options: LevelOptions,
     survey: SurveyOptions,
     source: Source = None,
-    rows: Annotated[int, typer.Option(help="ROIs to list, best first; 0: all.", min=0)] = 20,
+    rows: Annotated[
+        int, typer.Option(help="ROIs to list, best first; 0: all.", min=0, max=LARGEST)
+    ] = 20,
 ) -> None:
     """Which pyramid level does each ROI read? Of an image, or of thousands (a survey).
 
@@ -76,13 +82,12 @@ def levels(
             f"--device {options.device} is for this process; with --ray each worker takes a GPU "
             "if the cluster has any: leave --device out"
         )
-    from mrcnn_explained.folders import check_folder
     from mrcnn_explained.survey.formats import check_format
     from mrcnn_explained.survey.job import prepare
 
     job = _job(options, survey, source)
     check_format(survey.format)
-    check_folder(survey.out)
+    claim_folder(survey.out)
     _print_done(job, prepare(job, survey.out))
     with bar("Images") as update:
         if survey.ray:
@@ -102,11 +107,13 @@ def levels(
 
 def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "Job":
     """Return the survey that the options describe; nothing is run yet."""
+    from mrcnn_explained.detector.memory import check_run
     from mrcnn_explained.media.folder import find_images
     from mrcnn_explained.survey.job import dataset_job, folder_job
     from mrcnn_explained.weights.resolve import weights_and_config
 
     weights, config = weights_and_config(options.weights, options.changes())
+    check_run(config, traced=True)
     limit = survey.limit or None
     if survey.dataset is not None:
         if given := [o for o in options.given() if o in ("--frame", "--value-range")]:

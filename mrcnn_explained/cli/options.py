@@ -15,13 +15,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mrcnn_explained.cli.values import checked
+from mrcnn_explained.config_checks import MOST
+
 if TYPE_CHECKING:
     from mrcnn_explained.data.dataset import Dataset
 
+#: The largest number that an option takes: tensors' sizes are 32-bit numbers.
+LARGEST = 2**31 - 1
+
+MOST_ROIS = int(MOST["post_nms_rois_inference"])
+
+#: The largest side of a molded image, pixels, and the most scenes that are drawn.
+LARGEST_SIDE, MOST_SCENES = int(MOST["image_max_dim"]), 1_000_000
+
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take dataclasses: typer sees every field of them as an option."""
-    parameters: list[inspect.Parameter] = []
+    """Let a command take dataclasses: typer sees every field of them as an option.
+
+    All values are checked before the command runs.
+    """
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context]
     groups: dict[str, Any] = {}
     for parameter in inspect.signature(command).parameters.values():
         if dataclasses.is_dataclass(parameter.annotation):
@@ -31,11 +46,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
-    def call(**given: Any) -> None:
-        """Put the values of each group's options into its dataclass."""
+    def call(context: typer.Context, **given: Any) -> None:
+        """Check the values, and put those of each group's options into its dataclass."""
+        values = dict(given)
         for name, group in groups.items():
             given[name] = group(**{f.name: given.pop(f.name) for f in dataclasses.fields(group)})
-        command(**given)
+        with checked(context, values):
+            command(**given)
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # by typer
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -103,6 +120,8 @@ class ModelOptions:
         typer.Option(
             help="Side of the molded image, a multiple of 64; default: that of the weights.",
             metavar="PIXELS",
+            min=64,
+            max=LARGEST_SIDE,
         ),
     ] = None
     device: Annotated[
@@ -153,7 +172,8 @@ class DetectOptions(ModelOptions):
     """The model, and which detections it keeps."""
 
     min_confidence: Annotated[
-        float | None, typer.Option(help="Lowest score of a detection.", metavar="PROBABILITY")
+        float | None,
+        typer.Option(help="Lowest score of a detection.", metavar="PROBABILITY", min=0, max=1),
     ] = None
 
 
@@ -169,10 +189,12 @@ class LevelOptions(ModelOptions):
         ),
     ] = None
     proposals: Annotated[
-        int | None, typer.Option(help="Number of ROIs that the RPN proposes.", metavar="N")
+        int | None,
+        typer.Option(help="Number of ROIs that the RPN proposes.", metavar="N", min=1, max=LARGEST),
     ] = None
     rpn_nms: Annotated[
-        float | None, typer.Option(help="NMS threshold of the proposals.", metavar="IOU")
+        float | None,
+        typer.Option(help="NMS threshold of the proposals.", metavar="IOU", min=0, max=1),
     ] = None
 
 
@@ -181,7 +203,8 @@ class ExplainOptions(DetectOptions, LevelOptions):
     """The model, its proposals and its detections."""
 
     detection_nms: Annotated[
-        float | None, typer.Option(help="NMS threshold of the detections.", metavar="IOU")
+        float | None,
+        typer.Option(help="NMS threshold of the detections.", metavar="IOU", min=0, max=1),
     ] = None
 
 
@@ -220,9 +243,14 @@ DatasetSource = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option(help="Seed of the scenes of dataset shapes, and of all random draws.")
+    int,
+    typer.Option(
+        help="Seed of the scenes of dataset shapes, and of all random draws.", min=0, max=LARGEST
+    ),
 ]
-Count = Annotated[int, typer.Option(help="Number of scenes of dataset shapes.", min=1)]
+Count = Annotated[
+    int, typer.Option(help="Number of scenes of dataset shapes.", min=1, max=MOST_SCENES)
+]
 Subset = Annotated[str, typer.Option(help="Subset of dataset coco: train, val, …")]
 
 
@@ -308,7 +336,7 @@ class EvaluationOptions:
             help="config.json of the run that wrote the weight file; default: the one beside it."
         ),
     ] = None
-    limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0)] = 0
+    limit: Annotated[int, typer.Option(help="Most images to use; 0: all.", min=0, max=LARGEST)] = 0
 
     def settings(self) -> dict[str, Any]:
         """Return the fields of the --config file."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
 
-from mrcnn_explained.cli.common import console
+from mrcnn_explained.cli.common import print_text
 from mrcnn_explained.cli.options import ModelOptions
+from mrcnn_explained.cli.values import claim_folder
 
 if TYPE_CHECKING:
     from mrcnn_explained.detector.model import MaskRCNN
@@ -29,21 +30,28 @@ class DetectorRun(NamedTuple):
 
 
 def open_model(
-    options: ModelOptions, step: Callable[[str], None], out: Path | None = None
+    options: ModelOptions,
+    step: Callable[[str], None],
+    out: Path | None = None,
+    *,
+    traced: bool = False,
 ) -> "MaskRCNN":
     """Check the options, then import TensorFlow and make the model.
 
-    out    folder to write to; it is created, if missing, once the options are checked
+    out       folder to write to; it is created, if missing, once the options are checked, and
+              held until the command ends
+    traced    whether every tensor of a run is kept, which needs more memory
 
     Raises ConfigError, WeightFileError and DeviceError, which say what to do.
     """
-    from mrcnn_explained.folders import check_folder
+    from mrcnn_explained.detector.memory import check_run
     from mrcnn_explained.weights.resolve import weights_and_config
 
     step("Reading the weights' config")
     weights, config = weights_and_config(options.weights, options.changes())
+    check_run(config, traced=traced)
     if out is not None:
-        check_folder(out)
+        claim_folder(out)
     step("Importing TensorFlow")
     from mrcnn_explained.detector.devices import select_device
     from mrcnn_explained.detector.open import make_model
@@ -72,7 +80,7 @@ def run_detector(
 
     step("Reading the image")
     pixels = load_image(image or demo_image(), **options.pixels())
-    model = open_model(options, step, out)
+    model = open_model(options, step, out, traced=True)
     step("Running the detector")
     return DetectorRun(model.trace(pixels), image.name if image else "the demo image", model)
 
@@ -88,4 +96,4 @@ class MayBeRandom(Protocol):
 def print_randomness(model_or_trace: MayBeRandom) -> None:
     """Print which weights are random, if some are."""
     if words := model_or_trace.randomness():
-        console().print(f"[bold]Note:[/bold] {words}")
+        print_text(f"Note: {words}")

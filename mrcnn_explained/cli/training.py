@@ -9,6 +9,8 @@ import typer
 
 from mrcnn_explained.cli.common import progress
 from mrcnn_explained.cli.options import (
+    LARGEST,
+    LARGEST_SIDE,
     Count,
     DatasetOptions,
     DatasetSource,
@@ -16,6 +18,7 @@ from mrcnn_explained.cli.options import (
     Subset,
     grouped,
 )
+from mrcnn_explained.cli.values import claim_folder
 
 if TYPE_CHECKING:
     from mrcnn_explained.data.dataset import AnyDataset
@@ -70,33 +73,51 @@ class TrainingOptions:
     layers: Annotated[
         str, typer.Option(help="Layers to train: heads, 3+, 4+, 5+, all, or a pattern.")
     ] = "all"
-    steps: Annotated[int, typer.Option(help="Number of batches to train on.")] = 1000
-    batch: Annotated[int, typer.Option(help="Images per batch.", min=1)] = 2
+    steps: Annotated[
+        int, typer.Option(help="Number of batches to train on.", min=1, max=LARGEST)
+    ] = 1000
+    batch: Annotated[int, typer.Option(help="Images per batch.", min=1, max=2**16)] = 2
     size: Annotated[
         int | None,
         typer.Option(
             help="Side of the molded image; default: that of the config or the weights, 512 from "
             "scratch.",
             metavar="PIXELS",
+            min=64,
+            max=LARGEST_SIDE,
         ),
     ] = None
     optimizer: Annotated[Optimizer, typer.Option(help="sgd is Matterport's.")] = Optimizer.sgd
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 0.001
-    warmup: Annotated[int, typer.Option(help="Steps in which the learning rate rises from 0.")] = 0
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.", min=0)] = 0.001
+    warmup: Annotated[
+        int, typer.Option(help="Steps in which the learning rate rises from 0.", min=0)
+    ] = 0
     final_rate: Annotated[
         float,
         typer.Option(
-            help="Share of the learning rate that is left at the end of a cosine; 1: constant."
+            help="Share of the learning rate that is left at the end of a cosine; 1: constant.",
+            min=0,
+            max=1,
         ),
     ] = 1.0
     ema: Annotated[
-        float, typer.Option(help="Momentum of the moving average of the weights; 0: no average.")
+        float,
+        typer.Option(
+            help="Momentum of the moving average of the weights; 0: no average.",
+            min=0,
+            max=0.999999,
+        ),
     ] = 0.0
     validation: Annotated[
-        int, typer.Option(help="Images at the end of the dataset to validate on.", min=0)
+        int,
+        typer.Option(help="Images at the end of the dataset to validate on.", min=0, max=LARGEST),
     ] = 0
-    validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = 200
-    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200
+    validate_every: Annotated[
+        int, typer.Option(help="Steps between validations; 0: none.", min=0, max=LARGEST)
+    ] = 200
+    checkpoint_every: Annotated[
+        int, typer.Option(help="Steps between checkpoints.", min=1, max=LARGEST)
+    ] = 200
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the folder's checkpoint.")
     ] = False
@@ -104,7 +125,8 @@ class TrainingOptions:
         bool, typer.Option("--tensorboard", help="Also write logs for TensorBoard.")
     ] = False
     images_every: Annotated[
-        int, typer.Option(help="Steps between images of detections; 0: no images.")
+        int,
+        typer.Option(help="Steps between images of detections; 0: no images.", min=0, max=LARGEST),
     ] = 0
     deterministic: Annotated[
         bool,
@@ -169,6 +191,8 @@ def train(data: TrainingData, training: TrainingOptions, source: DatasetSource =
     with progress() as step:
         step("Opening the dataset")
         dataset = data.open(source, size=training.size or 512)
+        claim_folder(training.out)
+        check_run(training.out, training.resume)  # another run may have ended since
         step("Importing TensorFlow")
         from mrcnn_explained.detector.devices import be_deterministic
         from mrcnn_explained.training.run import start

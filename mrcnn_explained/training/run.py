@@ -18,9 +18,12 @@ from mrcnn_explained.data.dataset import AnyDataset, DatasetError
 from mrcnn_explained.data.objects import check_problems
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.subset import Subset
+from mrcnn_explained.detector.memory import check_training
 from mrcnn_explained.detector.model import MaskRCNN
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import InputError, TrainingError
 from mrcnn_explained.files import atomic_write
+from mrcnn_explained.folders import use_folder
+from mrcnn_explained.inputs import check_range
 from mrcnn_explained.training.checkpoint import NAME
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.schedule import Plan
@@ -59,6 +62,14 @@ class RunPlan:
     images_every: int = 0  # steps between images of what the model detects; 0: none
     broken: Broken = "refuse"
 
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "checkpoint_every"):
+            check_range(name, getattr(self, name), 1, error=TrainingError)
+        for name in ("validation", "validate_every", "images_every"):
+            check_range(name, getattr(self, name), 0, error=TrainingError)
+        if self.broken not in ("skip", "refuse"):
+            raise TrainingError(f"broken is {self.broken!r}; expected 'skip' or 'refuse'")
+
 
 def start(
     run: RunPlan,
@@ -73,7 +84,8 @@ def start(
     progress    called with a line of text for each step
     draw        called every `images_every` steps
 
-    Raises InputError for settings that do not fit each other, the dataset or the weights.
+    Raises InputError for settings that do not fit each other, the dataset, the weights or the
+    memory, and for a folder that another run is writing to.
     """
     if run.broken == "refuse":
         check_problems(dataset)
@@ -103,34 +115,42 @@ def start(
         """Return the large batch that BatchNorm is calibrated on."""
         return next(iter(make_batches(to_train, seed=plan.seed, batch_size=CALIBRATION_IMAGES)))
 
-    progress("Preparing the weights")
-    model = MaskRCNN(config)
-    if not run.resume:
-        _fill(model, run, calibration)
-    with atomic_write(run.out / "config.json") as file:
-        file.write(config.to_json().encode())
-    trainer = Trainer(model, plan, from_step, run.out, validation=validation if held_out else None)
-    if run.resume:
-        trainer.resume()
-    board = tf.summary.create_file_writer(str(run.out / "tensorboard")) if run.tensorboard else None
+    check_training(config, run.batch_size)
+    with use_folder(run.out):
+        progress("Preparing the weights")
+        model = MaskRCNN(config)
+        if not run.resume:
+            _fill(model, run, calibration)
+        with atomic_write(run.out / "config.json") as file:
+            file.write(config.to_json().encode())
+        trainer = Trainer(
+            model, plan, from_step, run.out, validation=validation if held_out else None
+        )
+        if run.resume:
+            trainer.resume()
+        board = (
+            tf.summary.create_file_writer(str(run.out / "tensorboard")) if run.tensorboard else None
+        )
 
-    def on_step(step: int, row: dict[str, float]) -> None:
-        """Report a step, and draw an image if one is due."""
-        progress(_line_about(step, plan.steps, row))
-        if board:
-            with board.as_default(step=step):
-                for name, value in row.items():
-                    tf.summary.scalar(name, value)
-        if draw and run.images_every and step % run.images_every == 0:
-            draw(model, held_out or to_train, run.out / f"step-{step:06}.png")
+        def on_step(step: int, row: dict[str, float]) -> None:
+            """Report a step, and draw an image if one is due."""
+            progress(_line_about(step, plan.steps, row))
+            if board:
+                with board.as_default(step=step):
+                    for name, value in row.items():
+                        tf.summary.scalar(name, value)
+            if draw and run.images_every and step % run.images_every == 0:
+                draw(model, held_out or to_train, run.out / f"step-{step:06}.png")
 
-    trainer.run(
-        checkpoint_every=run.checkpoint_every, validate_every=run.validate_every, progress=on_step
-    )
-    trainer.use_average()
-    weights = {name: variable.numpy() for name, variable in model.weights.items()}
-    save_weights(run.out / "weights.h5", weights, config)
-    return [run.out / name for name in (NAME, "log.csv", "config.json", "weights.h5")]
+        trainer.run(
+            checkpoint_every=run.checkpoint_every,
+            validate_every=run.validate_every,
+            progress=on_step,
+        )
+        trainer.use_average()
+        weights = {name: variable.numpy() for name, variable in model.weights.items()}
+        save_weights(run.out / "weights.h5", weights, config)
+        return [run.out / name for name in (NAME, "log.csv", "config.json", "weights.h5")]
 
 
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:

@@ -14,7 +14,10 @@ import tensorflow as tf
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.detector.training_step import decays
-from mrcnn_explained.errors import TrainingError
+from mrcnn_explained.errors import TrainingError, shown
+from mrcnn_explained.inputs import check_range
+
+LARGEST = 2**31 - 1  # of the numbers that TensorFlow counts and draws with
 
 #: Layers to train, by Matterport's names: a regular expression of layer names for each.
 LAYER_SETS = {
@@ -30,7 +33,8 @@ LAYER_SETS = {
 class Plan:
     """How long and how fast to train. The defaults are Matterport's.
 
-    Raises TrainingError for an unknown optimizer, and for steps that do not add up.
+    Raises TrainingError for an unknown optimizer, numbers out of their range, and steps that do
+    not add up.
     """
 
     steps: int = 1000
@@ -48,8 +52,15 @@ class Plan:
     def __post_init__(self) -> None:
         if self.optimizer not in ("sgd", "adamw"):
             raise TrainingError(f"optimizer is {self.optimizer!r}; expected 'sgd' or 'adamw'")
-        if self.steps < 1:
-            raise TrainingError(f"steps is {self.steps}; expected 1 or more")
+        check_range("steps", self.steps, 1, LARGEST, TrainingError)
+        check_range("seed", self.seed, 0, LARGEST, TrainingError)
+        for name in ("learning_rate", "decoupled_weight_decay"):
+            check_range(name, getattr(self, name), 0, error=TrainingError)
+        check_range("final_rate", self.final_rate, 0, 1, TrainingError)
+        for name in ("momentum", "beta_2", "ema"):
+            check_range(name, getattr(self, name), 0, 1, TrainingError)
+        if self.ema == 1:
+            raise TrainingError("ema is 1, an average that never changes; expected less than 1")
         if not 0 <= self.warmup_steps < self.steps:
             raise TrainingError(
                 f"warmup_steps is {self.warmup_steps} of {self.steps} steps; expected 0 or more, "
@@ -65,9 +76,9 @@ def layer_pattern(layers: str) -> str:
     pattern = LAYER_SETS.get(layers, layers)
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
         raise TrainingError(
-            f"layers is {layers!r}, which is not a valid regular expression: {error}"
+            f"layers is {shown(layers)}, which is not a valid regular expression: {error}"
         ) from error
     return pattern
 
@@ -88,7 +99,7 @@ def weights_to_train(weights: Mapping[str, Any], layers: str) -> dict[str, Any]:
     }
     if not selected:
         raise TrainingError(
-            f"layers {layers!r} matches no layer; use one of {', '.join(LAYER_SETS)}, or a "
+            f"layers {shown(layers)} matches no layer; use one of {', '.join(LAYER_SETS)}, or a "
             "regular expression such as 'res5.*|mrcnn_.*'"
         )
     return selected

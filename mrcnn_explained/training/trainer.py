@@ -91,6 +91,8 @@ class Trainer:
         `not-a-number.json`; the last checkpoint stays. Raises TrainingError if `use_rpn_rois` is
         off and the batches hold no ROIs.
         """
+        check_range("checkpoint_every", checkpoint_every, 1, error=TrainingError)
+        check_range("validate_every", validate_every, 0, error=TrainingError)
         last = min(until or self.plan.steps, self.plan.steps)
         source = self._batches() if self.step < last else iter(())
         while self.step < last:
