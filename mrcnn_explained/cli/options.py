@@ -190,7 +190,9 @@ class LevelOptions(ModelOptions):
     ] = None
     proposals: Annotated[
         int | None,
-        typer.Option(help="Number of ROIs that the RPN proposes.", metavar="N", min=1, max=LARGEST),
+        typer.Option(
+            help="Number of ROIs that the RPN proposes.", metavar="N", min=1, max=MOST_ROIS
+        ),
     ] = None
     rpn_nms: Annotated[
         float | None,

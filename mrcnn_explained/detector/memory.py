@@ -61,7 +61,7 @@ def _of_image(config: Config) -> dict[str, int]:
     """Return the bytes that each part needs for one image."""
     pixels = _side(config) ** 2
     cells = sum(pixels // stride**2 for stride in config.backbone_strides)
-    stem = 2 * pixels // 4 * config.backbone_width  # before and after an activation
+    stem = 3 * pixels // 4 * config.backbone_width  # convolution, BatchNorm, ReLU
     maps = cells * config.top_down_pyramid_size
     anchors = cells // config.rpn_anchor_stride**2 * config.anchors_per_cell * 4
     per_mask = config.num_classes * config.mask_shape[0] * config.mask_shape[1]
