@@ -77,9 +77,9 @@ def _check_path(name: str, path: str) -> None:
         return
     except OSError as error:  # a loop of links, a name that is too long
         raise InputError(
-            f"{name} is {shown(path, 160)}: {error.strerror}; give another path"
+            f"{shown(path, 160)} cannot be used: {error.strerror}; give another path ({name})"
         ) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
-            f"{name} is {shown(path, 160)}, a pipe or a device; give a file or a folder"
+            f"{shown(path, 160)[1:-1]} is a pipe or a device; give a file or a folder ({name})"
         )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mrcnn_explained.cli import app as cli
 from mrcnn_explained.cli import options as cli_options
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import AssumedConfigWarning, InputError
 from mrcnn_explained.explain.rois import COLUMNS
 from mrcnn_explained.weights.resolve import weights_and_config
 
@@ -289,7 +289,8 @@ def test_bad_options(image, tmp_path):
         "explain", image, "--stage", "pyramids"
     )
     assert "multiple of 64" in refused("explain", image, "--size", 100, "--out", tmp_path)
-    assert "0 to 1" in refused("explain", image, "--rpn-nms", 7, "--out", tmp_path)
+    message = refused("explain", image, "--rpn-nms", 7, "--out", tmp_path)
+    assert "--rpn-nms" in message and "1" in message
     assert "backbone" in refused("levels", image, "--backbone", "vgg")
     assert list(tmp_path.iterdir()) == []
 
@@ -388,7 +389,8 @@ def test_a_config_beside_the_weights_is_read(tmp_path):
     from mrcnn_explained.config import Config
 
     path = write(tmp_path / "w.h5", SMALL, numbered)
-    alone = weights_and_config(str(path), {})[1]
+    with pytest.warns(AssumedConfigWarning):
+        alone = weights_and_config(str(path), {})[1]
     own = Config.slim(num_classes=4, rpn_anchor_scales=(8, 16, 32, 64, 128))
     (tmp_path / "config.json").write_text(own.to_json())
     weights, config = weights_and_config(str(path), {"level_rounding": "floor"})
