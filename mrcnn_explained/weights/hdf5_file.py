@@ -106,7 +106,7 @@ def damage_explained(path: Path) -> Iterator[None]:
         damage = (
             f"is truncated: {int(sizes[1]):,} of {int(sizes[2]):,} bytes are there"
             if sizes
-            else f"is a damaged HDF5 file ({error})"
+            else f"is a damaged HDF5 file ({shown(str(error), 120)[1:-1]})"
         )
         raise WeightFileError(f"{path} {damage}; download or copy it again") from error
 

@@ -10,9 +10,10 @@ Reading   By h5py alone. Nothing in the file is unpickled or executed, and nothi
           the file is read: links to elsewhere are refused.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -30,6 +31,8 @@ LARGEST_TENSOR = 2**30
 MOST_EXPANSION = 100
 SMALL = 2**26
 LONGEST_NAME = 1000  # characters
+DEEPEST = 4  # models in models, and groups above a model
+MOST_GROUPS = 200  # groups that are looked at for a list of layers
 
 WEIGHTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 #: What Keras 1 called them. Its running_std held the variance in spite of the name.
@@ -76,9 +79,19 @@ class WeightFile:
             twice = next(name for name in self.layers if self.layers.count(name) > 1)
             raise WeightFileError(f"{path} lists the layer {twice!r} twice; {EXPECTED}")
         self.tensors: dict[str, FileTensor] = {}
-        for layer in self.layers:
-            self._add(layer, _follow(path, root, layer, h5py.Group))
+        self._add_all(root, self.layers)
         self._check_total()
+
+    def _add_all(self, root: h5py.Group, layers: Sequence[str], depth: int = 0) -> None:
+        """Add the tensors of layers; a layer may be a model with a list of its own layers."""
+        if depth > DEEPEST:
+            raise ValueError(f"its models are nested more than {DEEPEST} deep")
+        for layer in layers:
+            group = _follow(self.path, root, layer, h5py.Group)
+            if _lists_layers(group) and not _has_names(group, "weight_names"):
+                self._add_all(group, _names(group, "layer_names"), depth + 1)
+            else:
+                self._add(layer, group)
 
     def _add(self, layer: str, group: h5py.Group) -> None:
         """Add the tensors of one layer, or of one nested model."""
@@ -262,19 +275,63 @@ def _check_storage(path: Path, key: str, dataset: h5py.Dataset) -> None:
 
 
 def _keras_root(path: Path, file: h5py.File) -> h5py.Group:
-    """Return the group that lists the layers: the root, or model_weights of a whole model."""
-    for name in ("/", "model_weights"):
-        if name in file:
-            root = file if name == "/" else _follow(path, file, name, h5py.Group)
-            if {"layer_names", "layer_names0"} & set(root.attrs):
-                return root
+    """Return the group that lists the layers.
+
+    That is the root of a file of weights, `model_weights` of a whole model, and any one group of
+    a file that somebody put such a file into.
+    """
+    roots = []
+    for group in _groups(file):
+        if _lists_layers(group):
+            roots.append(group)
+            if group.name in ("/", "/model_weights"):
+                return group
+    outer = [g for g in roots if not any(g.name.startswith(f"{other.name}/") for other in roots)]
+    if len(outer) == 1:
+        return outer[0]
+    if outer:
+        raise WeightFileError(
+            f"{path} holds {len(outer)} models: {shown(', '.join(g.name for g in outer))}; copy "
+            "the one you want into a file of its own"
+        )
     if {"layers", "_layer_checkpoint_dependencies"} & set(file):
         raise WeightFileError(
             f"{path} is a .weights.h5 file of Keras 3, which numbers tensors instead of "
             f"naming them; {EXPECTED}. In the program that wrote it, save the model once more "
             "with model.save('NAME.h5')"
         )
+    names = [shown(name)[1:-1] for name in itertools.islice(file, 6)]
     raise WeightFileError(
         f"{path} is an HDF5 file, but not one of Keras: no group in it lists layers, it holds "
-        f"{some(list(file)) or 'nothing'}; {EXPECTED}"
+        f"{some(names) or 'nothing'}; {EXPECTED}"
     )
+
+
+def _groups(file: h5py.File) -> Iterator[h5py.Group]:
+    """Yield the root, model_weights, and the groups below; links are not followed."""
+    queue = [(file["/"], 0)]
+    seen = 0
+    while queue and seen < MOST_GROUPS:
+        group, depth = queue.pop(0)
+        seen += 1
+        yield group
+        if depth < DEEPEST:
+            names = sorted(itertools.islice(group, MOST_GROUPS), key="model_weights".__ne__)
+            hard = [name for name in names if isinstance(_link(group, name), h5py.HardLink)]
+            inner = [group[name] for name in hard if group.get(name, getclass=True) is h5py.Group]
+            queue += [(g, depth + 1) for g in inner]
+
+
+def _link(group: h5py.Group, name: str) -> Any:
+    """Return how a group holds what it calls by this name."""
+    return group.get(name, getlink=True)
+
+
+def _lists_layers(group: h5py.Group) -> bool:
+    """Return whether a group lists layers, as the root of a model does."""
+    return _has_names(group, "layer_names")
+
+
+def _has_names(group: h5py.Group, attribute: str) -> bool:
+    """Return whether a group has a list of names, whole or in numbered pieces."""
+    return attribute in group.attrs or f"{attribute}0" in group.attrs
