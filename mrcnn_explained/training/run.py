@@ -16,12 +16,12 @@ from mrcnn_explained.data.dataset import AnyDataset
 from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.subset import Subset
 from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.detector.training_step import check_rois
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.training.checkpoint import NAME
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.schedule import Plan
-from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
