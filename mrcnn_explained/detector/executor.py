@@ -41,7 +41,6 @@ class Executor(Network):
 
     def __init__(self, config: Config, backbone: Callable[..., Any] | None = None):
         super().__init__(config, backbone)
-        self.preset = ""  # name of the preset that filled the weights
         self.replaced: Mapping[str, Callable[..., Any]] = {}  # functions in place of stages
         self._has_warned = False
         self._compile()
@@ -127,7 +126,7 @@ class Executor(Network):
             weights=self.weights_from,
             weights_sha256=self.weights_sha256(),
             preset=self.preset,
-            random_layers=tuple(self.random_layers),
+            random_layers=self.random_layers,
             device=device,
             versions=package_versions(),
             roi_source=roi_source,

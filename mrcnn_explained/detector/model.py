@@ -23,6 +23,7 @@ from mrcnn_explained.detector.resume import check_names, plan_resumption, second
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.detector.training_step import (
     TrainingTrace,
+    check_rois,
     image_seeds,
     unchanged_statistics,
 )
@@ -181,7 +182,10 @@ class MaskRCNN(Executor):
         batch             of data/pipeline.py
         seed              decides which anchors and ROIs are drawn
         with_gradients    also compute the norm of the gradient in each part of the network
+
+        Raises TrainingError if the config asks for given ROIs and the batch has none.
         """
+        check_rois(self.config, batch.rois.shape[1])
         step = self._gradients if with_gradients else self._training_step
         seeds = image_seeds(seed, 0, len(batch.molded))
         with unchanged_statistics(self):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ from mrcnn_explained.stages.box_head import BoxHead
 from mrcnn_explained.stages.mask_head import MaskHead
 from mrcnn_explained.stages.pyramid import FeaturePyramid
 from mrcnn_explained.stages.rpn import RegionProposalNetwork
+
+
+@dataclass
+class WeightsOrigin:
+    """Where the weights came from. Models that share weights share this, too."""
+
+    name: str = "random"  # name or path of what filled them
+    random_layers: tuple[str, ...] = ()  # layers that nothing filled yet
+    preset: str = ""  # name of the preset, if they are one's
+
 
 #: The parts that have weights, in the order of the data.
 PARTS = ("backbone", "pyramid", "rpn", "box_head", "mask_head")
@@ -49,8 +60,7 @@ class Network:
             pyramid_channels, c.num_classes, c.pool_size, c.fpn_classif_fc_layers_size
         )
         self.mask_head = MaskHead(pyramid_channels, c.num_classes, c.mask_channels)
-        self.weights_from = "random"  # name or path of what filled the weights
-        self.random_layers = layers_of(self.weights)  # those that nothing filled yet
+        self.origin = WeightsOrigin(random_layers=layers_of(self.weights))
 
     def extract_features(
         self, molded: Float32[tf.Tensor, "B H W ch"], train_bn: bool = False
@@ -68,6 +78,33 @@ class Network:
         train_bn = self.config.train_bn
         use_batch = training if train_bn is None else train_bn
         return {"train_bn": True} if use_batch else {}
+
+    @property
+    def weights_from(self) -> str:
+        """Name or path of what filled the weights; "random" at first."""
+        return self.origin.name
+
+    @weights_from.setter
+    def weights_from(self, name: str) -> None:
+        self.origin.name = name
+
+    @property
+    def random_layers(self) -> tuple[str, ...]:
+        """Layers whose weights were never trained."""
+        return self.origin.random_layers
+
+    @random_layers.setter
+    def random_layers(self, layers: Iterable[str]) -> None:
+        self.origin.random_layers = tuple(layers)
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset that the weights belong to; "" for other weights."""
+        return self.origin.preset
+
+    @preset.setter
+    def preset(self, name: str) -> None:
+        self.origin.preset = name
 
     @property
     def weights(self) -> dict[str, Any]:

@@ -14,12 +14,13 @@ import tensorflow as tf
 from jaxtyping import Bool, Float32, Int32
 
 from mrcnn_explained.boxes import norm_boxes
-from mrcnn_explained.config import LOSSES
+from mrcnn_explained.config import LOSSES, Config
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.detector.inference import first_rois
 from mrcnn_explained.detector.network import PARTS, Network
 from mrcnn_explained.detector.runner import Runner
 from mrcnn_explained.detector.settings import stage_settings
+from mrcnn_explained.errors import TrainingError
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
@@ -210,6 +211,20 @@ def _losses(
         weight_decay=decay,
         total=tf.add_n([*weighted, decay]),
     )
+
+
+def check_rois(config: Config, count: int) -> None:
+    """Raise TrainingError if the second stage would train on padding alone.
+
+    count    ROIs that the batches hold for each image
+    """
+    if not (config.use_rpn_rois or config.add_objects or count):
+        raise TrainingError(
+            "use_rpn_rois is False, so the ROIs to train on must be in the batches, and they hold "
+            "none: data.pipeline.batches makes no ROIs. Set use_rpn_rois to True, or put ROIs into "
+            "each batch: batches(...).map(lambda batch: batch._replace(rois=...)), "
+            "normalised, [B, N, 4]"
+        )
 
 
 def image_seeds(seed: int, first: int, count: int) -> Int32[tf.Tensor, "B 2"]:

@@ -20,6 +20,7 @@ from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.subset import Subset
 from mrcnn_explained.detector.memory import check_training
 from mrcnn_explained.detector.model import MaskRCNN
+from mrcnn_explained.detector.training_step import check_rois
 from mrcnn_explained.errors import InputError, TrainingError
 from mrcnn_explained.files import atomic_write
 from mrcnn_explained.folders import use_folder
@@ -27,7 +28,6 @@ from mrcnn_explained.inputs import check_range
 from mrcnn_explained.training.checkpoint import NAME
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.schedule import Plan
-from mrcnn_explained.training.step import check_rois
 from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet

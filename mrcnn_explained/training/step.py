@@ -6,10 +6,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrcnn_explained.config import Config
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.detector.model import MaskRCNN
-from mrcnn_explained.detector.training_step import image_seeds, loss_values, training_step
+from mrcnn_explained.detector.training_step import (
+    check_rois,
+    image_seeds,
+    loss_values,
+    training_step,
+)
 from mrcnn_explained.errors import TrainingError
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.losses import Sum, nothing_to_add
@@ -115,20 +119,6 @@ class Stepper:
                 "devices with 'square' or 'crop'"
             )
         return self.model.anchors(shapes.pop())
-
-
-def check_rois(config: Config, count: int) -> None:
-    """Raise TrainingError if the second stage would train on padding alone.
-
-    count    ROIs that the batches hold for each image
-    """
-    if not (config.use_rpn_rois or config.add_objects or count):
-        raise TrainingError(
-            "use_rpn_rois is False, so the ROIs to train on must be in the batches, and they hold "
-            "none: data.pipeline.batches makes no ROIs. Set use_rpn_rois to True, or put ROIs into "
-            "each batch: batches(...).map(lambda batch: batch._replace(rois=...)), "
-            "normalised, [B, N, 4]"
-        )
 
 
 def _graph(

@@ -12,6 +12,7 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import RandomWeightsWarning
 from mrcnn_explained.stages.backbone import ResNet
+from mrcnn_explained.weights.load import save_weights
 
 RANDOM = pytest.mark.filterwarnings("ignore::mrcnn_explained.errors.RandomWeightsWarning")
 KEYS = ["rois", "class_ids", "scores", "masks"]
@@ -224,6 +225,15 @@ def test_the_hash_of_the_weights_is_of_their_values_whatever_their_name():
     last = list(other.weights.values())[-1]
     last.assign(np.asarray(last) + 1)
     assert one.weights_sha256() != other.weights_sha256()
+
+
+def test_models_that_share_weights_share_where_they_came_from(tmp_path):
+    model = make_tiny_model()
+    other = model.with_config(detection_max_instances=3)
+    save_weights(tmp_path / "a.h5", {name: v.numpy() for name, v in model.weights.items()})
+    model.load_weights(tmp_path / "a.h5")
+    assert other.weights_from == model.weights_from == str(tmp_path / "a.h5")
+    assert other.random_layers == () and other.randomness() == ""
 
 
 def test_two_new_models_are_alike():

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import make_tiny_model, noise_image
 
+from mrcnn_explained.detector.network import WeightsOrigin
 from mrcnn_explained.detector.resume import BESIDE_CONFIG, COMPUTED, IN_CONFIG
 from mrcnn_explained.detector.schema import StageError
 from mrcnn_explained.detector.trace import Trace
@@ -332,6 +333,7 @@ def test_training_makes_another_model(tiny_model, eager_trace):
     import copy
 
     trained = copy.copy(tiny_model)
+    trained.origin = WeightsOrigin()  # of its own: this one is of weights that differ
     trained.weights_from = "random, trained to step 3"
     trained.weights_sha256 = lambda: "1" * 64
     with pytest.raises(InputError, match="weights 'random' .*, the model has 'random, trained to"):

@@ -21,6 +21,7 @@ from mrcnn_explained.detector.training_step import (
     image_seeds,
     training_step,
 )
+from mrcnn_explained.errors import TrainingError
 from mrcnn_explained.stages import catalog
 from mrcnn_explained.stages.detection_targets import detection_targets
 from mrcnn_explained.stages.levels import assign_levels
@@ -227,3 +228,12 @@ def test_known_results_and_settings_work_in_training(model, batch, trace):
     assert again.rpn is trace.rpn
     assert again.levels.roi_level.numpy().min() == 4
     np.testing.assert_array_equal(again.mask_levels.roi_level, trace.mask_levels.roi_level)
+
+
+def test_given_rois_that_no_batch_holds_are_refused(model, batch):
+    given = model.with_config(use_rpn_rois=False, add_objects=False)
+    with pytest.raises(TrainingError, match="the ROIs to train on must be in the batches"):
+        given.training_trace(batch)
+    boxes = tf.constant([[[0.1, 0.1, 0.5, 0.5]]] * 2)
+    trace = given.training_trace(batch._replace(rois=boxes))
+    np.testing.assert_array_equal(trace.proposals.rpn_rois, boxes)
