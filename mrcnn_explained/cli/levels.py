@@ -116,8 +116,8 @@ def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "
     check_run(config, traced=True)
     limit = survey.limit or None
     if survey.dataset is not None:
-        if given := [o for o in options.given() if o in ("--frame", "--value-range")]:
-            raise InputError(f"{given[0]} is for images, not for datasets; leave it out")
+        if options.frame is not None:
+            raise InputError("--frame is for images, not for datasets; leave it out")
         annotations = {**survey.annotations(), "count": limit or 500}
         return dataset_job(survey.dataset.value, source, annotations, weights, config, limit)
     assert source is not None  # a folder

@@ -33,7 +33,8 @@ LARGEST_SIDE, MOST_SCENES = int(MOST["image_max_dim"]), 1_000_000
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take dataclasses: typer sees every field of them as an option.
 
-    All values are checked before the command runs.
+    A field that two of them share, of one name and one type, is one option. All values are checked
+    before the command runs.
     """
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [context]
@@ -41,18 +42,23 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     for parameter in inspect.signature(command).parameters.values():
         if dataclasses.is_dataclass(parameter.annotation):
             groups[parameter.name] = parameter.annotation
-            parameters += map(_parameter_of, dataclasses.fields(parameter.annotation))
+            fields = map(_parameter_of, dataclasses.fields(parameter.annotation))
+            parameters += [field for field in fields if field not in parameters]
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
     def call(context: typer.Context, **given: Any) -> None:
         """Check the values, and put those of each group's options into its dataclass."""
-        values = dict(given)
+        made: dict[str, Any] = {}
+        of_groups: set[str] = set()
         for name, group in groups.items():
-            given[name] = group(**{f.name: given.pop(f.name) for f in dataclasses.fields(group)})
-        with checked(context, values):
-            command(**given)
+            fields = [field.name for field in dataclasses.fields(group)]
+            made[name] = group(**{field: given[field] for field in fields})
+            of_groups.update(fields)
+        others = {name: value for name, value in given.items() if name not in of_groups}
+        with checked(context, given):
+            command(**others, **made)
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # by typer
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -100,6 +106,17 @@ def molded_size(side: int) -> dict[str, int]:
     return {"image_max_dim": side, "image_min_dim": min(side, 800)}
 
 
+#: An option of images and of datasets: a command that takes both has it once.
+ValueRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        help="Values of the image that are black and white, for example 0 4095; default: the "
+        "largest value decides.",
+        metavar="LOW HIGH",
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model that a command runs, and where it runs."""
@@ -132,14 +149,7 @@ class ModelOptions:
         int | None,
         typer.Option(help="Frame of a stack or an animation to read, from 0.", metavar="N", min=0),
     ] = None
-    value_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            help="Values of the image that are black and white, for example 0 4095; default: "
-            "the largest value decides.",
-            metavar="LOW HIGH",
-        ),
-    ] = None
+    value_range: ValueRange = None
 
     def changes(self) -> dict[str, Any]:
         """Return the fields of the config that the given options set, and no others."""
@@ -280,6 +290,7 @@ class AnnotationOptions:
         Crowds,
         typer.Option(help="Whether COCO's iscrowd marks regions of many objects, or objects."),
     ] = Crowds.regions
+    value_range: ValueRange = None
 
     def annotations(self) -> dict[str, Any]:
         """Return the arguments of `open_dataset` that these options give."""
@@ -290,6 +301,7 @@ class AnnotationOptions:
             "attribute": self.class_attribute,
             "frame": self.orientation.value,
             "crowds": self.crowds is Crowds.regions,
+            "value_range": self.value_range,
         }
 
 

@@ -207,9 +207,10 @@ def train(data: TrainingData, training: TrainingOptions, source: DatasetSource =
 
 def _draw_detections(model: "MaskRCNN", dataset: "AnyDataset", path: Path) -> None:
     """Draw what a model detects on the first image of a dataset."""
+    from mrcnn_explained.data.dataset import load_pixels
     from mrcnn_explained.plots.instances import plot_instances
     from mrcnn_explained.plots.save import save_figure
 
-    image = dataset.load_image(dataset.image_ids[0])
+    image = load_pixels(dataset, dataset.image_ids[0])
     ax = plot_instances(model.trace(image).instances, image, model.config.class_names)
     save_figure(ax.figure, path)

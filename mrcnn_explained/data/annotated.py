@@ -96,7 +96,7 @@ class AnnotatedDataset(Dataset):
 
         Raises DatasetError for an image that is not found, ImageError for one that is broken.
         """
-        return load_image(self._path(image_id))
+        return load_image(self._path(image_id), value_range=self.value_range)
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
         """Return the masks of all objects and their classes; a crowd's class is negative."""

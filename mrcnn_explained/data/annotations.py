@@ -16,6 +16,7 @@ from mrcnn_explained.data.dataset import (
     DatasetError,
     active_class_ids,
     image_reference,
+    load_pixels,
 )
 from mrcnn_explained.data.molding import mold
 from mrcnn_explained.data.objects import extract_boxes
@@ -143,7 +144,7 @@ def _load(
     """Read an image and its objects, and list what is wrong; None: the image cannot be used."""
     reference = image_reference(dataset, image_id)
     try:
-        image = dataset.load_image(image_id)
+        image = load_pixels(dataset, image_id)
         masks, class_ids = dataset.load_mask(image_id)
         problems = check_objects(reference, masks, class_ids, image.shape, config.num_classes)
     except OutOfMemoryError:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int32, UInt8
 from mrcnn_explained.data.objects import Objects, objects_of
 from mrcnn_explained.data.records import AnnotationProblem, DatasetError
 from mrcnn_explained.media.images import load_image
+from mrcnn_explained.media.pixels import ValueRange, as_image
 
 
 class AnyDataset(Protocol):
@@ -44,6 +45,8 @@ class Dataset:
     its own source (`active_class_ids`).
     """
 
+    #: Values of the image files that are black and white; None: each image's largest one decides.
+    value_range: ValueRange | None = None
     #: What opening the dataset found that cannot be used, by image and annotation.
     problems: Sequence[AnnotationProblem] = ()
     #: What is used, but not as it is written.
@@ -94,7 +97,7 @@ class Dataset:
 
     def load_image(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
         """Read one image, RGB."""
-        return load_image(self.image_info[image_id]["path"])
+        return load_image(self.image_info[image_id]["path"], value_range=self.value_range)
 
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
         """Return the masks of all objects and their classes; a crowd's class is negative."""
@@ -103,6 +106,14 @@ class Dataset:
     def load_objects(self, image_id: int) -> Objects:
         """Return the objects of an image that can be used, and what was left out."""
         return objects_of(*self.load_mask(image_id))
+
+
+def load_pixels(dataset: AnyDataset, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Return an image of any dataset, also of one whose `load_image` returns other arrays.
+
+    Raises ImageError for an array that is not an image.
+    """
+    return as_image(dataset.load_image(image_id), image_reference(dataset, image_id))
 
 
 def image_reference(dataset: AnyDataset, image_id: int) -> str:

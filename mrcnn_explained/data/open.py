@@ -6,6 +6,7 @@ from typing import Any
 from mrcnn_explained.data.dataset import Dataset, DatasetError
 from mrcnn_explained.data.frames import FrameChoice
 from mrcnn_explained.data.records import short
+from mrcnn_explained.media.pixels import ValueRange, check_range
 
 KINDS = ("shapes", "coco", "via", "labelme")
 
@@ -30,6 +31,7 @@ def open_dataset(
     attribute: str | None = None,
     frame: FrameChoice = "auto",
     crowds: bool = True,
+    value_range: ValueRange | None = None,
 ) -> Dataset:
     """Open a dataset of one of KINDS, or of the kind that a file shows ("auto").
 
@@ -46,6 +48,8 @@ def open_dataset(
     frame        "upright" or "stored": the frame of photos in which the objects were drawn;
                  "auto": the declared sizes decide
     crowds       False: COCO's objects with iscrowd 1 are single objects
+    value_range  values of the image files that are black and white; None: each image's largest
+                 value decides
 
     Raises DatasetError for another kind, or a source or an option that does not fit the kind.
     """
@@ -60,6 +64,7 @@ def open_dataset(
             "--class-attribute": attribute,
             "--orientation": None if frame == "auto" else frame,
             "--crowds": None if crowds else "objects",
+            "--value-range": value_range,
         }
         return _open_shapes(has_no_effect, count, seed, size)
     if source is None:
@@ -71,6 +76,22 @@ def open_dataset(
         raise DatasetError(f"--class-attribute is for dataset via; {source} is {kind}'s")
     if not crowds and kind != "coco":
         raise DatasetError(f"--crowds is for dataset coco; {source} is {kind}'s")
+    dataset = _open_annotated(kind, source, images, attribute, subset, year, frame, crowds)
+    dataset.value_range = check_range(value_range)
+    return dataset
+
+
+def _open_annotated(
+    kind: str,
+    source: Path,
+    images: Path | None,
+    attribute: str | None,
+    subset: str,
+    year: str,
+    frame: FrameChoice,
+    crowds: bool,
+) -> Dataset:
+    """Open the dataset of an annotation file; the arguments are those of `open_dataset`."""
     if kind == "coco":
         from mrcnn_explained.data.coco import CocoDataset
         from mrcnn_explained.data.layouts import coco_file

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int32, Int64, UInt8
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.dataset import AnyDataset, load_pixels
 from mrcnn_explained.data.ground_truth import load_ground_truth
 from mrcnn_explained.data.molding import mold
 from mrcnn_explained.stages.levels import LevelAssignment, assign_levels
@@ -46,7 +46,7 @@ def dataset_statistics(
     shapes, colors, indices, class_ids, sizes, sides, levels = ([] for _ in range(7))
     for index, image_id in enumerate(ids):
         progress(index, len(ids))
-        image = dataset.load_image(image_id)
+        image = load_pixels(dataset, image_id)
         objects = load_ground_truth(dataset, image_id)
         assigned = _levels_of(image, objects.boxes, config)
         shapes.append(image.shape[:2])

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int32, Int64, Num, UInt8
 
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.data.classes import ClassMap, class_map
-from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.dataset import AnyDataset, load_pixels
 from mrcnn_explained.data.ground_truth import GroundTruth, real_objects
 from mrcnn_explained.data.objects import load_objects
 from mrcnn_explained.data.records import DatasetError, lost_objects
@@ -185,7 +185,7 @@ def _evaluate_image(
     model: MaskRCNN, dataset: AnyDataset, classes: ClassMap, image_id: int, run: Run
 ) -> _OfImage:
     """Run the detector on one image; return its objects, its detections and its ROIs."""
-    image = dataset.load_image(image_id)
+    image = load_pixels(dataset, image_id)
     objects = load_objects(dataset, image_id)
     masks, boxes = objects.masks, objects.boxes
     class_ids = classes.model_ids(objects.class_ids)

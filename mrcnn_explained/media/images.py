@@ -3,12 +3,13 @@
 Needs no TensorFlow, so that a wrong path is reported at once.
 """
 
+import io
 import math
 import sys
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Num, UInt8
@@ -61,6 +62,21 @@ class Stored(NamedTuple):
     white_is_zero: bool
 
 
+class _Stream(io.BufferedReader):
+    """A file of which no more is read at once than it holds.
+
+    A broken file may say that gigabytes follow, and Python reserves memory for what is asked for.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(io.FileIO(path))
+        self.size = path.stat().st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read at most `size` bytes; None or -1: all."""
+        return super().read(size if size is None else min(size, self.size))
+
+
 def load_image(
     path: str | PathLike[str],
     frame: int | None = None,
@@ -106,7 +122,7 @@ def demo_image() -> Path:
 
 def _read(path: Path, frame: int | None) -> Stored:
     """Return what a file holds of the frame that is meant."""
-    with Image.open(path, formats=_formats()) as file:
+    with _Stream(path) as stream, Image.open(stream, formats=_formats()) as file:
         select_frame(file, str(path), frame)
         if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
             raise ImageError(_too_large(path, file.size))
@@ -133,7 +149,8 @@ def _values(file: Image.Image, path: Path) -> Num[np.ndarray, "h w *ch"]:
     if file.mode.startswith(WIDE) or not any(";16" in mode for mode in raw_modes):
         return _array(file)
     if raw_modes == {"LA;16B"} and file.mode == "RGBA":  # read as four bytes: L, L, A, A
-        with _reopened(file, path, {"LA;16B": "RGBA"}) as again:
+        with _Stream(path) as stream:
+            again = _reopened(file, stream, {"LA;16B": "RGBA"})
             return _array(again, keep=2).view(">u2")
     if not raw_modes <= set(LOW_BYTES):
         finding = (
@@ -142,7 +159,8 @@ def _values(file: Image.Image, path: Path) -> Num[np.ndarray, "h w *ch"]:
         )
         warnings.warn(ImageWarning(str(path), finding), stacklevel=2)
         return _array(file)
-    with _reopened(file, path, LOW_BYTES) as again:
+    with _Stream(path) as stream:
+        again = _reopened(file, stream, LOW_BYTES)
         values = _array(file).astype(np.uint16)
         values *= 256
         values += _array(again)
@@ -155,9 +173,9 @@ def _raw_mode(tile: Any) -> str:
     return str(arguments[0] if isinstance(arguments, tuple | list) and arguments else arguments)
 
 
-def _reopened(file: Image.Image, path: Path, raw_modes: dict[str, str]) -> Image.Image:
+def _reopened(file: Image.Image, stream: BinaryIO, raw_modes: dict[str, str]) -> Image.Image:
     """Open a file again, at the same frame, to decode other bytes of its pixels."""
-    again: Any = Image.open(path, formats=[str(file.format)])
+    again: Any = Image.open(stream, formats=[str(file.format)])
     if file.tell():
         again.seek(file.tell())
     again.tile = [

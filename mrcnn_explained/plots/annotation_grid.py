@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from mrcnn_explained.data.dataset import Dataset
+from mrcnn_explained.data.dataset import Dataset, load_pixels
 from mrcnn_explained.data.objects import load_objects
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.plots.dataset import plot_objects
@@ -29,7 +29,7 @@ def plot_annotation_grid(dataset: Dataset, image_ids: Sequence[int]) -> Figure:
         name = str(info.get("file_name", info["id"]))
         short = name if len(name) <= LONGEST_TITLE else f"…{name[-LONGEST_TITLE:]}"
         try:
-            image, found = dataset.load_image(image_id), load_objects(dataset, image_id)
+            image, found = load_pixels(dataset, image_id), load_objects(dataset, image_id)
         except (InputError, OSError):
             note(ax, "cannot be read", 0.5, 0.5, ha="center")
             ax.set_title(short, fontsize=8, parse_math=False)

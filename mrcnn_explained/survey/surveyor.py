@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.classes import class_map
-from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.dataset import AnyDataset, load_pixels
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.media.images import load_image
@@ -70,8 +70,8 @@ class Surveyor:
     ) -> tuple[UInt8[np.ndarray, "h w 3"], "GroundTruth | None", list[str] | None]:
         """Read an image and, from a dataset, its objects and the names of their classes."""
         if self.dataset is None:
-            return load_image(self.job.files[number]), None, None
-        image = self.dataset.load_image(number)
+            return load_image(self.job.files[number], **self.job.options), None, None
+        image = load_pixels(self.dataset, number)
         truth, class_names = _truth(self.dataset, number, self.model.config)
         return image, truth, class_names
 

@@ -65,7 +65,7 @@ def test_a_frame_that_the_size_does_not_show_is_decided_and_reported(tmp_path, o
     assert overlap(data) > 0.97
     [note] = data.load_objects(0).notes
     assert f"orientation is {orientation}" in note.reason and "as upright, as most" in note.reason
-    assert note.lost == 0 and "--frame" in note.reason
+    assert note.lost == 0 and "--orientation" in note.reason
 
 
 @pytest.mark.parametrize("orientation", SIDEWAYS)
