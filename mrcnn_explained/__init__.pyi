@@ -8,11 +8,12 @@ from .boxes import apply_box_deltas, box_refinement, clip_boxes, denorm_boxes, i
 from .config import Config
 from .data.annotations import load_sample
 from .data.coco import CocoDataset
-from .data.dataset import Dataset, DatasetError
+from .data.dataset import Dataset
 from .data.labelme import LabelmeDataset
 from .data.objects import extract_boxes, load_objects
 from .data.open import open_dataset
 from .data.pipeline import batches
+from .data.records import DatasetError
 from .data.report import dataset_report
 from .data.shapes import ShapesDataset
 from .data.statistics import dataset_statistics
