@@ -96,7 +96,8 @@ def summary_table(trace: "Trace", image: int = 0) -> Table:
 
 def evaluation_table(found: "Evaluation") -> Table:
     """Return the table of an Evaluation: precision of boxes and masks, recall per level."""
-    rows = [("images", str(found.images)), ("objects", str(found.objects))]
+    left_out = f" and {found.left_out} left out, which cannot be used" if found.left_out else ""
+    rows = [("images", str(found.images)), ("objects", f"{found.objects}{left_out}")]
     for what, figures in (("boxes", found.bbox), ("masks", found.segm)):
         rows.append((what, ", ".join(f"{name} {value:.3f}" for name, value in figures.items())))
     rows.append(("proposals find", f"{found.rpn_recall:.1%} of the objects (IoU 0.5)"))

@@ -62,10 +62,9 @@ def check_problems(dataset: HasMasks) -> None:
     problems = getattr(dataset, "problems", ())
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise DatasetError(
-            f"{problems[0]}{more}. Fix it, or leave such annotations out (broken='skip', --broken "
-            "skip)"
-        )
+        skip = "leave such annotations out (broken='skip', --broken skip)"
+        hint = f". Fix it, or {skip}" if any(problem.lost for problem in problems) else ""
+        raise DatasetError(f"{problems[0]}{more}{hint}")
 
 
 def extract_boxes(masks: Bool[np.ndarray, "h w n"]) -> Int32[np.ndarray, "n 4"]:
