@@ -14,6 +14,7 @@ from mrcnn_explained.cli.options import (
     LevelOptions,
     grouped,
     molded_size,
+    print_findings,
 )
 from mrcnn_explained.cli.run import print_randomness, run_detector
 from mrcnn_explained.cli.values import claim_folder
@@ -119,7 +120,8 @@ def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "
         if options.frame is not None:
             raise InputError("--frame is for images, not for datasets; leave it out")
         annotations = {**survey.annotations(), "count": limit or 500}
-        return dataset_job(survey.dataset.value, source, annotations, weights, config, limit)
+        kind = survey.dataset.value
+        return dataset_job(kind, source, annotations, weights, config, limit, opened=print_findings)
     assert source is not None  # a folder
     if left_out := find_images(source).report():
         print_text(left_out)

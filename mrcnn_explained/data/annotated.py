@@ -29,6 +29,7 @@ from mrcnn_explained.data.records import (
     Reading,
 )
 from mrcnn_explained.errors import memory_for
+from mrcnn_explained.inputs import check_memory
 from mrcnn_explained.media.images import load_image
 
 MOST_WITNESSES = 200  # images whose frame decides for those that can be either
@@ -115,28 +116,27 @@ class AnnotatedDataset(Dataset):
         frame, note = self._frame(image_id, size)
         shape = size.stored if frame is Frame.STORED else size.upright
         problems, notes = list(record.problems), [note] if note else []
-        masks: list[np.ndarray] = []
+        masks = _empty_masks(len(record.objects), shape, f"{file}, {record.where}")
         things: list[ObjectRecord] = []
-        with memory_for(f"the masks of {record.where}", shape[0] * shape[1] * len(record.objects)):
-            for index, thing in enumerate(record.objects):
-                place = file, thing.where
-                try:
-                    drawn = draw(thing.outline, shape)
-                except OutlineError as error:
-                    problems.append(AnnotationProblem(record.where, index, str(error), *place))
-                    continue
-                if drawn.is_cut:
-                    why = "it reaches beyond the image: that part is cut off"
-                    notes.append(AnnotationProblem(record.where, index, why, *place, lost=0))
-                masks.append(drawn.mask)
-                things.append(thing)
-            stacked = np.stack(masks, -1) if masks else np.zeros([*shape, 0], bool)
+        for index, thing in enumerate(record.objects):
+            place = file, thing.where
+            try:
+                drawn = draw(thing.outline, shape)
+            except OutlineError as error:
+                problems.append(AnnotationProblem(record.where, index, str(error), *place))
+                continue
+            if drawn.is_cut:
+                why = "it reaches beyond the image: that part is cut off"
+                notes.append(AnnotationProblem(record.where, index, why, *place, lost=0))
+            masks[len(things)] = drawn.mask
+            things.append(thing)
+        found = np.moveaxis(masks[: len(things)], 0, -1)
         if frame is Frame.STORED:
-            stacked = np.ascontiguousarray(turn(stacked, size.orientation))
+            found = turn(found, size.orientation)
         return Objects(
-            masks=stacked,
+            masks=found,
             class_ids=self._ids_of(things),
-            boxes=extract_boxes(stacked),
+            boxes=extract_boxes(found),
             has_mask=np.array([not isinstance(t.outline, BoxOnly) for t in things], bool),
             problems=tuple(problems),
             notes=tuple(notes),
@@ -206,3 +206,12 @@ class AnnotatedDataset(Dataset):
             return Frame.EITHER
         declared = self.reading.images[number].size
         return Frame.EITHER if size.orientation == 1 else frame_of(size, declared)
+
+
+def _empty_masks(count: int, shape: tuple[int, int], where: str) -> Bool[np.ndarray, "n h w"]:
+    """Return masks to draw into. Raises OutOfMemoryError if there is not enough memory."""
+    size = count * shape[0] * shape[1]
+    what = f"{count} masks of {shape[1]}x{shape[0]} pixels"
+    check_memory(where, {what: size}, "Divide the image, or scale it down.")
+    with memory_for(where, size):
+        return np.zeros([count, *shape], bool)

@@ -69,6 +69,8 @@ def read_size(path: Path) -> ImageSize:
     except Exception:  # Pillow's errors for broken files are of many kinds
         shape = load_image(path).shape  # the one place that says what is wrong with an image
         return ImageSize((shape[0], shape[1]), 1)
+    if Image.MAX_IMAGE_PIXELS and stored[0] * stored[1] > Image.MAX_IMAGE_PIXELS:
+        load_image(path)  # refuses it, and says what to do
     valid = isinstance(orientation, int) and 1 <= orientation <= 8
     return ImageSize(stored, orientation if valid else 1)
 

@@ -8,12 +8,13 @@ A part is valid as long as its image, the weights and the annotations stay the s
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
+from mrcnn_explained.data.dataset import Dataset
 from mrcnn_explained.data.open import annotation_files, open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.files import atomic_write, read_json
@@ -88,15 +89,19 @@ def dataset_job(
     weights: str,
     config: Config,
     limit: int | None = None,
+    *,
+    opened: Callable[[Dataset], None] = lambda dataset: None,
 ) -> Job:
     """Describe a survey of a dataset, with its objects.
 
     kind, source, options    as `open_dataset` takes them
     limit                    images at most; None: all
+    opened                   called with the dataset, to report what its file holds
 
     Raises DatasetError as `open_dataset` does, and InputError for a dataset without images.
     """
     dataset = open_dataset(kind, source, **options)
+    opened(dataset)
     infos = [dataset.image_info[i] for i in dataset.image_ids[:limit]]
     if not infos:
         raise InputError(f"the dataset {source or kind} has no image")
