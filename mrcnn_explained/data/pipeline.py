@@ -4,29 +4,68 @@ Every epoch has an order and flips of its own, drawn from the seed: the batch of
 same in every run, whichever machine or number of threads makes it.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Int64
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import AnnotationProblem, Broken, Sample, load_sample
+from mrcnn_explained.data.annotations import NOTHING, AnnotationProblem, Broken, Sample, load_sample
+from mrcnn_explained.data.background import Background
 from mrcnn_explained.data.batch import Batch
+from mrcnn_explained.data.classes import ClassMap, class_map
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
-from mrcnn_explained.stages.image_meta import unpack_meta
+from mrcnn_explained.errors import memory_for
 
-WITHOUT_END = 2**62  # batches
+AHEAD = 4  # batches that wait for the model, at most
 
-#: The fields of a Sample, as tensors.
-TYPES = {
-    "resized": tf.uint8,
-    "image_meta": tf.float32,
-    "gt_class_ids": tf.int32,
-    "gt_boxes": tf.float32,
-    "gt_masks": tf.bool,
-}
+
+class Batches:
+    """Batches to iterate over, from the first one each time; `batches` makes them.
+
+    element_spec    shape and type of each field of a batch; None: a size that differs
+    """
+
+    def __init__(self, iterate: Callable[[], "BatchIterator"], element_spec: Batch):
+        self._iterate, self.element_spec = iterate, element_spec
+
+    def __iter__(self) -> "BatchIterator":
+        return self._iterate()
+
+    def first(self) -> Batch:
+        """Return the first batch, and make no other."""
+        with closing(iter(self)) as source:
+            return next(source)
+
+
+class BatchIterator(Iterator[Batch]):
+    """Batches made ahead by threads. `close` ends the threads before the last batch."""
+
+    def __init__(
+        self, samples: Background[int, Sample], batches: Background[int, Batch], element_spec: Batch
+    ):
+        self._samples, self._batches, self.element_spec = samples, batches, element_spec
+
+    def __next__(self) -> Batch:
+        """Return the next batch. Raises DatasetError for an image that cannot be used."""
+        try:
+            return next(self._batches)
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Self:
+        return self
+
+    def close(self) -> None:
+        """Make no more batches."""
+        self._samples.close()
+        self._batches.close()
 
 
 def order(count: int, seed: int, epoch: int) -> Int64[np.ndarray, "m"]:
@@ -45,30 +84,36 @@ def batches(
     shuffle: bool = True,
     flips: bool = True,
     broken: Broken = "refuse",
+    keep_empty: bool = False,
     on_problem: Callable[[AnnotationProblem], None] = lambda problem: None,
     shard: tuple[int, int] = (0, 1),
     split: int = 1,
     workers: int = 2,
-) -> tf.data.Dataset:
+) -> Batches:
     """Make batches of `Batch`, without end unless `count` is given.
 
     batch_size    images per batch, of all workers together
-    seed          of the order, the flips and the crops
+    seed          of the order, the flips, the crops and the objects for the heads
     start         batches to leave out: a run that resumes begins where it stopped
     count         batches to make; None: without end
     shuffle       False: the images in the order of the dataset
     flips         exchange left and right of half of the images
-    broken        what to do with annotations that cannot be used, as in `load_sample`; the next
-                  usable image of the epoch takes the place of a skipped one
-    on_problem    called with everything that was skipped
+    broken        what to do with annotations that cannot be used, as in `load_sample`
+    keep_empty    train on images without objects too; otherwise the next usable image of the
+                  epoch takes the place of a skipped one
+    on_problem    called, in another thread, with everything that was left out, and with notes
     shard         (worker, workers): this one's share of each batch
     split         number of batches that this worker's share comes in, one for each replica
     workers       images made at a time
 
-    Raises DatasetError for a dataset without images, or a batch that cannot be shared equally.
+    Classes are matched with the model's by name. The iterator raises, in the caller's thread and
+    in place of the batch that cannot be made, DatasetError for an image or an annotation that is
+    refused, and OutOfMemoryError.
+
+    Raises DatasetError for a dataset without images, classes that the model lacks, or a batch
+    that cannot be shared equally.
     """
-    number = len(dataset.image_ids)
-    if not number:
+    if not len(dataset.image_ids):
         raise DatasetError("the dataset has no image: nothing to train on")
     if batch_size % (shard[1] * split):
         raise DatasetError(
@@ -77,41 +122,31 @@ def batches(
         )
     share = batch_size // shard[1]
     each = share // split
-    source = _Samples(dataset, config, seed, shuffle, flips, broken, on_problem)
-    shapes = _sample_shapes(config)
+    classes = class_map(dataset, config)
+    source = _Samples(
+        dataset, config, classes, seed, shuffle, flips, broken, keep_empty, on_problem
+    )
+    spec = _spec(config, each)
 
-    def load(step: tf.Tensor, place: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Load the sample at a place of this worker's share of a batch."""
+    def positions() -> Iterator[int]:
+        """Yield the positions of this worker's images in the sequence of all epochs."""
+        for step in itertools.count(start):
+            first = step * batch_size + shard[0] * share
+            yield from range(first, first + share)
 
-        def at(step: np.ndarray, place: np.ndarray) -> Sample:
-            """Load the sample at its position in the sequence of all epochs."""
-            return source.at(int(step) * batch_size + shard[0] * share + int(place))
+    def iterate() -> BatchIterator:
+        """Start the threads."""
+        samples = Background(source.at, positions(), workers=workers, ahead=max(each, 2 * workers))
 
-        parts = tf.numpy_function(at, (step, place), list(TYPES.values()))
-        named = zip(TYPES, parts, strict=True)
-        return {name: tf.ensure_shape(part, shapes[name]) for name, part in named}
+        def make(_: int) -> Batch:
+            """Make a batch of the next samples."""
+            return _as_batch([next(samples) for _ in range(each)], config)
 
-    def as_batch(samples: dict[str, tf.Tensor]) -> Batch:
-        """Make a batch of samples that were padded to one shape: subtract the mean pixel."""
-        height, width = _molded_sides(config)
-        shape = [each, height, width, config.image_channel_count]
-        resized = tf.cast(tf.ensure_shape(samples["resized"], shape), tf.float32)
-        return Batch(
-            molded=resized - tf.constant(config.mean_pixel, tf.float32),
-            image_meta=_with_molded_shape(samples["image_meta"], tf.shape(resized)),
-            gt_class_ids=samples["gt_class_ids"],
-            gt_boxes=samples["gt_boxes"],
-            gt_masks=samples["gt_masks"],
-            rois=tf.zeros([each, 0, 4]),
-        )
+        numbers = itertools.count() if count is None else range(count * split)
+        ahead = Background(make, numbers, workers=1, ahead=AHEAD)
+        return BatchIterator(samples, ahead, spec)
 
-    def places_of(step: tf.Tensor) -> tf.data.Dataset:
-        """List the places of this worker's share of a batch."""
-        return tf.data.Dataset.range(share).map(lambda place: (step, place))
-
-    steps = tf.data.Dataset.range(start, WITHOUT_END if count is None else start + count)
-    loaded = steps.flat_map(places_of).map(load, num_parallel_calls=workers, deterministic=True)
-    return loaded.padded_batch(each, shapes, drop_remainder=True).map(as_batch).prefetch(4)
+    return Batches(iterate, spec)
 
 
 @dataclass(frozen=True)
@@ -120,55 +155,98 @@ class _Samples:
 
     dataset: AnyDataset
     config: Config
+    classes: ClassMap
     seed: int
     shuffle: bool
     flips: bool
     broken: Broken
+    keep_empty: bool
     on_problem: Callable[[AnnotationProblem], None]
 
     def at(self, position: int) -> Sample:
-        """Return the sample at a position: the next image of its epoch that can be used."""
+        """Return the sample at a position: the next image of its epoch that can be used.
+
+        Raises DatasetError if an image is refused, or none can be used.
+        """
         number = len(self.dataset.image_ids)
         epoch, index = divmod(position, number)
         images = order(number, self.seed, epoch) if self.shuffle else np.arange(number)
+        reasons: list[AnnotationProblem] = []
         for attempt in range(number):
             rng = np.random.default_rng([self.seed, epoch, index])
-            sample, problems = load_sample(
-                self.dataset,
-                int(self.dataset.image_ids[images[(index + attempt) % number]]),
-                self.config,
-                flip=self.flips and rng.random() < 0.5,
-                seed=int(rng.integers(2**31)),
-                broken=self.broken,
-            )
+            image_id = int(self.dataset.image_ids[images[(index + attempt) % number]])
+            side = self.config.image_max_dim
+            with memory_for(f"image {image_id} of the dataset", 8 * side * side):
+                sample, problems = load_sample(
+                    self.dataset,
+                    image_id,
+                    self.config,
+                    flip=self.flips and rng.random() < 0.5,
+                    seed=int(rng.integers(2**31)),
+                    broken=self.broken,
+                    keep_empty=self.keep_empty,
+                    classes=self.classes,
+                )
             for problem in problems:
                 self.on_problem(problem)
             if sample is not None:
                 return sample
-        raise DatasetError(f"none of the {number} images has an object to train on")
+            reasons += problems
+        raise DatasetError(_nothing_usable(number, reasons))
 
 
-def _sample_shapes(config: Config) -> dict[str, list[int | None]]:
-    """Return the shape of each field of a sample; None: a side that samples may differ in."""
+def _nothing_usable(number: int, reasons: list[AnnotationProblem]) -> str:
+    """Return why not one of the images can be trained on."""
+    what = f"none of the {number} images has an object to train on"
+    others = [problem for problem in reasons if problem.reason != NOTHING]
+    if others:
+        return f"{what}. The first reason: {others[0]}"
+    return (
+        f"{what}: crowds are none. Annotate objects, or check that the classes are the right ones"
+    )
+
+
+def _as_batch(samples: list[Sample], config: Config) -> Batch:
+    """Put samples together, padded to the largest of them; subtract the mean pixel."""
+    resized = _padded([sample.resized for sample in samples]).astype(np.float32)
+    image_meta = np.stack([sample.image_meta for sample in samples])
+    image_meta[:, 4:7] = resized.shape[1:]  # a batch is padded to the size of its largest image
+    arrays = Batch(
+        molded=resized - np.array(config.mean_pixel, np.float32),
+        image_meta=image_meta,
+        gt_class_ids=_padded([sample.gt_class_ids for sample in samples]),
+        gt_boxes=_padded([sample.gt_boxes for sample in samples]),
+        gt_masks=_padded([sample.gt_masks for sample in samples]),
+        gt_has_mask=_padded([sample.gt_has_mask for sample in samples]),
+        rois=np.zeros([len(samples), 0, 4], np.float32),
+    )
+    with tf.device("CPU:0"):
+        return Batch(*map(tf.convert_to_tensor, arrays))
+
+
+def _padded(arrays: list[np.ndarray]) -> np.ndarray:
+    """Stack arrays, each padded with zeros at its ends to the largest size of all."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    stacked = np.zeros([len(arrays), *shape], arrays[0].dtype)
+    for place, array in zip(stacked, arrays, strict=True):
+        place[tuple(map(slice, array.shape))] = array
+    return stacked
+
+
+def _spec(config: Config, count: int) -> Batch:
+    """Return the shape and type of each field of a batch; None: a size that differs."""
+    height, width = _molded_sides(config)
     mask_sides = config.mini_mask_shape if config.use_mini_mask else (None, None)
-    return {
-        "resized": [None, None, config.image_channel_count],
-        "image_meta": [12 + config.num_classes],
-        "gt_class_ids": [None],
-        "gt_boxes": [None, 4],
-        "gt_masks": [*mask_sides, None],
-    }
-
-
-def _with_molded_shape(
-    image_meta: Float32[tf.Tensor, "B meta"], shape: Int32[tf.Tensor, "4"]
-) -> Float32[tf.Tensor, "B meta"]:
-    """Set the molded shape in `image_meta`: a batch is padded to the size of its largest image."""
-    meta = unpack_meta(image_meta)
-    molded_shape = tf.broadcast_to(tf.cast(shape[1:], tf.float32), tf.shape(meta.molded_shape))
-    first = (meta.image_id[:, tf.newaxis], meta.original_shape, molded_shape)
-    last = (meta.window, meta.scale[:, tf.newaxis], meta.active_class_ids)
-    return tf.concat([*first, *last], axis=1)
+    meta = 12 + config.num_classes
+    return Batch(
+        molded=tf.TensorSpec([count, height, width, config.image_channel_count], tf.float32),
+        image_meta=tf.TensorSpec([count, meta], tf.float32),
+        gt_class_ids=tf.TensorSpec([count, None], tf.int32),
+        gt_boxes=tf.TensorSpec([count, None, 4], tf.float32),
+        gt_masks=tf.TensorSpec([count, *mask_sides, None], tf.bool),
+        gt_has_mask=tf.TensorSpec([count, None], tf.bool),
+        rois=tf.TensorSpec([count, 0, 4], tf.float32),
+    )
 
 
 def _molded_sides(config: Config) -> tuple[int | None, int | None]:

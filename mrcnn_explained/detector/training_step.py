@@ -108,12 +108,16 @@ def training_step(
     )
     given = None if c.use_rpn_rois else batch.rois
     proposals = first_rois(run, rpn, anchors.boxes, given, of["proposals"])
-    truth = (batch.gt_class_ids, gt_boxes, batch.gt_masks, roi_draws)
+    heads_see = tf.shape(batch.gt_masks)[3]  # the first K objects (data/batch.py)
+    truth = (batch.gt_class_ids[:, :heads_see], gt_boxes[:, :heads_see], batch.gt_masks)
+    has_mask = batch.gt_has_mask[:, :heads_see]
     targets = run(
         "detection_targets",
         detection_targets,
         proposals.rpn_rois,
         *truth,
+        roi_draws,
+        has_mask,
         **of["detection_targets"],
     )
 
@@ -158,17 +162,18 @@ def _draw(
     number = tf.shape(anchors.boxes)[0]
     candidates = c.post_nms_rois_training if c.use_rpn_rois else tf.shape(batch.rois)[1]
     if c.add_objects:
-        candidates += tf.maximum(tf.shape(batch.gt_class_ids)[1], 1)
+        candidates += tf.maximum(tf.shape(batch.gt_masks)[3], 1)
     draws = random_draws(seeds, number + candidates)
     return draws[:, :number], draws[:, number:]
 
 
 def _rois_with_mask(network: Network, targets: DetectionTargets) -> Bool[tf.Tensor, "B T"]:
-    """Return which ROIs go through the mask head: the positives, as far as they may."""
-    c = network.config
-    if not c.train_masks_per_image:
-        return targets.positive
-    return targets.positive & (tf.range(c.train_rois_per_image) < c.train_masks_per_image)
+    """Return which ROIs go through the mask head: those with a mask, as far as they may."""
+    most = network.config.train_masks_per_image
+    if not most:
+        return targets.has_mask
+    place = tf.cumsum(tf.cast(targets.has_mask, tf.int32), axis=1)
+    return targets.has_mask & (place <= most)
 
 
 def _losses(

@@ -106,13 +106,13 @@ def plot_roi_overlaps(targets: DetectionTargets, *, image: int = 0, ax: Axes | N
 def plot_mask_targets(
     targets: DetectionTargets, names: Sequence[str] = (), *, image: int = 0, count: int = 8
 ) -> Figure:
-    """Draw the target masks of the first positive ROIs.
+    """Draw the target masks of the first positive ROIs whose objects have a mask.
 
     names    C class names, background first; without them, numbers are shown
     count    how many masks to draw
     """
-    masks = np.asarray(targets.target_mask[image])[np.asarray(targets.positive[image])][:count]
-    classes = np.asarray(targets.target_class_ids[image])
+    masks = np.asarray(targets.target_mask[image])[np.asarray(targets.has_mask[image])][:count]
+    classes = np.asarray(targets.target_class_ids[image])[np.asarray(targets.has_mask[image])]
     columns = min(4, max(1, len(masks)))
     grid = panels(max(1, -(-len(masks) // columns)), columns, 2, 2.2)
     for ax in grid.flat:
@@ -120,5 +120,5 @@ def plot_mask_targets(
     for ax, mask, c in zip(grid.flat, masks, classes, strict=False):
         show_map(ax, mask, class_label(c, names), vmin=0, vmax=1)
     if not len(masks):
-        note(grid[0, 0], "no positive ROI")
+        note(grid[0, 0], "no positive ROI with a mask")
     return grid[0, 0].figure

@@ -5,8 +5,8 @@ Paper    Fast R-CNN (arXiv:1504.08083), section 2.3; Mask R-CNN (arXiv:1703.0687
 Input    rpn_rois of proposals.py, the objects of the training images
 Output   rois is read by levels.py, the targets by losses.py
 Shapes   B images, N ROIs, Q candidates (ROIs, and objects' boxes with add_objects), G
-         ground-truth objects, T sampled ROIs, M side of a mask target, mh x mw ground-truth
-         masks; boxes are (y1, x1, y2, x2), normalised
+         ground-truth objects that the heads are trained on, T sampled ROIs, M side of a mask
+         target, mh x mw ground-truth masks; boxes are (y1, x1, y2, x2), normalised
 """
 
 from collections.abc import Sequence
@@ -64,13 +64,19 @@ class DetectionTargets(NamedTuple):
         "target deltas (dy, dx, dh, dw) of each positive ROI in standard deviations; 0 for the "
         "others",
     ]
+    has_mask: Annotated[
+        Bool[tf.Tensor, "B T"],
+        "True for positive ROIs whose object has a mask: those that train the mask head",
+    ]
     mask_boxes: Annotated[
         Float32[tf.Tensor, "B T 4"],
-        "part of the ground-truth mask that each positive ROI covers, normalised to that mask",
+        "part of the ground-truth mask that each ROI with `has_mask` covers, normalised to that "
+        "mask",
     ]
     target_mask: Annotated[
         Float32[tf.Tensor, "B T M M"],
-        "target mask of each positive ROI, 1 on the object and 0 elsewhere; 0 for other ROIs",
+        "target mask of each ROI with `has_mask`, 1 on the object and 0 elsewhere; 0 for other "
+        "ROIs",
     ]
 
 
@@ -80,6 +86,7 @@ def detection_targets(
     gt_boxes: Float32[tf.Tensor, "B G 4"],
     gt_masks: Float32[tf.Tensor, "B mh mw G"],
     draws: Float32[tf.Tensor, "B Q"],
+    gt_has_mask: Bool[tf.Tensor, "B G"] | None = None,
     *,
     total: int = 200,
     positive_ratio: float = 0.33,
@@ -97,6 +104,8 @@ def detection_targets(
     gt_boxes          normalised
     gt_masks          masks of the whole image, or mini-masks: of the object's box alone
     draws             one number per candidate: the lowest are sampled (`sampling.random_draws`)
+    gt_has_mask       False for objects with a box only: they train class and box, not the mask.
+                      None: every object has a mask
     total             T: ROIs to sample
     positive_ratio    highest share of positive ROIs in T
     std_dev           standard deviations by which the target deltas are divided
@@ -113,6 +122,9 @@ def detection_targets(
     resampled twice, by way of mini-masks (41).
     """
     rois = tf.stop_gradient(rois) if stop_gradient else rois
+    if gt_has_mask is None:
+        gt_has_mask = tf.ones_like(gt_class_ids, tf.bool)
+    gt_has_mask = tf.pad(gt_has_mask, [[0, 0], [0, 1]])  # one row at least
     gt_class_ids, gt_boxes = at_least_one(gt_class_ids, gt_boxes)
     is_object = gt_class_ids > 0
     if add_objects:
@@ -139,6 +151,7 @@ def detection_targets(
     boxes = tf.where(positive[..., tf.newaxis], tf.gather(gt_boxes, gt, batch_dims=1), chosen)
     mask_boxes = _within(chosen, boxes) if mini_masks else chosen
     deltas = box_refinement(chosen, boxes) / tf.constant(std_dev, tf.float32)
+    has_mask = positive & tf.gather(gt_has_mask, gt, batch_dims=1)
     masks = _crop_masks(gt_masks, gt, mask_boxes, mask_shape)
     return DetectionTargets(
         candidates=rois,
@@ -154,8 +167,9 @@ def detection_targets(
         rois=chosen,
         target_class_ids=tf.where(positive, tf.gather(gt_class_ids, gt, batch_dims=1), 0),
         target_bbox=tf.where(positive[..., tf.newaxis], deltas, 0.0),
-        mask_boxes=tf.where(positive[..., tf.newaxis], mask_boxes, 0.0),
-        target_mask=tf.where(positive[..., tf.newaxis, tf.newaxis], masks, 0.0),
+        has_mask=has_mask,
+        mask_boxes=tf.where(has_mask[..., tf.newaxis], mask_boxes, 0.0),
+        target_mask=tf.where(has_mask[..., tf.newaxis, tf.newaxis], masks, 0.0),
     )
 
 

@@ -141,17 +141,19 @@ def mrcnn_class_loss(
 
     active_class_ids    1 for each class of the image's dataset. An ROI does not count if its
                         *predicted* class is not active in the *first* image of the batch,
-                        as in Matterport's code (deviation 40). The loss is NaN if no ROI
-                        counts
+                        as in Matterport's code (deviation 40). The loss is NaN if ROIs take
+                        part and none counts
     rows                which ROIs take part. Matterport's code takes all, so zero-padded
                         rows count as background (36); the paper takes `positive | negative`
-                        of the targets
+                        of the targets. The loss is 0 without any
     """
     predicted = tf.argmax(mrcnn_class_logits, axis=2, output_type=tf.int32)
     counted = rows & (tf.gather(active_class_ids[0], predicted) > 0)
     terms = tf.nn.sparse_softmax_cross_entropy_with_logits(target_class_ids, mrcnn_class_logits)
     terms = tf.where(counted, terms, 0.0)
     number = summed_over(tf.reduce_sum(tf.cast(counted, tf.float32)))
+    taking_part = summed_over(tf.reduce_sum(tf.cast(rows, tf.float32)))
+    number = tf.where(taking_part > 0, number, 1.0)
     return ClassLoss(loss=tf.reduce_sum(terms) / number, terms=terms, counted=counted)
 
 
@@ -184,11 +186,11 @@ def mrcnn_mask_loss(
     *,
     summed_over: Sum = nothing_to_add,
 ) -> MaskLoss:
-    """Return the binary cross-entropy of the masks of the target class; 0 without positives.
+    """Return the binary cross-entropy of the masks of the target class; 0 without any.
 
     class_mask    probabilities for the target class of each ROI. The masks of other classes
                   do not count: this decouples mask and class (section 3 of the paper)
-    counted       positive ROIs whose masks were computed
+    counted       positive ROIs with a target mask, whose masks were computed
     """
     p = tf.clip_by_value(class_mask, EPSILON, 1 - EPSILON)
     # Add EPSILON to 1, not to the difference, as graph mode does with Matterport's code.

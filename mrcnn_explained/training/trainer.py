@@ -6,8 +6,10 @@ folder: `checkpoint.npz` (everything needed to resume, never half written) and `
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +34,7 @@ from mrcnn_explained.training.step import Stepper
 
 #: (step, (worker, workers), split) → batches from that step on, without end: a worker's share of
 #: each batch, split among its replicas. `data.pipeline.batches` makes them.
-BatchesFrom = Callable[[int, tuple[int, int], int], tf.data.Dataset]
+BatchesFrom = Callable[[int, tuple[int, int], int], Iterable[Batch]]
 
 
 class Trainer:
@@ -56,7 +58,7 @@ class Trainer:
         batches_from: BatchesFrom,
         out: Path | str | None = None,
         *,
-        validation: Callable[[], Iterator[Batch]] | None = None,
+        validation: Callable[[], Iterable[Batch]] | None = None,
         strategy: tf.distribute.Strategy | None = None,
     ):
         self.model, self.plan = model, plan
@@ -90,22 +92,33 @@ class Trainer:
 
         Raises TrainingError if a loss is not a finite number, with the images of that batch in
         `not-a-number.json`; the last checkpoint stays. Raises TrainingError if `use_rpn_rois` is
-        off and the batches hold no ROIs.
+        off and the batches hold no ROIs, or if the batches end before the plan. What the batches
+        raise, such as DatasetError for an image that cannot be read, comes as it is. No thread
+        that makes batches is left running.
         """
         check_range("checkpoint_every", checkpoint_every, 1, error=TrainingError)
         check_range("validate_every", validate_every, 0, error=TrainingError)
         last = min(until or self.plan.steps, self.plan.steps)
-        source = self._batches() if self.step < last else iter(())
-        while self.step < last:
-            batch = next(source)
-            row = self._train_on(batch, source)
-            if validate_every and self.validation and self.step % validate_every == 0:
-                row |= {f"val_{name}": value for name, value in self.validate().items()}
-            self.history.append(row)
-            progress(self.step, row)
-            if self.out and (self.step % checkpoint_every == 0 or self.step == last):
-                self.save()
+        with closed(self._batches() if self.step < last else iter(())) as source:
+            while self.step < last:
+                row = self._train_on(self._next(source), source)
+                if validate_every and self.validation and self.step % validate_every == 0:
+                    row |= {f"val_{name}": value for name, value in self.validate().items()}
+                self.history.append(row)
+                progress(self.step, row)
+                if self.out and (self.step % checkpoint_every == 0 or self.step == last):
+                    self.save()
         return self.history
+
+    def _next(self, source: Iterator[Batch]) -> Batch:
+        """Return the next batch; raise TrainingError if there is none."""
+        try:
+            return next(source)
+        except StopIteration:
+            raise TrainingError(
+                f"the batches end after step {self.step} of {self.plan.steps}; make batches "
+                "without end, or fewer steps"
+            ) from None
 
     def _train_on(self, batch: Batch, source: Iterator[Batch]) -> dict[str, float]:
         """Train one step on a batch; return its row of the history."""
@@ -131,14 +144,9 @@ class Trainer:
         replicas = self.strategy.num_replicas_in_sync
         if replicas == 1:
             return iter(self.batches_from(self.step, (0, 1), 1))
-
-        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            """Return the batches of one worker."""
-            workers = context.num_input_pipelines
-            shard = (context.input_pipeline_id, workers)
-            return self.batches_from(self.step, shard, replicas // workers)
-
-        return iter(self.strategy.distribute_datasets_from_function(of_worker))
+        mine = _local_replicas(self.strategy)
+        shard = (mine[0] // len(mine), replicas // len(mine))
+        return _shared(self.strategy, self.batches_from(self.step, shard, len(mine)), len(mine))
 
     def validate(self) -> dict[str, float]:
         """Return the mean losses over the validation batches; all weights stay as they are.
@@ -148,8 +156,7 @@ class Trainer:
         """
         if self.validation is None:
             raise TrainingError("there are no validation batches: Trainer(..., validation=...)")
-        source = iter(self.validation())
-        with unchanged_statistics(self.model):
+        with closed(iter(self.validation())) as source, unchanged_statistics(self.model):
             rows = [self._stepper.losses(batch, source) for batch in source]
         if not rows:
             raise TrainingError("the validation made no batch; hold out at least one batch")
@@ -234,3 +241,43 @@ class Trainer:
         if self.out is None:
             raise TrainingError("this trainer has no folder: Trainer(..., out=FOLDER)")
         return self.out
+
+
+@contextmanager
+def closed(source: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """End the threads of an iterator, if it has any, at the end of the block."""
+    try:
+        yield source
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+def _local_replicas(strategy: tf.distribute.Strategy) -> list[int]:
+    """Return the numbers of the replicas that this worker runs."""
+    numbers: list[int] = []
+
+    def of_replica(context: Any) -> tf.Tensor:
+        """Note the number of one replica."""
+        numbers.append(context.replica_id_in_sync_group)
+        return tf.constant(0)
+
+    strategy.experimental_distribute_values_from_function(of_replica)
+    return numbers
+
+
+def _shared(
+    strategy: tf.distribute.Strategy, batches: Iterable[Batch], count: int
+) -> Iterator[Batch]:
+    """Yield batches whose every tensor has a share for each of this worker's replicas.
+
+    batches    the shares, one after the other
+    count      replicas of this worker
+    """
+    with closed(iter(batches)) as source:
+        for first in source:
+            shares = [first, *(next(source) for _ in range(count - 1))]
+            yield strategy.experimental_distribute_values_from_function(
+                lambda context, shares=shares: shares[context.replica_id_in_sync_group % count]
+            )
