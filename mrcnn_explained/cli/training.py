@@ -1,6 +1,7 @@
 """The command `train`. Its arguments are checked before TensorFlow is imported."""
 
 import enum
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,6 +138,13 @@ class TrainingOptions:
     broken: Annotated[
         Broken, typer.Option(help="Skip annotations that cannot be used, or refuse the dataset.")
     ] = Broken.refuse
+    keep_empty: Annotated[
+        bool,
+        typer.Option(
+            "--keep-empty",
+            help="Train on images without objects too, as background; default: skip them.",
+        ),
+    ] = False
 
     def settings(self) -> dict[str, Any]:
         """Return the fields of the config: those of the --config file, then --size if given."""
@@ -178,12 +186,13 @@ class TrainingOptions:
             tensorboard=self.tensorboard,
             images_every=self.images_every,
             broken=self.broken.value,
+            keep_empty=self.keep_empty,
         )
 
 
 @grouped
 def train(data: TrainingData, training: TrainingOptions, source: DatasetSource = None) -> None:
-    """Train a detector; write checkpoint.npz, log.csv, config.json and weights.h5."""
+    """Train a detector; write checkpoint.npz, log.csv, left_out.csv, config.json, weights.h5."""
     from mrcnn_explained.training.checkpoint import check_run
 
     training.settings()  # reads --config, which may be refused
@@ -200,9 +209,21 @@ def train(data: TrainingData, training: TrainingOptions, source: DatasetSource =
         if training.deterministic:
             be_deterministic()
         plan = training.plan(data.seed)
-        written = start(training.run_plan(), plan, dataset, progress=step, draw=_draw_detections)
+        written = start(
+            training.run_plan(),
+            plan,
+            dataset,
+            progress=step,
+            report=_print_on_stderr,
+            draw=_draw_detections,
+        )
     for path in written:
         print(path)
+
+
+def _print_on_stderr(line: str) -> None:
+    """Print a line that stays while the progress changes."""
+    print(line, file=sys.stderr)
 
 
 def _draw_detections(model: "MaskRCNN", dataset: "AnyDataset", path: Path) -> None:

@@ -1,18 +1,13 @@
-"""Annotations: the objects of one image, checked, molded and made small.
-
-The masks follow the image: scaled, padded, cropped and flipped with it; boxes are the boxes of
-the masks (deviation 42).
-"""
+"""Annotations: the objects of one image, checked, and molded with it for training."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
-from skimage.transform import resize
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.classes import ClassMap, class_map
+from mrcnn_explained.data.classes import in_model_classes
 from mrcnn_explained.data.dataset import (
     AnyDataset,
     DatasetError,
@@ -20,8 +15,9 @@ from mrcnn_explained.data.dataset import (
     image_reference,
     load_pixels,
 )
+from mrcnn_explained.data.masks import minimize_masks, mold_masks
 from mrcnn_explained.data.molding import mold
-from mrcnn_explained.data.objects import Objects, extract_boxes, load_objects
+from mrcnn_explained.data.objects import Objects, extract_boxes, load_objects, objects_of
 from mrcnn_explained.data.records import AnnotationProblem
 from mrcnn_explained.errors import OutOfMemoryError
 from mrcnn_explained.stages.image import MoldedImage
@@ -47,6 +43,7 @@ class _Place(NamedTuple):
 
     file: str  # the annotation file; "": there is none
     image: str
+    objects: int  # on the image, as far as its file says
 
     def problem(
         self, reason: str, index: int = -1, *, name: str = "", lost: int = 1
@@ -62,22 +59,6 @@ class _Loaded(NamedTuple):
     objects: Objects
     problems: list[AnnotationProblem]
     notes: list[AnnotationProblem]
-
-
-def minimize_masks(
-    boxes: Int32[np.ndarray, "n 4"], masks: Bool[np.ndarray, "h w n"], shape: tuple[int, int]
-) -> Bool[np.ndarray, "mh mw n"]:
-    """Cut each mask to its box and scale it to `shape`: 3 kB per object instead of an image.
-
-    boxes    of the masks, pixels; each has an area
-
-    Detail is lost in boxes larger than `shape` (deviation 41).
-    """
-    small = np.zeros([*shape, len(boxes)], bool)
-    for i, (y1, x1, y2, x2) in enumerate(boxes):
-        cut = masks[y1:y2, x1:x2, i].astype(np.float64)
-        small[..., i] = np.round(resize(cut, shape, order=1, mode="constant", anti_aliasing=False))
-    return small
 
 
 def check_objects(
@@ -98,7 +79,7 @@ def check_objects(
     file, names    the annotation file and what it calls each object, for the messages
     """
     masks, class_ids = np.asarray(masks), np.asarray(class_ids)
-    place = _Place(file, reference)
+    place = _Place(file, reference, len(class_ids))
     if masks.ndim != 3 or masks.shape[:2] != tuple(shape[:2]):
         reason = f"masks have the shape {list(masks.shape)}, the image {list(shape[:2])}"
         return [place.problem(reason, lost=len(class_ids))]
@@ -136,7 +117,6 @@ def load_sample(
     seed: int = 0,
     broken: Broken = "refuse",
     keep_empty: bool = False,
-    classes: ClassMap | None = None,
 ) -> tuple[Sample | None, list[AnnotationProblem]]:
     """Load an image with its objects, molded to the network's size.
 
@@ -147,17 +127,16 @@ def load_sample(
                   the object, or the image if it cannot be read
     keep_empty    also return an image without any object to train on, as background; not one
                   whose objects were left out
-    classes       from the dataset's classes to the model's; None: by their names
 
     Returns the sample, or None for an image that cannot be used or has no object to train on
     (crowds are none), and what was left out. A problem with `lost=0` is a note that is never
     refused: objects that molding makes too small, or that the heads are not trained on.
 
-    Raises DatasetError also for classes that the model lacks.
+    Classes are matched with the model's by name. Raises DatasetError for one that it lacks.
     """
-    classes = classes or class_map(dataset, config)
+    dataset = in_model_classes(dataset, config)
     place = _place(dataset, image_id)
-    image, objects, problems, notes = _load(dataset, image_id, config, classes, place)
+    image, objects, problems, notes = _load(dataset, image_id, config, place)
     if problems and broken == "refuse":
         raise DatasetError(
             f"{problems[0]}. Fix it, or leave such annotations out (broken='skip', --broken skip)"
@@ -168,14 +147,13 @@ def load_sample(
         [image],
         config,
         image_ids=[image_id],
-        active_class_ids=_active_classes(dataset, image_id, config, classes)[np.newaxis],
+        active_class_ids=active_class_ids(dataset, image_id)[np.newaxis],
         seed=seed,
     )
     sample, left_out = _sample(molded, objects, config, flip, place)
-    if not (sample.gt_class_ids > 0).any():
-        notes.append(place.problem(NOTHING, lost=0))
-        if problems or left_out or not keep_empty:
-            return None, [*problems, *notes, *left_out]
+    is_background = keep_empty and not (problems or left_out)
+    if not (is_background or (sample.gt_class_ids > 0).any()):
+        return None, [*problems, *notes, *left_out, place.problem(NOTHING, lost=0)]
     number, most = len(sample.gt_class_ids), config.max_gt_instances
     if number > most:
         why = f"it has {number} objects: {number - most} of them, drawn at random, do not train "
@@ -187,24 +165,14 @@ def _place(dataset: AnyDataset, image_id: int) -> _Place:
     """Return what messages call an image: as its annotation file names it, if there is one."""
     reading = getattr(dataset, "reading", None)
     if reading is None:
-        return _Place("", image_reference(dataset, image_id))
-    return _Place(reading.file, reading.images[image_id].where)
+        return _Place("", image_reference(dataset, image_id), 1)
+    record = reading.images[image_id]
+    return _Place(reading.file, record.where, len(record.objects))
 
 
-def _active_classes(
-    dataset: AnyDataset, image_id: int, config: Config, classes: ClassMap
-) -> Int32[np.ndarray, "C"]:
-    """Return 1 for every class of the model that the image's source has."""
-    active = np.zeros(config.num_classes, np.int32)
-    active[classes.to_model[active_class_ids(dataset, image_id) > 0]] = 1
-    return active
-
-
-def _load(
-    dataset: AnyDataset, image_id: int, config: Config, classes: ClassMap, place: _Place
-) -> _Loaded:
+def _load(dataset: AnyDataset, image_id: int, config: Config, place: _Place) -> _Loaded:
     """Read an image and the objects that can be used; list what is wrong with the others."""
-    nothing = Objects(*(np.zeros(0) for _ in range(4)))
+    nothing = objects_of(np.zeros([0, 0, 0]), np.zeros(0))
     try:
         image = load_pixels(dataset, image_id)
         objects = load_objects(dataset, image_id)
@@ -213,8 +181,7 @@ def _load(
     except (OSError, ValueError) as error:
         reason = str(error)
         within = reason.removeprefix(f"{place.file}, ").removeprefix(f"{place.image}: ")
-        return _Loaded(None, nothing, [place.problem(within)], [])
-    objects = objects._replace(class_ids=classes.model_ids(objects.class_ids))
+        return _Loaded(None, nothing, [place.problem(within, lost=place.objects)], [])
     problems = check_objects(
         place.image,
         objects.masks,
@@ -302,34 +269,3 @@ def _for_heads(sample: Sample, config: Config, seed: int) -> Sample:
         gt_masks=np.ascontiguousarray(masks),
         gt_has_mask=sample.gt_has_mask[rows],
     )
-
-
-def mold_masks(
-    masks: Bool[np.ndarray, "h w n"],
-    scale: float,
-    padding: Int64[np.ndarray, "3 2"],
-    crop: Int64[np.ndarray, "2"],
-    shape: tuple[int, int],
-) -> Bool[np.ndarray, "H W n"]:
-    """Scale, crop and pad masks as the image was; the nearest pixel counts, so they stay 0 and 1.
-
-    scale, padding, crop    of the image, as in MoldedImage
-    shape                   (H, W) of the molded image, pixels
-    """
-    masks = np.asarray(masks, bool)
-    if scale != 1:
-        height, width = (max(1, round(side * scale)) for side in masks.shape[:2])
-        scaled = np.zeros([height, width, masks.shape[2]], bool)
-        for i in range(masks.shape[2]):  # one at a time: scaling needs eight bytes per pixel
-            scaled[..., i] = resize(
-                masks[..., i],
-                (height, width),
-                order=0,
-                mode="constant",
-                anti_aliasing=False,
-                preserve_range=True,
-            )
-        masks = scaled
-    if np.any(crop):
-        masks = masks[crop[0] : crop[0] + shape[0], crop[1] : crop[1] + shape[1]]
-    return np.pad(masks[: shape[0], : shape[1]], padding) if np.any(padding) else masks

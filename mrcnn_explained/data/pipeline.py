@@ -18,9 +18,10 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.annotations import NOTHING, AnnotationProblem, Broken, Sample, load_sample
 from mrcnn_explained.data.background import Background
 from mrcnn_explained.data.batch import Batch
-from mrcnn_explained.data.classes import ClassMap, class_map
+from mrcnn_explained.data.classes import class_map, in_model_classes
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
 from mrcnn_explained.errors import memory_for
+from mrcnn_explained.stages.image_meta import unpack_meta
 
 AHEAD = 4  # batches that wait for the model, at most
 
@@ -122,10 +123,9 @@ def batches(
         )
     share = batch_size // shard[1]
     each = share // split
-    classes = class_map(dataset, config)
-    source = _Samples(
-        dataset, config, classes, seed, shuffle, flips, broken, keep_empty, on_problem
-    )
+    class_map(dataset, config)  # refuses a model without names and with other classes
+    dataset = in_model_classes(dataset, config)
+    source = _Samples(dataset, config, seed, shuffle, flips, broken, keep_empty, on_problem)
     spec = _spec(config, each)
 
     def positions() -> Iterator[int]:
@@ -155,7 +155,6 @@ class _Samples:
 
     dataset: AnyDataset
     config: Config
-    classes: ClassMap
     seed: int
     shuffle: bool
     flips: bool
@@ -185,7 +184,6 @@ class _Samples:
                     seed=int(rng.integers(2**31)),
                     broken=self.broken,
                     keep_empty=self.keep_empty,
-                    classes=self.classes,
                 )
             for problem in problems:
                 self.on_problem(problem)
@@ -210,7 +208,7 @@ def _as_batch(samples: list[Sample], config: Config) -> Batch:
     """Put samples together, padded to the largest of them; subtract the mean pixel."""
     resized = _padded([sample.resized for sample in samples]).astype(np.float32)
     image_meta = np.stack([sample.image_meta for sample in samples])
-    image_meta[:, 4:7] = resized.shape[1:]  # a batch is padded to the size of its largest image
+    unpack_meta(image_meta).molded_shape[:] = resized.shape[1:]  # a view: all are padded to one
     arrays = Batch(
         molded=resized - np.array(config.mean_pixel, np.float32),
         image_meta=image_meta,

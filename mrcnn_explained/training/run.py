@@ -2,8 +2,7 @@
 
 import dataclasses
 import functools
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,20 @@ from typing import Any
 import tensorflow as tf
 
 from mrcnn_explained.config import LOSSES, Config
-from mrcnn_explained.data.annotations import AnnotationProblem, Broken
+from mrcnn_explained.data.annotations import Broken
 from mrcnn_explained.data.batch import Batch
+from mrcnn_explained.data.census import census, check_objects_exist
 from mrcnn_explained.data.classes import in_model_classes
 from mrcnn_explained.data.dataset import AnyDataset, DatasetError
+from mrcnn_explained.data.left_out import COLUMNS, LeftOut
 from mrcnn_explained.data.objects import check_problems
-from mrcnn_explained.data.pipeline import batches
+from mrcnn_explained.data.pipeline import Batches, batches
 from mrcnn_explained.data.subset import Subset
 from mrcnn_explained.detector.memory import check_training
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import check_rois
 from mrcnn_explained.errors import InputError, TrainingError
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.folders import use_folder
 from mrcnn_explained.inputs import check_range
 from mrcnn_explained.training.checkpoint import NAME
@@ -34,6 +35,9 @@ from mrcnn_explained.weights.imagenet import load_imagenet
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
 from mrcnn_explained.weights.presets import is_preset, read_preset
 from mrcnn_explained.weights.resolve import fields_of_file
+
+#: Table of what the run did not use of its dataset.
+LEFT_OUT = "left_out.csv"
 
 #: Images that BatchNorm is calibrated on.
 CALIBRATION_IMAGES = 32
@@ -61,6 +65,7 @@ class RunPlan:
     tensorboard: bool = False
     images_every: int = 0  # steps between images of what the model detects; 0: none
     broken: Broken = "refuse"
+    keep_empty: bool = False  # train on images without objects, too: they are background
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "checkpoint_every"):
@@ -77,11 +82,14 @@ def start(
     dataset: AnyDataset,
     *,
     progress: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
     draw: Draw | None = None,
 ) -> list[Path]:
     """Train a model; return the files that were written. Ctrl-C keeps the last checkpoint.
 
     progress    called with a line of text for each step
+    report      called at the start with a line about the dataset, and at the end with a summary
+                of what the run did not use of it, which `left_out.csv` lists
     draw        called every `images_every` steps
 
     Raises InputError for settings that do not fit each other, the dataset, the weights or the
@@ -93,27 +101,30 @@ def start(
     dataset = _in_model_classes(dataset, config, run)
     check_rois(config, 0)
     to_train, held_out = _hold_out(dataset, run.validation)
+    left_out = _check_data(to_train, held_out, run.keep_empty, report)
     make_batches = functools.partial(
         batches,
         config=config,
         batch_size=run.batch_size,
         broken=run.broken,
-        on_problem=_warn_of,
+        keep_empty=run.keep_empty,
+        on_problem=left_out.add,
     )
 
-    def from_step(step: int, shard: tuple[int, int] = (0, 1), split: int = 1) -> tf.data.Dataset:
+    def from_step(step: int, shard: tuple[int, int] = (0, 1), split: int = 1) -> Batches:
         """Return the batches to train on."""
         return make_batches(to_train, seed=plan.seed, start=step, shard=shard, split=split)
 
-    def validation() -> Iterator[Batch]:
+    def validation() -> Batches:
         """Return the batches of held-out images."""
         assert held_out is not None, "only called with images to validate on"
         count = max(1, run.validation // run.batch_size)
-        return iter(make_batches(held_out, count=count, shuffle=False, flips=False))
+        return make_batches(held_out, count=count, shuffle=False, flips=False)
 
     def calibration() -> Batch:
         """Return the large batch that BatchNorm is calibrated on."""
-        return next(iter(make_batches(to_train, seed=plan.seed, batch_size=CALIBRATION_IMAGES)))
+        many = make_batches(to_train, seed=plan.seed, batch_size=CALIBRATION_IMAGES)
+        return many.first()
 
     check_training(config, run.batch_size)
     with use_folder(run.out):
@@ -142,15 +153,21 @@ def start(
             if draw and run.images_every and step % run.images_every == 0:
                 draw(model, held_out or to_train, run.out / f"step-{step:06}.png")
 
-        trainer.run(
-            checkpoint_every=run.checkpoint_every,
-            validate_every=run.validate_every,
-            progress=on_step,
-        )
+        try:
+            trainer.run(
+                checkpoint_every=run.checkpoint_every,
+                validate_every=run.validate_every,
+                progress=on_step,
+            )
+        finally:
+            write_csv(run.out / LEFT_OUT, COLUMNS, left_out.rows())
+            for line in left_out.lines():
+                report(line)
         trainer.use_average()
         weights = {name: variable.numpy() for name, variable in model.weights.items()}
         save_weights(run.out / "weights.h5", weights, config)
-        return [run.out / name for name in (NAME, "log.csv", "config.json", "weights.h5")]
+        written = (NAME, "log.csv", LEFT_OUT, "config.json", "weights.h5")
+        return [run.out / name for name in written]
 
 
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
@@ -199,6 +216,33 @@ def _hold_out(dataset: AnyDataset, count: int) -> tuple[Subset, Subset | None]:
     return Subset(dataset, ids[:left]), Subset(dataset, ids[left:]) if count else None
 
 
+def _check_data(
+    to_train: Subset, held_out: Subset | None, keep_empty: bool, report: Callable[[str], None]
+) -> LeftOut:
+    """Report what there is to train on; return what the file holds and the run cannot use.
+
+    Raises DatasetError if there is no object to train on, or none to validate on.
+    """
+    if not keep_empty:
+        check_objects_exist(to_train, "to train on")
+        if held_out is not None:
+            check_objects_exist(held_out, "to validate on")
+    left_out = LeftOut()
+    for problem in getattr(to_train, "problems", ()):
+        left_out.add(problem)
+    found = census(to_train)
+    if found is not None:
+        report(f"Found to train on: {found}")
+        if found.empty_images:
+            kept = "train as background" if keep_empty else "are skipped (--keep-empty)"
+            report(f"Images without an object {kept}")
+        if not found.objects:
+            report("WARNING: without an object, all losses but those of the background stay 0")
+    for line in left_out.lines():
+        report(line)
+    return left_out
+
+
 def _line_about(step: int, steps: int, row: dict[str, float]) -> str:
     """Return the line that a step prints."""
     losses = " ".join(f"{row[name]:.3f}" for name in LOSSES)
@@ -238,8 +282,3 @@ def _load_preset(model: MaskRCNN, preset: str, exclude: tuple[str, ...]) -> None
         variable.assign(weights[name])
     model.weights_from = f"preset {preset}"
     model.random_layers = tuple(layer for layer in model.random_layers if layer in exclude)
-
-
-def _warn_of(problem: AnnotationProblem) -> None:
-    """Warn that an image or an object was skipped."""
-    warnings.warn(f"skipped {problem}", stacklevel=2)

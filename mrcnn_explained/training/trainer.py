@@ -17,7 +17,7 @@ import tensorflow as tf
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import unchanged_statistics
-from mrcnn_explained.errors import TrainingError
+from mrcnn_explained.errors import OutOfMemoryError, TrainingError
 from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.inputs import check_range
 from mrcnn_explained.stages.image_meta import unpack_meta
@@ -122,7 +122,8 @@ class Trainer:
 
     def _train_on(self, batch: Batch, source: Iterator[Batch]) -> dict[str, float]:
         """Train one step on a batch; return its row of the history."""
-        values = self._stepper.train(batch, self.step, source)
+        with _memory_for_step(self.step + 1):
+            values = self._stepper.train(batch, self.step, source)
         self._stop_at_nan(batch, values)
         self.step += 1
         self._record_training()
@@ -252,6 +253,18 @@ def closed(source: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
         close = getattr(source, "close", None)
         if close is not None:
             close()
+
+
+@contextmanager
+def _memory_for_step(step: int) -> Iterator[None]:
+    """Turn a device's lack of memory within the block into the project's own error."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise OutOfMemoryError(
+            f"step {step}: the device has not enough memory. Lower the number of images in a batch "
+            "(--batch) or the size of the images (--size)"
+        ) from error
 
 
 def _local_replicas(strategy: tf.distribute.Strategy) -> list[int]:

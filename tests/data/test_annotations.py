@@ -6,14 +6,10 @@ from conftest import close
 from witness_dataset import Blocks
 
 from mrcnn_explained.config import Config
-from mrcnn_explained.data.annotations import (
-    check_objects,
-    extract_boxes,
-    load_sample,
-    minimize_masks,
-    mold_masks,
-)
+from mrcnn_explained.data.annotations import check_objects, load_sample
 from mrcnn_explained.data.dataset import Dataset, DatasetError, active_class_ids
+from mrcnn_explained.data.masks import minimize_masks, mold_masks
+from mrcnn_explained.data.objects import extract_boxes
 
 CONFIG = Config.slim(num_classes=3, image_min_dim=64, image_max_dim=64)
 
