@@ -227,7 +227,7 @@ def check_rois(config: Config, count: int) -> None:
         raise TrainingError(
             "use_rpn_rois is False, so the ROIs to train on must be in the batches, and they hold "
             "none: data.pipeline.batches makes no ROIs. Set use_rpn_rois to True, or put ROIs into "
-            "each batch: batches(...).map(lambda batch: batch._replace(rois=...)), "
+            "each batch: map(lambda batch: batch._replace(rois=...), batches(...)), "
             "normalised, [B, N, 4]"
         )
 
