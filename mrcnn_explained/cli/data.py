@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrcnn_explained.cli.common import bar, console, print_text
-from mrcnn_explained.cli.options import AnnotationOptions, grouped, molded_size
+from mrcnn_explained.cli.dataset_options import AnnotationOptions
+from mrcnn_explained.cli.options import LARGEST, LARGEST_SIDE, grouped, molded_size
 
 if TYPE_CHECKING:
     from mrcnn_explained.data.report import DatasetReport
@@ -42,10 +43,17 @@ def data(
         typer.Option(help="Draw some images with their annotations.", metavar="PNG"),
     ] = None,
     size: Annotated[
-        int, typer.Option(help="Side of the molded image that levels are counted for.", min=64)
+        int,
+        typer.Option(
+            help="Side of the molded image that levels are counted for.", min=64, max=LARGEST_SIDE
+        ),
     ] = 1024,
-    limit: Annotated[int, typer.Option(help="Most images to read; 0: all.", min=0)] = 0,
-    problems: Annotated[int, typer.Option(help="Most problems to list; 0: all.", min=0)] = 20,
+    limit: Annotated[
+        int, typer.Option(help="Most images to read; 0: all.", min=0, max=LARGEST)
+    ] = 0,
+    problems: Annotated[
+        int, typer.Option(help="Most problems to list; 0: all.", min=0, max=LARGEST)
+    ] = 20,
 ) -> None:
     """Show what an annotation file holds: images, objects by class and level, problems."""
     from mrcnn_explained.data.open import open_dataset

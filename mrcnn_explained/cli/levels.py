@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrcnn_explained.cli.common import bar, console, print_text, progress
-from mrcnn_explained.cli.options import (
-    LARGEST,
+from mrcnn_explained.cli.dataset_options import (
     AnnotationOptions,
     Kind,
-    LevelOptions,
-    grouped,
-    molded_size,
     print_findings,
 )
+from mrcnn_explained.cli.options import LARGEST, LevelOptions, grouped, molded_size
 from mrcnn_explained.cli.run import print_randomness, run_detector
 from mrcnn_explained.cli.values import claim_folder
 from mrcnn_explained.errors import InputError

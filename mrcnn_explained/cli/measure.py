@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from mrcnn_explained.cli.common import console, progress
-from mrcnn_explained.cli.options import (
+from mrcnn_explained.cli.dataset_options import (
     Count,
     DatasetOptions,
     DatasetSource,
-    EvaluationOptions,
-    grouped,
 )
+from mrcnn_explained.cli.options import EvaluationOptions, grouped
 
 
 @grouped

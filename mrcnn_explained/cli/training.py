@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mrcnn_explained.cli.common import progress
-from mrcnn_explained.cli.options import (
-    LARGEST,
-    LARGEST_SIDE,
+from mrcnn_explained.cli.dataset_options import (
     Count,
     DatasetOptions,
     DatasetSource,
     Seed,
     Subset,
-    grouped,
 )
+from mrcnn_explained.cli.options import LARGEST, LARGEST_SIDE, grouped
 from mrcnn_explained.cli.values import claim_folder
 
 if TYPE_CHECKING:
