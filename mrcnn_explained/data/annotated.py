@@ -1,6 +1,6 @@
 """AnnotatedDataset: a dataset made of a `Reading`, whichever tool wrote the file."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from mrcnn_explained.data.records import (
     ImageRecord,
     ObjectRecord,
     Reading,
+    short,
 )
 from mrcnn_explained.errors import memory_for
 from mrcnn_explained.inputs import check_memory
@@ -80,7 +81,7 @@ class AnnotatedDataset(Dataset):
         self.prepare()
         self._class_numbers = {name: i for i, name in enumerate(self.class_names) if i}
         self.problems = [*reading.every_problem(), *self._missing.values()]
-        self.notes = list(reading.notes)
+        self.notes = [*reading.notes, *_similar_names(reading)]
 
     def used_class_names(self) -> set[str]:
         """Return the names of the classes that have objects."""
@@ -206,6 +207,24 @@ class AnnotatedDataset(Dataset):
             return Frame.EITHER
         declared = self.reading.images[number].size
         return Frame.EITHER if size.orientation == 1 else frame_of(size, declared)
+
+
+def _similar_names(reading: Reading) -> list[AnnotationProblem]:
+    """Return a note for classes whose names differ only in capitals or spaces."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in reading.class_names:
+        alike["".join(name.lower().split())].append(name)
+    return [
+        AnnotationProblem(
+            "",
+            -1,
+            f"{' and '.join(repr(short(name, 20)) for name in names[:3])} are different classes",
+            reading.file,
+            lost=0,
+        )
+        for names in alike.values()
+        if len(names) > 1
+    ]
 
 
 def _empty_masks(count: int, shape: tuple[int, int], where: str) -> Bool[np.ndarray, "n h w"]:

@@ -146,7 +146,12 @@ def _identify_mapping(content: Mapping[str, Any]) -> str:
     keys = set(content)
     if "_via_img_metadata" in keys or {"metadata", "view", "file"} <= keys:
         return "via"
-    if "shapes" in keys and keys & {"imagePath", "imageData", "imageHeight", "version"}:
+    if isinstance(content.get("shapes"), list) and keys & {
+        "imagePath",
+        "imageData",
+        "imageHeight",
+        "version",
+    }:
         return "labelme"
     if content.get("type") == "FeatureCollection":
         return "geojson"

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn_explained.data.document import check_tool, identify, read_document
+from mrcnn_explained.data.document import Document, check_tool, identify, read_document
+from mrcnn_explained.data.layouts import files_below
 from mrcnn_explained.data.outlines import (
     Bitmap,
     Outline,
@@ -47,9 +48,11 @@ def read_labelme(source: Path) -> Reading:
     images: list[ImageRecord] = []
     count = 0
     if not source.is_dir():
-        image, objects = _image(source)
-        images, count = [image], objects
-    for path in labelme_files(source) if source.is_dir() else ():
+        document = read_document(source, "labelme")
+        check_tool(document, "labelme")
+        image, count = _image(document)
+        images = [image]
+    for path in files_below(source, (".json",)) if source.is_dir() else ():
         try:
             document = read_document(path, "labelme")
         except DatasetError as error:
@@ -59,7 +62,7 @@ def read_labelme(source: Path) -> Reading:
             why = f"{short(path.name)} is not a Labelme file and was not read"
             notes.append(AnnotationProblem("", -1, why, str(source), lost=0))
             continue
-        image, objects = _image(path)
+        image, objects = _image(document)
         images.append(image)
         count += objects
     if not images:
@@ -77,31 +80,14 @@ def read_labelme(source: Path) -> Reading:
     )
 
 
-def labelme_files(folder: Path) -> list[Path]:
-    """Return all .json files in a folder and below it, in the order of their names."""
-    found = folder.rglob("*.json")
-    hidden = ("__MACOSX",)
-    return sorted(
-        path
-        for path in found
-        if path.is_file()
-        and not any(p.startswith(".") or p in hidden for p in path.relative_to(folder).parts)
-    )
-
-
-def _image(path: Path) -> tuple[ImageRecord, int]:
+def _image(document: Document) -> tuple[ImageRecord, int]:
     """Return the image of a Labelme file, and how many objects the file holds."""
-    document = read_document(path, "labelme")
-    check_tool(document, "labelme")
-    content = document.content
-    shapes = content["shapes"]
-    if not isinstance(shapes, list):
-        raise DatasetError(f"{path} is not a Labelme file: its shapes are {type(shapes).__name__}")
+    path, content = document.path, document.content
     name = content.get("imagePath")
     name = name if isinstance(name, str) and name else path.with_suffix(".jpg").name
     objects: list[ObjectRecord] = []
     problems: list[AnnotationProblem] = []
-    groups = _groups(shapes)
+    groups = _groups(content["shapes"])
     for index, (where, parts) in enumerate(groups):
         try:
             outline = _together([_outline(part) for part in parts])

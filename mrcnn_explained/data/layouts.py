@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mrcnn_explained.data.records import DatasetError, short
-from mrcnn_explained.media.folder import SUFFIXES
+from mrcnn_explained.media.folder import LEFTOVERS, SUFFIXES
 
-MOST_FILES = 1_000_000  # of a folder, searched for images
+MOST_FILES = 400_000  # in a folder and below it
 
 
 class ImageFolder:
@@ -79,18 +79,39 @@ def _parts(name: str) -> list[str]:
 
 
 def _index(root: Path) -> dict[str, list[Path]]:
-    """Return all images below a folder by their names in small letters; hidden folders are left."""
+    """Return all images below a folder by their names in small letters."""
     found: dict[str, list[Path]] = {}
+    for path in files_below(root, SUFFIXES):
+        found.setdefault(path.name.lower(), []).append(path)
+    return found
+
+
+def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the files in a folder and below it, in the order of their names.
+
+    suffixes    of the files, in small letters
+
+    Hidden files and folders, and those that systems leave behind, are left out. Raises
+    DatasetError for a folder with more files than a dataset has.
+    """
+    found: list[Path] = []
     count = 0
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        for file in sorted(files):
-            if file.lower().endswith(SUFFIXES) and not file.startswith("."):
-                found.setdefault(file.lower(), []).append(Path(folder, file))
+        folders[:] = sorted(name for name in folders if not _is_leftover(name))
+        names = [name for name in files if name.lower().endswith(suffixes)]
+        paths = [Path(folder, name) for name in names if not _is_leftover(name)]
+        found += [path for path in paths if path.is_file()]
         count += len(files)
         if count > MOST_FILES:
-            raise DatasetError(f"{root} holds more than {MOST_FILES:,} files; give --images")
-    return found
+            raise DatasetError(
+                f"{root} holds more than {MOST_FILES:,} files; give a folder of the dataset alone"
+            )
+    return sorted(found)
+
+
+def _is_leftover(name: str) -> bool:
+    """Return whether a file or folder is hidden, or left behind by a system."""
+    return name.startswith(".") or name.lower() in LEFTOVERS
 
 
 def image_folder(annotations: Path, images: Path | None) -> ImageFolder:

@@ -125,15 +125,14 @@ def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
     Raises DatasetError, with what the file is, for one that is not read.
     """
     from mrcnn_explained.data.document import read_document, tool_of
-    from mrcnn_explained.data.labelme_reading import labelme_files
-    from mrcnn_explained.data.layouts import coco_file
+    from mrcnn_explained.data.layouts import coco_file, files_below
 
     if not source.is_dir():
         return tool_of(read_document(source))
     try:
         coco_file(source, subset, year)
     except DatasetError:
-        if labelme_files(source):
+        if files_below(source, (".json",)):
             return "labelme"
         raise
     return "coco"
@@ -149,9 +148,9 @@ def annotation_files(
     if source is None or kind == "shapes":
         return []
     if kind == "labelme":
-        from mrcnn_explained.data.labelme_reading import labelme_files
+        from mrcnn_explained.data.layouts import files_below
 
-        return labelme_files(source) if source.is_dir() else [source]
+        return files_below(source, (".json",)) if source.is_dir() else [source]
     if kind == "coco":
         from mrcnn_explained.data.layouts import coco_file
 

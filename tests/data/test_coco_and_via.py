@@ -73,7 +73,7 @@ def test_a_missing_image_of_coco_is_named(coco):
     from mrcnn_explained.config import Config
 
     config = Config.slim(num_classes=3, image_min_dim=64, image_max_dim=64)
-    with pytest.raises(DatasetError, match=r"coco: 42: .*a\.png"):
+    with pytest.raises(DatasetError, match=r"val2017\.json, image 42 \(a\.png\): .*--images"):
         load_sample(coco_folder(coco), 0, config)
 
 

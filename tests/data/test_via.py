@@ -135,3 +135,10 @@ def test_numbers_and_strange_text_as_classes(tmp_path):
     data = ViaDataset(dump(tmp_path / "v.json", via(a=regions)))
     assert data.class_names == ["BG", "7", "\\ud800"]
     np.testing.assert_array_equal(data.load_mask(0)[1], [1, 2])
+
+
+def test_names_that_are_almost_equal_are_noted(tmp_path):
+    save_image(tmp_path / "a.png")
+    regions = [rect(10, 5, 8, 4, kind=kind) for kind in ("cat", "Cat", "dog", "black cat")]
+    data = ViaDataset(dump(tmp_path / "v.json", via(a=regions)))
+    assert [note.reason for note in data.notes] == ["'Cat' and 'cat' are different classes"]
