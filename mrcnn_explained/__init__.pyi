@@ -24,7 +24,7 @@ from .detector.open import open_model
 from .detector.schema import StageError, TraceFileError
 from .detector.trace import Trace
 from .detector.training_step import PARTS, TrainingTrace
-from .errors import ConfigError, InputError, RandomWeightsWarning, TrainingError
+from .errors import ConfigError, ImageWarning, InputError, RandomWeightsWarning, TrainingError
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare
@@ -51,6 +51,7 @@ from .explorers.rpn import RpnExplorer
 from .explorers.training import TrainingExplorer
 from .lessons.notebook import check_answer, describe, show
 from .media.images import demo_image, load_image
+from .media.pixels import as_image
 from .media.splash import color_splash, splash_video
 from .plots.anchors import plot_cell_anchors
 from .plots.annotation_grid import plot_annotation_grid
@@ -126,6 +127,7 @@ __all__ = [
     "Evaluation",
     "FateKind",
     "FeaturePyramid",
+    "ImageWarning",
     "InputError",
     "LabelmeDataset",
     "LevelsExplorer",
@@ -155,6 +157,7 @@ __all__ = [
     "__version__",
     "aligned_crops",
     "apply_box_deltas",
+    "as_image",
     "assign_levels",
     "axes",
     "batches",

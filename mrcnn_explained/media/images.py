@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mrcnn_explained.errors import ImageError, ImageWarning, InputError, memory_for
 from mrcnn_explained.files import check_file
-from mrcnn_explained.media.frames import select_frame
+from mrcnn_explained.media.frames import FIRST_IS_MEANT, select_frame
 from mrcnn_explained.media.pixels import ROWS, ValueRange, as_image
 
 #: Pillow's modes whose values are taken as they are → channels to keep: no alpha, no padding.
@@ -103,7 +103,8 @@ def load_image(
     except UnidentifiedImageError as error:
         raise ImageError(_not_an_image(path)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(_too_large(path, None)) from error
+        limit = Image.MAX_IMAGE_PIXELS or 0
+        raise ImageError(_too_large(path, limit, None)) from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read by this user; change its permissions") from error
     except Exception as error:  # a broken file makes Pillow's readers raise almost anything
@@ -124,8 +125,9 @@ def _read(path: Path, frame: int | None) -> Stored:
     """Return what a file holds of the frame that is meant."""
     with _Stream(path) as stream, Image.open(stream, formats=_formats()) as file:
         select_frame(file, str(path), frame)
-        if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
-            raise ImageError(_too_large(path, file.size))
+        limit = _most_pixels(file)
+        if limit and file.width * file.height > limit:
+            raise ImageError(_too_large(path, limit, file.size))
         is_wide = file.mode.startswith("I")
         white_is_zero = (
             file.mode.startswith("I;16") and getattr(file, "tag_v2", {}).get(PHOTOMETRIC) == 0
@@ -140,6 +142,18 @@ def _formats() -> list[str]:
     """Return the names of the formats that are opened."""
     Image.init()
     return [name for name in Image.OPEN if name not in NOT_IMAGES]
+
+
+def _most_pixels(file: Image.Image) -> int:
+    """Return how many pixels are read of a file, so that it takes less than 1 GB; 0: any number."""
+    limit = Image.MAX_IMAGE_PIXELS or 0
+    if file.format == "JPEG2000":
+        return limit // 3
+    several = getattr(file, "n_frames", 1) > 1 and file.format not in ("TIFF", *FIRST_IS_MEANT)
+    is_wide_colour = not file.mode.startswith(WIDE) and any(
+        ";16" in _raw_mode(tile) for tile in getattr(file, "tile", [])
+    )
+    return limit // 2 if several or is_wide_colour or file.format == "WEBP" else limit
 
 
 def _values(file: Image.Image, path: Path) -> Num[np.ndarray, "h w *ch"]:
@@ -225,9 +239,8 @@ def _upright(
     return turned[:, ::-1] if mirrored else turned
 
 
-def _too_large(path: Path, size: tuple[int, int] | None) -> str:
+def _too_large(path: Path, limit: int, size: tuple[int, int] | None) -> str:
     """Describe an image with more pixels than are read, and propose what works."""
-    limit = Image.MAX_IMAGE_PIXELS or 0
     tile = min(TILE, math.isqrt(limit))
     if size is None:  # Pillow does not report it
         return (

@@ -70,11 +70,13 @@ def check_range(value_range: ValueRange | None) -> ValueRange | None:
         low, high = (float(value) for value in value_range)
     except (TypeError, ValueError) as error:
         raise ImageError(
-            f"value_range (--value-range) is {value_range!r}; expected two numbers, for example (0, 4095)"
+            f"value_range (--value-range) is {value_range!r}; expected two numbers, for example "
+            "(0, 4095)"
         ) from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ImageError(
-            f"value_range (--value-range) is ({low:g}, {high:g}); expected two finite numbers, the lower one first"
+            f"value_range (--value-range) is ({low:g}, {high:g}); expected two finite numbers, "
+            "the lower one first"
         )
     return low, high
 

@@ -359,6 +359,36 @@ def test_the_message_about_a_large_image_proposes_numbers(tmp_path, monkeypatch)
     refused(saved(tmp_path, Image.new("L", (60, 60))), words)
 
 
+@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("a.png", 1),
+        ("a.tif", 1),
+        ("a.jp2", 3),
+        ("a.webp", 2),
+        ("animation.gif", 2),
+        ("wide.png", 2),
+    ],
+)
+def test_kinds_of_images_that_need_more_memory_have_fewer_pixels(
+    tmp_path, monkeypatch, name, share
+):
+    images = [Image.new("RGB", (60, 20), (v, 0, 0)) for v in (0, 90)]
+    if name == "wide.png":
+        sixteen_bit_png(tmp_path / name, np.full([20, 60, 3], 65535))
+    elif name == "animation.gif":
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:])
+    else:
+        images[0].save(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", share * 1200)
+    frame = 0 if name == "animation.gif" else None
+    assert load_image(tmp_path / name, frame).shape == (20, 60, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", share * 1200 - 1)
+    with pytest.raises(ImageError, match=r"60 x 20 pixels, and at most 1,199 are read"):
+        load_image(tmp_path / name, frame)
+
+
 def test_lack_of_memory_is_not_called_a_broken_image(tmp_path, monkeypatch):
     path = saved(tmp_path, Image.new("RGB", (40, 30)))
 
