@@ -7,7 +7,7 @@ BIN = .venv/bin
 READY = .venv/.ready
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-fast notebooks browser lint format lab docs lock clean
+.PHONY: help demo test test-fast notebooks fuzz browser lint format lab docs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ test-fast: $(READY)  ## Run the tests that take a few seconds at most
 
 notebooks: $(READY)  ## Run every notebook from top to bottom
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+fuzz: $(READY)  ## Read 30,000 broken files of every kind; takes half an hour
+	$(BIN)/python -m tests.fuzz --count 30000
 
 browser: $(READY)  ## Operate every explorer in JupyterLab and Chromium
 	$(BIN)/python -m pytest tests/explorers/test_browser.py

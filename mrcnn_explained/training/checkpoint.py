@@ -59,6 +59,8 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     with NpzFile(path, EXPECTED) as file:
         facts = _facts(file)
         arrays = {name: file.read(name) for name in file.headers if name != "about"}
+    if text := [name for name, value in arrays.items() if value.dtype.kind not in "iuf"]:
+        raise file.damaged(f"{text[0]} does not hold numbers")
     weights, optimizer = _below(arrays, "weights/"), _below(arrays, "optimizer/")
     if len(weights) + len(optimizer) != len(arrays):
         raise file.damaged("it holds an array that is neither of the weights nor of the optimizer")

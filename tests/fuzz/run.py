@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TIME_LIMIT = 10.0  # seconds for one file
-START_LIMIT = 300.0  # seconds to import TensorFlow and to make the first sample of a kind
+TIME_LIMIT = 10.0  # seconds to read one file
+MAKE_LIMIT = 300.0  # seconds to make it; for the first, also to import TensorFlow
 MEMORY_LIMIT = 2**30  # bytes that the process may grow by
 
 
@@ -36,29 +36,27 @@ class Worker:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
-        self.warm: set[str] = set()
 
     def ask(self, kind: str, number: int) -> Answer:
         """Return what comes of a broken file."""
         process = self.process or self._start()
         assert process.stdin and process.stdout
-        limit = TIME_LIMIT if kind in self.warm else START_LIMIT
         try:
             process.stdin.write(f"{kind} {number}\n".encode())
             process.stdin.flush()
         except BrokenPipeError:
-            return Answer(kind, number, "wrong", f"ended before: {self.stop()}")
-        start = time.monotonic()
-        ready, _, _ = select.select([process.stdout], [], [], limit)
-        line = process.stdout.readline() if ready else b""
-        if not line:
-            why = f"ended: {self.stop()}" if ready else f"hung for {limit:.0f} s: {self.stop()}"
-            return Answer(kind, number, "wrong", why)
+            return Answer(kind, number, "wrong", f"the worker had ended: {self.stop()}")
+        for limit, what in ((MAKE_LIMIT, "making the file"), (TIME_LIMIT, "reading it")):
+            start = time.monotonic()
+            ready, _, _ = select.select([process.stdout], [], [], limit)
+            line = process.stdout.readline() if ready else b""
+            if not line:
+                why = "the worker ended" if ready else f"no end after {limit:.0f} s"
+                return Answer(kind, number, "wrong", f"{why}, {what}: {self.stop()}")
         answer = json.loads(line)
         took, grew = time.monotonic() - start, answer["bytes"]
-        if kind in self.warm and answer["came"] != "wrong" and grew > MEMORY_LIMIT:
+        if answer["came"] != "wrong" and grew > MEMORY_LIMIT:
             return Answer(kind, number, "wrong", f"took {grew / 2**30:.1f} GB: {answer['words']}")
-        self.warm.add(kind)
         return Answer(kind, number, answer["came"], f"{answer['words']} ({took:.1f} s)")
 
     def stop(self) -> str:
@@ -67,7 +65,7 @@ class Worker:
             return ""
         self.process.kill()
         self.process.communicate()
-        status, self.process, self.warm = self.process.returncode, None, set()
+        status, self.process = self.process.returncode, None
         with self.printed:
             self.printed.seek(0)
             words = self.printed.read().decode(errors="replace")[-300:]
@@ -90,6 +88,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.printed,
+            bufsize=0,  # `select` sees no line that a buffer holds
         )
         return self.process
 

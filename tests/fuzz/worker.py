@@ -1,4 +1,4 @@
-"""The process that reads broken files: `kind number` in, one line of JSON out for each.
+"""The process that reads broken files: `kind number` in, `made` and one line of JSON out.
 
 It limits its own memory, so that a file that unpacks to gigabytes does not take the machine along.
 """
@@ -109,6 +109,8 @@ def main() -> None:
             limit = memory("VmSize") + MORE
             resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
             path = make(loader, samples[name], int(number), folder / f"file{loader.suffix}")
+            answers.write("made\n")
+            answers.flush()
             Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
             before = memory("VmRSS")
             answer = outcome(loader, path)

@@ -19,7 +19,12 @@ from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.errors import TrainingError
 from mrcnn_explained.stages.image_meta import unpack_meta
-from mrcnn_explained.training.checkpoint import read_checkpoint
+from mrcnn_explained.training.checkpoint import (
+    Checkpoint,
+    check_fits,
+    read_checkpoint,
+    write_checkpoint,
+)
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.run import RunPlan, start
 from mrcnn_explained.training.schedule import LAYER_SETS, Plan, clip
@@ -412,3 +417,65 @@ def test_two_workers_equal_one(tmp_path, alone):
         finish(process)
     for i in range(2):
         same_run(np.load(tmp_path / f"{i}.npz"), alone)
+
+
+# Checkpoints that cannot be resumed ------------------------------------------------------------
+
+
+def checkpoint_of(weights, optimizer, **changes):
+    """A checkpoint after one step."""
+    facts = {
+        "step": 1,
+        "plan": {"steps": 3},
+        "config": {},
+        "history": [{"loss": 1.0}],
+        "started_from": "shapes",
+        "random_layers": [],
+    }
+    return Checkpoint(**{**facts, **changes}, weights=weights, optimizer=optimizer)
+
+
+SHAPES = {"a/kernel": (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "optimizer", "words"),
+    [
+        ({}, [np.zeros(4)], "holds nothing for 'a/kernel', the run needs .2, 3."),
+        ({"a/kernel": np.zeros([3, 2])}, [np.zeros(4)], r"holds \[3, 2\] for 'a/kernel'"),
+        ({"a/kernel": np.full([2, 3], np.nan)}, [np.zeros(4)], "holds NaN or infinite"),
+        ({"a/kernel": np.zeros([2, 3])}, [], "holds nothing for 'optimizer variable 0'"),
+        ({"a/kernel": np.zeros([2, 3])}, [np.zeros(4)] * 2, "the run needs nothing"),
+        ({"a/kernel": np.zeros([2, 3]), "b": np.zeros(1)}, [np.zeros(4)], r"holds \[1\] for 'b'"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_whole(tmp_path, weights, optimizer, words):
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, checkpoint_of(weights, optimizer))
+    with pytest.raises(TrainingError, match=words):
+        check_fits(path, read_checkpoint(path), SHAPES, [(4,)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"step": -1}, "step is -1"),
+        ({"step": 10**30}, "in its history"),
+        ({"step": True}, "step is True"),
+        ({"config": [1]}, r"config is \[1\]"),
+        ({"history": [3]}, "row of its history is 3"),
+        ({"history": [{"loss": "x"}]}, "row of its history"),
+        ({"random_layers": [None]}, "random_layers are not names"),
+        ({"started_from": None}, "started_from is None"),
+    ],
+)
+def test_what_a_checkpoint_says_is_checked(tmp_path, changes, words):
+    write_checkpoint(tmp_path / "checkpoint.npz", checkpoint_of({}, [], **changes))
+    with pytest.raises(TrainingError, match=words):
+        read_checkpoint(tmp_path / "checkpoint.npz")
+
+
+def test_a_checkpoint_of_text_is_none(tmp_path):
+    write_checkpoint(tmp_path / "c.npz", checkpoint_of({"a": np.array(["x"])}, []))
+    with pytest.raises(TrainingError, match="does not hold numbers"):
+        read_checkpoint(tmp_path / "c.npz")

@@ -428,3 +428,132 @@ def test_reading_needs_no_tensorflow(tmp_path):
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# What was made to do harm ----------------------------------------------------------------------
+
+
+def bomb(path):
+    """8 KB that unpack to gigabytes: chunks that are not there hold the fill value."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [f"conv{i}" for i in range(6)]
+        for i in range(6):
+            group = file.create_group(f"conv{i}")
+            group.attrs["weight_names"] = [f"conv{i}/kernel:0"]
+            group.create_dataset(
+                f"conv{i}/kernel:0", (2**14, 2**14), "f4", chunks=(2**10, 2**10), compression="gzip"
+            )
+    return path
+
+
+def test_a_small_file_that_unpacks_to_gigabytes(tmp_path):
+    path = bomb(tmp_path / "w.h5")
+    assert path.stat().st_size < 2**15
+    for read in (lambda: list(describe(path)), lambda: config_of_file(path)):
+        with pytest.raises(WeightFileError, match="bytes unpack to 6,442,450,944"):
+            read()
+    words = refused(path)
+    assert "unpack to" in words and len(words) < 300 + len(str(path))
+
+
+def test_the_command_weights_refuses_a_bomb(tmp_path):
+    path = bomb(tmp_path / "w.h5")
+    command = [sys.executable, "-m", "mrcnn_explained", "weights", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "unpack to" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_heap_in_which_the_library_would_go_round_for_ever(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    content = bytearray(path.read_bytes())
+    heap = content.find(b"GCOL")
+    assert heap > 0, "names as str lie in a heap"
+    place = heap + 16  # of its first object: index, references, size
+    content[place : place + 16] = bytes(16)
+    path.write_bytes(content)
+    assert "empty block in the heap" in refused(path)
+
+
+def test_compressed_weights_of_an_honest_size_are_read(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    with h5py.File(path, "a") as file:
+        values = file["conv1/conv1/kernel:0"][()]
+        del file["conv1/conv1/kernel:0"]
+        file.create_dataset("conv1/conv1/kernel:0", data=values, compression="gzip", shuffle=True)
+    variables = variables_of(SMALL)
+    assert load_into(variables, path).complete
+    np.testing.assert_array_equal(variables["conv1/kernel"].value, values)
+
+
+@pytest.mark.parametrize(
+    "names", [[b"conv1\x00x"], ["conv1\n"], [b"\xff\xfe"], ["a" * 5000], ["../conv1"], ["/"], ["."]]
+)
+def test_names_that_no_program_writes(tmp_path, names):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    with h5py.File(path, "a") as file:
+        kind = "S2000" if isinstance(names[0], bytes) else h5py.string_dtype()
+        del file.attrs["layer_names"]
+        file.attrs.create("layer_names", names, dtype=kind)
+    words = refused(path)
+    assert words.isprintable() and len(words) < 300 + len(str(path))
+
+
+def test_circles_of_links_end(tmp_path):
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    with h5py.File(path, "a") as file:
+        file["conv1/conv1/again"] = file["conv1"]  # a hard link upwards
+        file["conv1"].attrs["weight_names"] = ["conv1/again/" * 60 + "conv1/kernel:0"]
+        file["circle"] = h5py.SoftLink("/circle")
+        file["foreign"] = file["/"]
+    words = refused(path, {"conv1": {"conv1/kernel:0": (1, 1, 1, 1)}})
+    assert len(words) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize("what", ["pipe", "loop", "nul", "long"])
+def test_what_is_not_a_file_is_refused_unopened(tmp_path, what):
+    path = tmp_path / "w.h5"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "loop":
+        path.symlink_to(path)
+    else:
+        path = tmp_path / ("a\x00b.h5" if what == "nul" else "a" * 300 + ".h5")
+    assert len(refused(path)) < 300 + len(str(tmp_path))
+
+
+# Models in models ------------------------------------------------------------------------------
+
+
+def copied(source, path, place, *, lists=()):
+    """A file with the groups of another one at a place; the root may list layers."""
+    with h5py.File(source) as old, h5py.File(path, "w") as file:
+        if lists:
+            file.attrs["layer_names"] = list(lists)
+            file.create_group(lists[0]).attrs["weight_names"] = np.zeros(0, "S1")
+        inner = file.create_group(place)
+        for name, value in old.attrs.items():
+            inner.attrs[name] = value
+        for name in old:
+            old.copy(name, inner)
+    return path
+
+
+def test_a_model_in_a_model_and_a_model_in_a_folder_of_the_file(tmp_path):
+    source = write(tmp_path / "s.h5", SMALL, numbered)
+    nested = copied(source, tmp_path / "n.h5", "mask_rcnn", lists=("input", "mask_rcnn"))
+    folder = copied(source, tmp_path / "f.h5", "runs/7/model_weights")
+    for path in (nested, folder):
+        variables = variables_of(SMALL)
+        assert load_into(variables, path).complete, path
+        for key, variable in variables.items():
+            np.testing.assert_array_equal(variable.value, numbered(key, variable.shape))
+
+
+def test_two_models_in_one_file_are_not_mixed(tmp_path):
+    source = write(tmp_path / "s.h5", SMALL, numbered)
+    path = copied(source, tmp_path / "two.h5", "one/model_weights")
+    with h5py.File(path, "a") as file:
+        file.copy("one", "two")
+    words = refused(path)
+    assert "holds 2 models" in words and "/two/model_weights" in words
