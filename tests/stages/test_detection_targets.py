@@ -91,6 +91,44 @@ def test_masks_by_hand(mode):
     np.testing.assert_array_equal(whole.target_mask[0, 0], [[1, 1, 1, 0]] * 4)
 
 
+def test_an_object_with_a_box_only_trains_class_and_box_but_no_mask(mode):
+    setting = {"total": 6, "positive_ratio": 0.5}
+    result = run(mode, ROIS, gt_has_mask=np.array([[True, False]]), **setting)
+    np.testing.assert_array_equal(result.roi_gt_box_assignment[0], [0, 0, 1, -1, -1, -1])
+    np.testing.assert_array_equal(result.target_class_ids[0], [1, 1, 2, 0, 0, 0])
+    np.testing.assert_array_equal(result.has_mask[0], [1, 1, 0, 0, 0, 0])
+    assert result.target_mask[0, 0].all() and not result.target_mask[0, 2:].any()
+    everything = run(mode, ROIS, **setting)
+    np.testing.assert_array_equal(everything.has_mask[0], [1, 1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(result.target_bbox, everything.target_bbox)
+    assert everything.target_mask[0, 2].all()
+
+
+@settings(deadline=None, max_examples=15, derandomize=True)
+@given(st.integers(0, 2**31))
+def test_law_a_missing_mask_changes_nothing_but_masks(seed):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(0, 0.6, [2, 30, 2])
+    rois = np.concatenate([low, low + rng.uniform(0.05, 0.4, [2, 30, 2])], 2).astype(np.float32)
+    ids, boxes = rng.integers(-1, 4, [2, 4]), rois[:, 3:7]
+    masks = rng.integers(0, 2, [2, 5, 5, 4]).astype(np.float32)
+    has_mask = rng.random([2, 4]) < 0.5
+    inputs = (rois, ids, boxes, masks, rng.random([2, 30]).astype(np.float32))
+    some, everything = (
+        run(Mode("eager"), *inputs, total=12, gt_has_mask=has)
+        for has in (has_mask, np.ones([2, 4], bool))
+    )
+    of_object = np.take_along_axis(has_mask, np.maximum(some.roi_gt_box_assignment, 0), axis=1)
+    np.testing.assert_array_equal(some.has_mask, some.positive & of_object)
+    np.testing.assert_array_equal(everything.has_mask, everything.positive)
+    for name in set(some._fields) - {"has_mask", "mask_boxes", "target_mask"}:
+        np.testing.assert_array_equal(getattr(some, name), getattr(everything, name), name)
+    for name in ("mask_boxes", "target_mask"):
+        ours, all_of_them = getattr(some, name), getattr(everything, name)
+        np.testing.assert_array_equal(ours[some.has_mask], all_of_them[some.has_mask])
+        assert not ours[~some.has_mask].any()
+
+
 def test_no_object_no_roi_and_nothing_at_all(mode):
     none = np.zeros([1, 0, 4], np.float32)
     empty = run(mode, ROIS, ids=np.zeros([1, 0]), boxes=none, masks=FULL[..., :0], total=4)

@@ -62,6 +62,18 @@ def test_class_loss_by_hand(mode):
     np.testing.assert_allclose(fewer.terms, [[LOG2, 0, 0]], rtol=1e-6)
     nothing = mode(mrcnn_class_loss)(target, logits, np.zeros([1, 3], np.float32), rows)
     assert np.isnan(nothing.loss)
+    # A batch of background alone: no ROI takes part, so there is nothing to learn.
+    assert mode(mrcnn_class_loss)(target, logits, active, np.zeros([1, 3], bool)).loss == 0
+
+
+def test_class_loss_without_an_roi_has_no_gradient():
+    logits = tf.constant(np.float32([[[0, 1, 2]]]))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = mrcnn_class_loss(
+            tf.constant([[1]]), logits, tf.ones([1, 3]), tf.zeros([1, 1], tf.bool)
+        ).loss
+    np.testing.assert_array_equal(tape.gradient(loss, logits), np.zeros([1, 1, 3]))
 
 
 def test_class_loss_takes_the_active_classes_of_the_first_image(mode):
