@@ -103,7 +103,7 @@ def check(values: Mapping[str, Any], kinds: Mapping[str, Any], backbones: Collec
 def _check_most(values: Mapping[str, Any]) -> None:
     """Check that no number is larger than any model needs, and that text is text."""
     for field, most in MOST.items():
-        _need(values[field] <= most, field, values, f"{most:,} at most")
+        _need(abs(values[field]) <= most, field, values, f"{most:,} at most")
     for field, most in MOST_EACH.items():
         numbers = values[field]
         inside = all(abs(number) <= most for number in numbers)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mrcnn_explained.config import Config, read_settings
+from mrcnn_explained.config_checks import MOST
 from mrcnn_explained.errors import ConfigError
 from mrcnn_explained.matterport_config import NOT_FIELDS
 
@@ -338,3 +339,37 @@ BBOX_STD_DEV DETECTION_MAX_INSTANCES DETECTION_MIN_CONFIDENCE DETECTION_NMS_THRE
 LEARNING_RATE LEARNING_MOMENTUM WEIGHT_DECAY LOSS_WEIGHTS USE_RPN_ROIS TRAIN_BN GRADIENT_CLIP_NORM
 BATCH_SIZE IMAGE_SHAPE IMAGE_META_SIZE
 """
+
+
+# Values of any kind ---------------------------------------------------------------------------
+
+ANY = (
+    None, True, "", "3", "text", "a" * 5000, "\ud800", [], [[]], [1], ["a"], {}, {"a": 1},
+    [None] * 4,
+    0, -1, 0.5, 10**400, -(10**400), 2**31, 1e30, float("nan"), float("inf"), float("-inf"),
+    [float("nan")] * 3, [10**400] * 5, [[1]] * 3, [0] * 5000, [True] * 3,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("field", Config.defaults())
+def test_a_value_of_any_kind_is_valid_or_refused_in_a_line(field):
+    for value in ANY:
+        try:
+            config = Config(**{field: value})
+        except ConfigError as error:
+            words = str(error)
+            assert "\n" not in words and len(words) < 300, words
+        else:
+            assert Config.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(("field", "most"), MOST.items())
+def test_a_number_that_no_machine_can_serve_is_refused_with_its_bound(field, most):
+    with pytest.raises(ConfigError, match=rf"^{field} is .*: {most:,} at most"):
+        Config(**{field: type(Config.defaults()[field])(2**31 - 1 if most < 2**31 else 1e30)})
+
+
+def test_a_class_name_that_cannot_be_written_is_refused():
+    names = ("background", "\ud800")
+    with pytest.raises(ConfigError, match="cannot be written to a file"):
+        Config(num_classes=2, class_names=names)

@@ -12,7 +12,8 @@ import threading
 import pytest
 
 from mrcnn_explained import folders
-from mrcnn_explained.files import atomic_write, write_csv
+from mrcnn_explained.errors import InputError
+from mrcnn_explained.files import atomic_write, check_file, read_json, write_csv
 from mrcnn_explained.folders import (
     LOCK,
     FolderInUseError,
@@ -254,3 +255,66 @@ def test_texts_that_a_spreadsheet_would_run(tmp_path, start):
 def test_a_text_that_is_not_unicode_is_written_as_its_code(tmp_path):
     write_csv(tmp_path / "a.csv", ("name",), [{"name": "\udcff"}])
     assert (tmp_path / "a.csv").read_bytes() == b"name\n\\udcff\n"
+
+
+# Reading --------------------------------------------------------------------------------------
+
+
+class WrongError(InputError):
+    """The error of these tests."""
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("pipe", "is a pipe or a device, not a file"),
+        ("loop", "cannot be read"),
+        ("folder", "is a folder"),
+        ("missing", "does not exist"),
+        ("empty", "is empty"),
+        ("long", "cannot be read"),
+        ("nul", "is not a valid path"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_unopened(tmp_path, what, words):
+    path = tmp_path / "a.json"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "loop":
+        path.symlink_to(path)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "empty":
+        path.touch()
+    elif what == "long":
+        path = tmp_path / ("a" * 5000)
+    elif what == "nul":
+        path = tmp_path / "a\x00b"
+    for read in (check_file, read_json):
+        with pytest.raises(WrongError, match=words) as caught:
+            read(path, "a thing", WrongError)
+        assert "a thing" in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_json_with_and_without_a_byte_order_mark(tmp_path, start):
+    (tmp_path / "a.json").write_bytes(start + '{"ü": [1, null]}'.encode())
+    assert read_json(tmp_path / "a.json", "a thing") == {"ü": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+        (b"\xff\xfe[\x00]\x00", "is not JSON in UTF-8"),
+        (b"1" * 5000, "is not JSON"),
+        (b" " * 2000, "has more than 1,000 bytes"),
+    ],
+)
+def test_what_is_not_json_is_refused(tmp_path, content, words):
+    (tmp_path / "a.json").write_bytes(content)
+    largest = 1000 if content.isspace() else 10**6
+    with pytest.raises(WrongError, match=words) as caught:
+        read_json(tmp_path / "a.json", "a thing", WrongError, largest=largest)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))

@@ -99,7 +99,7 @@ def _wrong_row(row: Any) -> str:
         if name in WHOLE_NUMBERS:
             fits = _is_whole_number(value)
         elif name in FLOATS:
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = isinstance(value, float) or _is_whole_number(value)
         else:
             fits = _is_text(value)
         if not fits:

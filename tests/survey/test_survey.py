@@ -32,6 +32,7 @@ from mrcnn_explained.survey.formats import COLUMNS, check_format
 from mrcnn_explained.survey.job import dataset_job, folder_job, prepare, read_parts
 from mrcnn_explained.survey.parts import (
     PARTS,
+    is_whole,
     part_path,
     printable,
     read_head,
@@ -674,3 +675,72 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path):
     for name in ("levels.csv", "job.json"):
         whole, killed = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
         assert whole == killed
+
+
+# Parts that were cut or edited -----------------------------------------------------------------
+
+ROW = {
+    "image": "a.png", "kind": "roi", "class": "cat", "y1": 1, "x1": 2, "y2": 3, "x2": 4,
+    "side": 5.5, "exact_level": float("-inf"), "level": 2, "to_boundary": -1, "fate": "detection",
+}  # fmt: skip
+HEAD = {"image": "a.png", "file": None, "error": "", "shape": [60, 90]}
+
+
+def test_a_part_is_read_as_it_was_written(tmp_path):
+    write_part(tmp_path / "0.json", HEAD, [ROW, ROW])
+    assert read_part(tmp_path / "0.json") == {**HEAD, "rows": [ROW, ROW]}
+    assert is_whole(tmp_path / "0.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"side": None}, {"side": -1}, {"side": float("nan")}, {"side": "5"}, {"side": 10**400},
+        {"level": 6}, {"level": 2.0}, {"level": True}, {"y1": 2**40}, {"y1": 1.5}, {"kind": "x"},
+        {"kind": []}, {"class": 3}, {"class": "\ud800"}, {"fate": None}, {"mood": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_row_with_another_value_is_damage(tmp_path, change):
+    write_part(tmp_path / "0.json", HEAD, [ROW, {**ROW, **change}])
+    assert not is_whole(tmp_path / "0.json")
+    with pytest.raises(InputError, match=r"0\.json is damaged: row 1.*surveys its image again"):
+        read_part(tmp_path / "0.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": 3},
+        {"error": None},
+        {"shape": None},
+        {"shape": [0, 9]},
+        {"shape": [1]},
+        {"rows": 3},
+    ],
+    ids=str,
+)
+def test_a_head_with_another_value_is_damage(tmp_path, change):
+    (tmp_path / "0.json").write_text(json.dumps({**HEAD, "rows": [], **change}))
+    with pytest.raises(InputError, match="is damaged"):
+        read_part(tmp_path / "0.json")
+
+
+def test_a_survey_with_cut_parts_is_resumed_there(folder, tmp_path):
+    job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
+    write_done(job, out)
+    for number in (1, 2):
+        text = part_path(out, number).read_text()
+        part_path(out, number).write_text(text[:-3] if number == 1 else text + "x")
+    assert prepare(job, out) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "[" * 100_000, "null", '{"names": 3}', '{"names": [1], "files": []}']
+)
+def test_a_damaged_job_is_another_job(folder, tmp_path, content):
+    job, out = folder_job(folder, "random", CONFIG), tmp_path / "out"
+    write_done(job, out)
+    (out / "job.json").write_text(content)
+    with pytest.raises(InputError, match="holds another survey"):
+        prepare(job, out)
