@@ -32,6 +32,7 @@ COLUMNS = {
 #: Columns of whole numbers and of floats; the others are text.
 WHOLE_NUMBERS = ("y1", "x1", "y2", "x2", "level", "fate_row")
 FLOATS = ("side", "exact_level", "to_boundary", "fate_iou")
+MAY_BE_EMPTY = ("fate_row", "fate_iou")  # None, where a fate has no such number
 
 
 def check_format(kind: str) -> None:

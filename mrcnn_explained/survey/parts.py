@@ -15,7 +15,7 @@ from mrcnn_explained.errors import InputError, shown
 from mrcnn_explained.files import atomic_write, check_file, read_json
 from mrcnn_explained.folders import clear_leftovers
 from mrcnn_explained.stages.levels import ROI_LEVELS
-from mrcnn_explained.survey.formats import COLUMNS, FLOATS, WHOLE_NUMBERS
+from mrcnn_explained.survey.formats import COLUMNS, FLOATS, MAY_BE_EMPTY, WHOLE_NUMBERS
 
 PARTS = "parts/[0-9]*.json"  # pattern of whole parts in a survey's folder
 LARGEST_PART = 2**26  # bytes: about 300,000 rows
@@ -96,7 +96,9 @@ def _wrong_row(row: Any) -> str:
         if name not in row:
             return f"{name} is missing"
     for name, value in row.items():
-        if name in WHOLE_NUMBERS:
+        if value is None:
+            fits = name in MAY_BE_EMPTY
+        elif name in WHOLE_NUMBERS:
             fits = _is_whole_number(value)
         elif name in FLOATS:
             fits = isinstance(value, float) or _is_whole_number(value)
