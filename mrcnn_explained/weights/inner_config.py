@@ -15,6 +15,7 @@ import numpy as np
 from mrcnn_explained.config import Config, read_fields, read_settings
 from mrcnn_explained.errors import ConfigError, shown
 from mrcnn_explained.weights.errors import WeightFileError
+from mrcnn_explained.weights.hdf5_file import damage_explained
 from mrcnn_explained.weights.matterport_h5 import WeightFile, check_attribute, read_tensors
 from mrcnn_explained.weights.shapes import contradiction, fields_shown
 
@@ -149,11 +150,12 @@ def _differences(path: Path, config: Config, beside: Path) -> str:
 def _read_config(path: Path, root: h5py.Group) -> dict[str, Any] | None:
     """Return the config fields inside a file; None if it carries none."""
     pieces: list[bytes] = []
-    while (name := f"{ATTRIBUTE}{len(pieces)}") in root.attrs:
-        stored = check_attribute(root, name)
-        if stored.dtype.kind != "S" or stored.shape != ():
-            raise WeightFileError(f"{path} is damaged: its attribute {name} is not text")
-        pieces.append(bytes(root.attrs[name]))
+    with damage_explained(path):
+        while (name := f"{ATTRIBUTE}{len(pieces)}") in root.attrs:
+            stored = check_attribute(root, name)
+            if stored.dtype.kind != "S" or stored.shape != ():
+                raise WeightFileError(f"{path} is damaged: its attribute {name} is not text")
+            pieces.append(bytes(root.attrs[name]))
     if not pieces:
         return None
     return read_fields(b"".join(pieces), f"the config inside {path}")

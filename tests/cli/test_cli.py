@@ -391,7 +391,8 @@ def test_a_config_beside_the_weights_is_read(tmp_path):
     path = write(tmp_path / "w.h5", SMALL, numbered)
     with pytest.warns(AssumedConfigWarning):
         alone = weights_and_config(str(path), {})[1]
-    own = Config.slim(num_classes=4, rpn_anchor_scales=(8, 16, 32, 64, 128))
+    shown = {"num_classes": 81, "backbone_width": 4, "rpn_channels": 8}  # by the weights' shapes
+    own = Config.slim(**shown, rpn_anchor_scales=(8, 16, 32, 64, 128))
     (tmp_path / "config.json").write_text(own.to_json())
     weights, config = weights_and_config(str(path), {"level_rounding": "floor"})
     assert weights == str(path) and alone.rpn_anchor_scales != own.rpn_anchor_scales
