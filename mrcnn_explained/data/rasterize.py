@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from PIL import Image
 from pycocotools import mask as rle
-from skimage.draw import polygon2mask
 
+from mrcnn_explained.data.fill import fill
 from mrcnn_explained.data.outlines import (
     Bitmap,
     BoxOnly,
@@ -26,6 +26,7 @@ from mrcnn_explained.data.outlines import (
 )
 
 Mask = Bool[np.ndarray, "h w"]
+LONGEST = 5_000_000  # pixels; pycocotools needs 40 bytes for each
 BEYOND = 1.0  # pixels outside of the image from which a cut is reported
 FIRST_DIGIT, DIGIT_BITS, MORE, SIGN = 48, 0x1F, 0x20, 0x10  # of compressed run lengths
 
@@ -143,11 +144,19 @@ def _draw_polygon(outline: Polygon, shape: tuple[int, int]) -> Mask:
     parts = [near for part in outline.parts if len(near := _near_image(part, shape)) > 2]
     if not parts:
         return np.zeros(shape, bool)
+    _check_length(parts)
     if outline.center == 0.5:
         encoded = rle.frPyObjects([part.ravel().tolist() for part in parts], *shape)
         return rle.decode(rle.merge(encoded)).astype(bool)
-    masks = [polygon2mask(shape, part[:, ::-1] - outline.center) for part in parts]
+    masks = [fill(part - outline.center, shape) for part in parts]
     return np.any(masks, axis=0)
+
+
+def _check_length(parts: list[Float64[np.ndarray, "k 2"]]) -> None:
+    """Raise OutlineError for polygons so long that drawing them would fill the memory."""
+    steps = sum(np.abs(part - np.roll(part, 1, axis=0)).max(axis=1).sum() for part in parts)
+    if steps > LONGEST:
+        raise OutlineError(f"its polygon is {steps:.0f} pixels long, more than {LONGEST} are drawn")
 
 
 def _near_image(
