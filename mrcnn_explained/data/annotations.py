@@ -138,9 +138,7 @@ def load_sample(
     place = _place(dataset, image_id)
     image, objects, problems, notes = _load(dataset, image_id, config, place)
     if problems and broken == "refuse":
-        raise DatasetError(
-            f"{problems[0]}. Fix it, or leave such annotations out (broken='skip', --broken skip)"
-        )
+        raise DatasetError(f"{problems[0]}. Fix it, or leave it out: --broken skip (broken='skip')")
     if image is None:
         return None, [*problems, *notes]
     molded = mold(
@@ -179,7 +177,9 @@ def _load(dataset: AnyDataset, image_id: int, config: Config, place: _Place) -> 
     except OutOfMemoryError:
         raise
     except (OSError, ValueError) as error:
-        reason = str(error)
+        reason, path = str(error), str(dataset.image_info[image_id].get("path") or "")
+        if path and reason.startswith(path):  # the message names the image's own file
+            place = place._replace(file="")
         within = reason.removeprefix(f"{place.file}, ").removeprefix(f"{place.image}: ")
         return _Loaded(None, nothing, [place.problem(within, lost=place.objects)], [])
     problems = check_objects(

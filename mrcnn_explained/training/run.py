@@ -207,6 +207,8 @@ def _in_model_classes(dataset: AnyDataset, config: Config, run: RunPlan) -> AnyD
 def _hold_out(dataset: AnyDataset, count: int) -> tuple[Subset, Subset | None]:
     """Split a dataset into the images to train on and its last `count` images."""
     ids = list(dataset.image_ids)
+    if not ids:
+        raise DatasetError("the dataset has no image: nothing to train on")
     if not 0 <= count < len(ids):
         raise InputError(
             f"{count} of {len(ids)} images would be held out to validate; at least one must be "

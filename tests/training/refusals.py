@@ -29,6 +29,10 @@ class Trainer(run_module.Trainer):
         print("FIRST STEP", time.time(), file=sys.stderr, flush=True)
         return super().run(**settings)
 
+    def validate(self):
+        print("FIRST STEP", time.time(), file=sys.stderr, flush=True)  # of the validation
+        return super().validate()
+
 def start(*arguments, **settings):
     dataset = arguments[2]
     {after_check}
@@ -92,6 +96,6 @@ def train(folder, *options, after_check="pass", steps=40, config=SMALL, timeout=
     ended = time.time()
     output = done.stdout + done.stderr
     marks = [line for line in done.stderr.splitlines() if line.startswith("FIRST STEP")]
-    stepping = ended - float(marks[0].split()[-1]) if marks else None
+    stepping = ended - float(marks[-1].split()[-1]) if marks else None
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     return done.returncode, lines[-1] if lines else "", output, stepping, ended - began

@@ -136,7 +136,7 @@ REFUSALS = {
     "all held out": (write_coco, ("--validation", 6), "pass", "at least one must be left"),
     "not JSON": (no_json, (), "pass", "instances_train2017.json"),
     "other classes": (write_coco, ("--weights", "shapes"), "pass", "no class 'thing'"),
-    "too large": (write_coco, ("--size", 65536), "pass", "--size"),
+    "too large": (write_coco, ("--size", 8192, "--batch", 900), "pass", "--batch"),
     "no memory for an image": (write_coco, (), NO_MEMORY, "out of memory while reading"),
     "not a number": (write_coco, ("--learning-rate", 1e30), "pass", "not a finite number"),
 }  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_refusal_ends_in_time(tmp_path, name):
     )
     assert code == 2, output
     assert last.startswith("mrcnn-explained: ") and expected in last, output
-    assert "Traceback" not in output and len(last) < 500, output
+    assert "Traceback" not in output and len(last) < 300, output
     assert stepping is None or stepping < WITHIN, output
 
 
