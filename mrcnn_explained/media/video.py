@@ -31,7 +31,7 @@ READ_ONLY = (
 )  # fmt: skip
 
 NO_PYAV = "videos need PyAV: pip install 'mrcnn-explained[video]'"
-MOST_PIXELS = 8192 * 8192  # of one frame: a broken header may declare any size
+MOST_PIXELS = 8192 * 4320  # of one frame (8K): a broken header may declare any size
 USUAL_RATE = Fraction(25)  # frames per second of a video that does not say it
 HIGHEST_RATE = 1000
 SQUARE = Fraction(1)  # a pixel as wide as it is high
