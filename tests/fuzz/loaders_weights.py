@@ -3,6 +3,7 @@
 import json
 import random
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -231,20 +232,32 @@ def traces(folder: Path) -> list[bytes]:
 
 @loader("trace", samples=traces, mutate=mutate_npz, suffix=".npz")
 def read_trace(path: Path) -> None:
-    """Load a trace, check it, and follow a detection, an ROI and an anchor of each image."""
+    """Load a trace, check it, and ask what the commands ask, of each image."""
     from mrcnn_explained.detector.trace import Trace
     from mrcnn_explained.errors import InputError
+    from mrcnn_explained.explain.compare import compare
+    from mrcnn_explained.explain.fates import fates
+    from mrcnn_explained.explain.rois import roi_rows, summary_rows
 
     trace = Trace.load(path)
     list(map(str, trace.check()))
-    errors = []
+    questions: list[Callable[[], object]] = [lambda: compare(trace, trace).story(None)]
     for image in range(len(trace.image.original)):
-        for row in ({"detection": 0}, {"roi": 3}, {"anchor": 7}):
-            try:
-                str(trace.lineage(**row, image=image))
-                str(trace.why_missed([5, 5, 25, 25], image=image))
-            except InputError as error:
-                errors.append(error)
+        questions += [
+            lambda image=image: trace.lineage(detection=0, image=image),
+            lambda image=image: trace.lineage(roi=3, image=image),
+            lambda image=image: trace.lineage(anchor=7, image=image),
+            lambda image=image: trace.why_missed([5, 5, 25, 25], image=image),
+            lambda image=image: roi_rows(trace, image),
+            lambda image=image: list(map(str, fates(trace, image))),
+            lambda image=image: summary_rows(trace, image),
+        ]
+    errors = []
+    for ask in questions:
+        try:
+            str(ask())
+        except InputError as error:
+            errors.append(error)
     if errors:
         raise errors[0]
 
