@@ -24,7 +24,14 @@ from .detector.open import open_model
 from .detector.schema import StageError, TraceFileError
 from .detector.trace import Trace
 from .detector.training_step import PARTS, TrainingTrace
-from .errors import ConfigError, ImageWarning, InputError, RandomWeightsWarning, TrainingError
+from .errors import (
+    AssumedConfigWarning,
+    ConfigError,
+    ImageWarning,
+    InputError,
+    RandomWeightsWarning,
+    TrainingError,
+)
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare
@@ -115,6 +122,7 @@ __all__ = [
     "LEVEL_COLORS",
     "PARTS",
     "AnchorsExplorer",
+    "AssumedConfigWarning",
     "BoxHead",
     "CocoDataset",
     "Config",
