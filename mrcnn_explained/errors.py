@@ -62,6 +62,10 @@ class RandomWeightsWarning(UserWarning):
     """Detections have no meaning: the weights, or some of them, were never trained."""
 
 
+class NotFiniteWarning(UserWarning):
+    """A trace holds NaN or infinity: in which stage first, and which weights do."""
+
+
 class TrainingError(InputError):
     """A training run that cannot start, resume or continue: what came, and what to do."""
 

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.molding import mold
+from mrcnn_explained.detector.finite import findings, finite_stages
 from mrcnn_explained.detector.inference import Inference, infer
 from mrcnn_explained.detector.network import Network
 from mrcnn_explained.detector.provenance import (
@@ -23,7 +24,7 @@ from mrcnn_explained.detector.runner import Runner
 from mrcnn_explained.detector.settings import stage_settings
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.detector.training_step import gradients, training_step
-from mrcnn_explained.errors import RandomWeightsWarning
+from mrcnn_explained.errors import NotFiniteWarning, RandomWeightsWarning
 from mrcnn_explained.media.pixels import as_image
 from mrcnn_explained.stages.anchors import Anchors, pyramid_anchors
 from mrcnn_explained.stages.image import MoldedImage
@@ -75,10 +76,11 @@ class Executor(Network):
         if self.replaced:
             graph = lambda function, **_: function  # noqa: E731
 
-        def objects(*inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            """Run the whole map; a graph drops what these two do not need."""
+        def objects(*inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            """Run the whole map; a graph drops what these three do not need."""
             results = infer(self, run, *inputs)
-            return results.detections.detections, results.mask_head.class_mask
+            finite = finite_stages(results)
+            return results.detections.detections, results.mask_head.class_mask, finite
 
         self._infer: Callable[..., Inference] = graph(partial(infer, self, run))
         self._detect = graph(objects)
@@ -115,7 +117,10 @@ class Executor(Network):
         found = (results.detections.detections, results.mask_head.class_mask)
         instances: Instances = self._unmold(run, *found, molded)
         computed = {**results._asdict(), "anchors": anchors, "instances": instances}
-        return Trace(image=molded, **computed, run=record)
+        trace = Trace(image=molded, **computed, run=record)
+        if not_finite := findings(trace, self.weights):
+            warnings.warn("; ".join(not_finite), NotFiniteWarning, stacklevel=3)
+        return trace
 
     def _provenance(
         self, device: str, roi_source: RoiSource, replaced: tuple[str, ...], **changed: Any

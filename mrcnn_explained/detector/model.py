@@ -16,6 +16,7 @@ from mrcnn_explained.config import ARCHITECTURE, Config
 from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.detector.devices import let_memory_grow
 from mrcnn_explained.detector.executor import Executor, Images
+from mrcnn_explained.detector.finite import check_finite
 from mrcnn_explained.detector.inference import infer
 from mrcnn_explained.detector.network import layers_of
 from mrcnn_explained.detector.provenance import RoiSource
@@ -101,12 +102,14 @@ class MaskRCNN(Executor):
         """Find the objects: one dict per image with `rois`, `class_ids`, `scores` and `masks`.
 
         Boxes and masks are in pixels of the original image. It runs the code that `trace`
-        runs; only what leads to the objects is computed.
+        runs; only what leads to the objects is computed. Raises NotFiniteError, with the first
+        stage, if numbers turned NaN or infinite: `trace` shows where.
         """
         self._warn_of_random_weights()
         molded = self._mold(images)
         with unchanged_statistics(self):
-            detections, class_mask = self._detect(*self._inputs(molded))
+            detections, class_mask, finite = self._detect(*self._inputs(molded))
+        check_finite(finite, self.weights)
         instances = self._unmold(self.runner(), detections, class_mask, molded)
         keys = ("rois", "class_ids", "scores", "masks")
         return [

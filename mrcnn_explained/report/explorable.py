@@ -6,6 +6,7 @@ The page's script draws and filters it; it computes nothing of the detector.
 import base64
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -82,9 +83,21 @@ def explorable(trace: Trace) -> dict[str, Any]:
 
 
 def as_json(value: dict[str, Any]) -> str:
-    """Return JSON for a script block: it holds no `<`, so no name in it can end the block."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Return JSON for a script block: it holds no `<`, so no name in it can end the block.
+
+    NaN and infinity, which JSON lacks, become null.
+    """
+    text = json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
+
+
+def _without_nan(value: Any) -> Any:
+    """Return the same value with None for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _main_roi(trace: Trace) -> int:

@@ -62,15 +62,18 @@ def crop_levels(
     2 and 3). The corners of image and map are aligned (4). A sample outside the map is 0.
 
     The crops of a level are one list for the whole batch; `box_indices` is the image of each
-    row. No gradient flows into the boxes (7).
+    row. No gradient flows into the boxes (7). The corners of a box that are NaN or infinite are
+    taken as 0.
     """
     levels = []
     for number, features in enumerate(maps, start=lowest):
         ix = tf.where(roi_level == number)
         level_boxes = tf.stop_gradient(tf.gather_nd(rois, ix))
         box_indices = tf.stop_gradient(tf.cast(ix[:, 0], tf.int32))
+        # `crop_and_resize` refuses NaN and infinity, and the whole run would stop with it.
+        usable = tf.where(tf.math.is_finite(level_boxes), level_boxes, 0.0)
         pooled = tf.image.crop_and_resize(
-            features, level_boxes, box_indices, [pool_size, pool_size], method="bilinear"
+            features, usable, box_indices, [pool_size, pool_size], method="bilinear"
         )
         sample_y, sample_x = sample_points(level_boxes, tf.shape(features)[1:3], pool_size)
         levels.append(_OneLevel(ix, level_boxes, box_indices, sample_y, sample_x, pooled))

@@ -146,7 +146,7 @@ def original_boxes(
     in_window = (np.asarray(boxes) - shift) / scale  # normalised to the window
     in_window = tf.constant(in_window, tf.float64)
     pixels = denorm_boxes(in_window, tf.constant(original_shape[:2])).numpy()
-    return np.around(pixels).astype(np.int32)
+    return np.around(np.nan_to_num(pixels, nan=0, posinf=0, neginf=0)).astype(np.int32)
 
 
 def full_mask(
@@ -163,5 +163,6 @@ def full_mask(
     """
     y1, x1, y2, x2 = (int(v) for v in box)
     full = np.zeros(image_shape, bool)
+    mask = np.where(np.isfinite(mask), mask, 0)  # of a run that overflowed
     full[y1:y2, x1:x2] = scale_image(mask, (y2 - y1, x2 - x1)) >= threshold
     return full

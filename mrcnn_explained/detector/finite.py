@@ -1,0 +1,105 @@
+"""Finite: which stage of a run was the first to turn numbers into NaN or infinity.
+
+Weights that were assigned, or that a training run left behind, can hold NaN, infinity, or values
+so large that a layer overflows. What a detector finds with them means nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Bool
+
+from mrcnn_explained.detector.schema import Problem, is_there
+from mrcnn_explained.errors import InputError
+
+#: The tensors of each stage that the stages downstream read, in the order of the data.
+READ = {
+    "backbone": ("c2", "c3", "c4", "c5"),
+    "pyramid": ("p2", "p3", "p4", "p5", "p6"),
+    "rpn": ("rpn_class_logits", "rpn_bbox"),
+    "proposals": ("rpn_rois",),
+    "box_head": ("mrcnn_class_logits", "mrcnn_bbox"),
+    "detections": ("detections",),
+    "mask_head": ("class_mask",),
+}
+
+#: Stages of which a tensor may be infinite: the level of an ROI without area.
+MAY_BE_INFINITE = ("levels", "mask_levels")
+
+ADVICE = "Its results mean nothing: load sound weights, or lower the learning rate they came from"
+
+
+class NotFiniteError(InputError):
+    """A run whose numbers turned NaN or infinite: in which stage first, and because of what."""
+
+
+def finite_stages(results: Any) -> Bool[tf.Tensor, "S"]:
+    """Return for each stage of READ whether all that the next stages read of it is finite.
+
+    results    an `Inference`
+    """
+    flags = []
+    for stage, names in READ.items():
+        result = getattr(results, stage)
+        finite = [tf.reduce_all(tf.math.is_finite(getattr(result, name))) for name in names]
+        flags.append(tf.reduce_all(tf.stack(finite)))
+    return tf.stack(flags)
+
+
+def check_finite(flags: Any, weights: Mapping[str, Any]) -> None:
+    """Raise NotFiniteError if a stage of a run, or a weight, is not finite.
+
+    flags      of `finite_stages`
+    weights    of the model, by `layer/weight`
+    """
+    wrong = [
+        stage for stage, is_finite in zip(READ, np.asarray(flags), strict=True) if not is_finite
+    ]
+    found = [f"the stage {wrong[0]} is the first with NaN or infinity"] if wrong else []
+    found += _about_weights(weights)
+    if found:
+        raise NotFiniteError(f"{'; '.join(found)}. {ADVICE}")
+
+
+def first_not_finite(tensors: Iterable[tuple[str, Any]]) -> Problem | None:
+    """Return the first tensor of a trace that is not finite, and where; None if all are.
+
+    tensors    of `Trace.tensors`: (`rpn.rpn_bbox`, tensor), in the order of the data
+    """
+    for path, tensor in tensors:
+        stage, _, name = path.partition(".")
+        if not is_there(tensor) or np.asarray(tensor).dtype.kind != "f":
+            continue
+        value = np.asarray(tensor)
+        holds = ~np.isnan(value) if stage in MAY_BE_INFINITE else np.isfinite(value)
+        if not holds.all():
+            index = tuple(int(i) for i in np.argwhere(~holds)[0])
+            return Problem(stage, name, index, "a number", str(value[index]))
+    return None
+
+
+def findings(trace: Any, weights: Mapping[str, Any] | None = None) -> list[str]:
+    """Return sentences about what is not finite in a trace, and in the weights if given."""
+    problem = first_not_finite(trace.tensors())
+    found = (
+        [f"{problem.stage} is the first stage with NaN or infinity ({problem})"] if problem else []
+    )
+    return found + _about_weights(weights or {})
+
+
+def _about_weights(weights: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about weights that are not finite; [] if all are."""
+    wrong = [name for name, weight in weights.items() if not _is_finite(weight)]
+    if not wrong:
+        return []
+    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return [f"the weights {', '.join(wrong[:3])}{more} hold NaN or infinity"]
+
+
+def _is_finite(weight: Any) -> bool:
+    """Return whether all values of a weight are finite. The sum tells it, nearly always."""
+    value = np.asarray(weight)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(value.sum()) or np.isfinite(value).all())
