@@ -18,6 +18,7 @@ from mrcnn_explained.boxes import denorm_boxes
 from mrcnn_explained.plots.palette import INK, MAP, QUIET, ink_on, text_color
 
 Look = dict[str, Any]  # keyword arguments of matplotlib
+LONGEST_NAME = 40  # characters of a class name on a plot
 HALO: Look = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 
 
@@ -82,7 +83,14 @@ def to_pixels(boxes: Any, pixels: Any) -> np.ndarray:
 
 def class_label(class_id: int | np.integer, names: Sequence[str] = ()) -> str:
     """Return the name of a class, or `class 3` without names; crowds have negative ids."""
-    return names[abs(int(class_id))] if names else f"class {class_id}"
+    return plain_text(names[abs(int(class_id))]) if names else f"class {class_id}"
+
+
+def plain_text(text: str) -> str:
+    """Return a name as matplotlib draws it in one line: `$` is a dollar, never mathematics."""
+    line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    cut = line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
+    return cut.replace("$", r"\$")
 
 
 def draw_boxes(ax: Axes, boxes: Iterable[Sequence[float]], color: Any, **options: Any) -> None:
@@ -120,6 +128,8 @@ def label_boxes(
     # A label would cover a box that is small beside it.
     taken = [box for box in rows if (box[2] - box[0]) * (box[3] - box[1]) < 12 * line**2]
     for box, text, color in zip(rows, texts, colors, strict=True):
+        if not np.isfinite(box).all():  # of a run that overflowed
+            continue
         width = (0.62 * len(text) * size + 4) * point
         places = _label_places(box, line, width, (top, left, bottom, right))
         free = [place for place in places if not any(overlap(place, other) for other in taken)]

@@ -87,7 +87,9 @@ def as_json(value: dict[str, Any]) -> str:
 
     NaN and infinity, which JSON lacks, become null.
     """
-    text = json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(
+        _without_nan(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
     return text.replace("<", "\\u003c")
 
 

@@ -9,6 +9,9 @@ from conftest import make_tiny_model
 from mrcnn_explained.detector.finite import NotFiniteError, findings
 from mrcnn_explained.errors import NotFiniteWarning
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::mrcnn_explained.errors.RandomWeightsWarning",
+)
 IMAGE = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
 
 #: A weight, and the first stage that a value in it turns NaN or infinite.
