@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
+from mrcnn_explained.detector.finite import findings
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows, summary_rows
 from mrcnn_explained.report.explorable import as_json, explorable
@@ -49,7 +50,7 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
         explorable=as_json(explorable(trace)),
         name=name,
         run=trace.run,
-        random=trace.randomness(),
+        notes=[note for note in (trace.randomness(), *findings(trace)) if note],
         summary=summary_rows(trace),
         chapters=chapters,
         columns=list(COLUMNS),

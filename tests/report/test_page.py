@@ -368,3 +368,16 @@ def test_the_lineage_lies_between_the_image_and_the_detections(page):
         for what in ("canvas >> nth=0", ".mx-line >> nth=0", "canvas >> nth=2")
     ]
     assert tops == sorted(tops)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_a_run_that_overflowed_has_a_page_with_that_finding():
+    from conftest import make_tiny_model
+
+    model = make_tiny_model()
+    weight = model.weights["fpn_p3/kernel"]
+    weight.assign(np.full(weight.shape, np.nan, np.float32))
+    image = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
+    page = render(model.trace(image).numpy(), "x", [])
+    assert "pyramid is the first stage with NaN or infinity" in page
+    assert ":NaN" not in page and ":Infinity" not in page and ":-Infinity" not in page
