@@ -27,6 +27,7 @@ notebooks: $(READY)  ## Run every notebook from top to bottom
 
 fuzz: $(READY)  ## Read 30,000 broken files of every kind; takes half an hour
 	$(BIN)/python -m tests.fuzz --count 30000
+	$(BIN)/python -m tests.fuzz.command_lines
 
 browser: $(READY)  ## Operate every explorer in JupyterLab and Chromium
 	$(BIN)/python -m pytest tests/explorers/test_browser.py

@@ -91,7 +91,10 @@ class Executor(Network):
     def _mold(self, images: Images) -> MoldedImage:
         """Return one image or several as the network sees them."""
         several = images if isinstance(images, list | tuple) else [images]
-        checked = [as_image(image, f"image {i}") for i, image in enumerate(several)]
+        channels = self.config.image_channel_count
+        checked = [
+            as_image(image, f"image {i}", channels=channels) for i, image in enumerate(several)
+        ]
         return mold(checked, self.config, run=self.runner())
 
     def _inputs(self, molded: MoldedImage) -> tuple[tf.Tensor, ...]:

@@ -18,6 +18,8 @@ CHANNELS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 #: Bits per value of the usual cameras, scanners and microscopes that need more than 8.
 DEPTHS = (10, 12, 14, 16)
 
+GREY = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue (ITU-R 601)
+
 ROWS = 256  # rows that are converted at once, so that large images need little more memory
 
 GIVE_RANGE = "give the range: --value-range LOW HIGH, in Python value_range=(low, high)"
@@ -30,13 +32,15 @@ def as_image(
     name: str = "the image",
     *,
     value_range: ValueRange | None = None,
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Turn an array into uint8 [h, w, 3].
+    channels: int = 3,
+) -> UInt8[np.ndarray, "h w ch"]:
+    """Turn an array into uint8 [h, w, 3], or with as many channels as a config asks for.
 
     array          one to four channels (grey, grey with alpha, RGB, RGBA), or none for grey; the
                    alpha channel is dropped
     name           what messages call the image
     value_range    the values that become 0 and 255; None: the largest value decides
+    channels       3 for RGB, 1 for grey, 4 for RGB with alpha: that of the array, else 255
 
     Without `value_range`, uint8 stays as it is, and floats up to 1 are shares of 255. Other whole
     numbers up to 255 are those values. Above 255, integers are taken as 10, 12, 14 or 16 bits:
@@ -54,12 +58,30 @@ def as_image(
         array = array[..., np.newaxis]
     if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
         raise ImageError(_wrong_shape(array, name))
+    alpha = None
     if array.shape[-1] in (2, 4):
-        array = array[..., :-1]
+        array, alpha = array[..., :-1], array[..., -1:]
     pixels = _to_uint8(array, name, check_range(value_range))
     if pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(_with_channels(pixels, alpha, name, channels))
+
+
+def _with_channels(
+    pixels: UInt8[np.ndarray, "h w 3"], alpha: np.ndarray | None, name: str, channels: int
+) -> UInt8[np.ndarray, "h w ch"]:
+    """Return RGB as the number of channels that is asked for."""
+    if channels == 3:
+        return pixels
+    if channels == 1:
+        return np.round(pixels @ GREY).astype(np.uint8)[..., np.newaxis]
+    if channels == 4:
+        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        kept = opaque if alpha is None else _to_uint8(alpha, name, None)
+        return np.concatenate([pixels, kept], axis=-1)
+    raise ImageError(
+        f"the config asks for {channels} channels (image_channel_count); an image has 1, 3 or 4"
+    )
 
 
 def check_range(value_range: ValueRange | None) -> ValueRange | None:
