@@ -20,6 +20,7 @@ from mrcnn_explained.data.molding import mold
 from mrcnn_explained.data.objects import Objects, extract_boxes, load_objects, objects_of
 from mrcnn_explained.data.records import AnnotationProblem
 from mrcnn_explained.errors import OutOfMemoryError
+from mrcnn_explained.media.pixels import as_image
 from mrcnn_explained.stages.image import MoldedImage
 
 Broken = Literal["skip", "refuse"]
@@ -141,6 +142,7 @@ def load_sample(
         raise DatasetError(f"{problems[0]}. Fix it, or leave it out: --broken skip (broken='skip')")
     if image is None:
         return None, [*problems, *notes]
+    image = as_image(image, place.image, channels=config.image_channel_count)
     molded = mold(
         [image],
         config,

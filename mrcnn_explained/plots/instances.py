@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from mrcnn_explained.media.splash import color_splash
 from mrcnn_explained.plots.palette import FAINT, class_color
 from mrcnn_explained.plots.style import (
+    as_rgb,
     axes,
     class_label,
     draw_boxes,
@@ -108,7 +109,7 @@ def plot_color_splash(
     pixels    the original image
     """
     inside = instances.masks[image].any(axis=-1)
-    splash = color_splash(np.asarray(pixels), instances.masks[image])
+    splash = color_splash(as_rgb(pixels), instances.masks[image])
     ax = show_image(axes(ax, 8, 6), splash)
     ax.set_title(f"{inside.mean():.1%} of the image belongs to a detection", fontsize=10)
     return ax

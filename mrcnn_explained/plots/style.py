@@ -61,7 +61,7 @@ def show_image(ax: Axes, pixels: Any, *, fade: float = 0.0) -> Axes:
 
     fade    share of white mixed into the image, 0…1
     """
-    pixels = np.asarray(pixels)
+    pixels = as_rgb(pixels)
     height, width = pixels.shape[:2]
     faded = (pixels * (1 - fade) + 255 * fade).astype(np.uint8)
     ax.imshow(faded, extent=(0, width, height, 0), interpolation="bilinear")
@@ -69,6 +69,12 @@ def show_image(ax: Axes, pixels: Any, *, fade: float = 0.0) -> Axes:
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
     return ax
+
+
+def as_rgb(pixels: Any) -> np.ndarray:
+    """Return an image of one, three or four channels as three: alpha is dropped."""
+    pixels = np.asarray(pixels)
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3]
 
 
 def to_pixels(boxes: Any, pixels: Any) -> np.ndarray:
@@ -183,7 +189,7 @@ def draw_masks(ax: Axes, pixels: Any, masks: Any, colors: Sequence[str]) -> Axes
 
     The tint is 20 % of the colour, so the object's own colours stay visible.
     """
-    painted, masks = np.asarray(pixels).astype(np.float64), np.asarray(masks, bool)
+    painted, masks = as_rgb(pixels).astype(np.float64), np.asarray(masks, bool)
     for i, color in enumerate(colors):
         mask = masks[..., i]
         painted[mask] = 0.8 * painted[mask] + 0.2 * 255 * np.array(to_rgb(color))

@@ -19,6 +19,7 @@ from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.fates import Fate, FateKind, fates
 from mrcnn_explained.explain.reading import level_settings
 from mrcnn_explained.explain.rois import roi_rows
+from mrcnn_explained.media.pixels import as_image
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
 from mrcnn_explained.plots.style import to_pixels
@@ -111,7 +112,7 @@ def _main_roi(trace: Trace) -> int:
 def _image(image: UInt8[np.ndarray, "H W 3"]) -> dict[str, Any]:
     """The molded image as a JPEG in a data URI, with its size."""
     packed = io.BytesIO()
-    Image.fromarray(image).save(packed, format="JPEG", quality=QUALITY)
+    Image.fromarray(as_image(image)).save(packed, format="JPEG", quality=QUALITY)
     height, width = image.shape[:2]
     src = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
     return {"src": src, "width": width, "height": height}
