@@ -17,7 +17,13 @@ from mrcnn_explained.data.dataset import (
 )
 from mrcnn_explained.data.masks import minimize_masks, mold_masks
 from mrcnn_explained.data.molding import mold
-from mrcnn_explained.data.objects import Objects, extract_boxes, load_objects, objects_of
+from mrcnn_explained.data.objects import (
+    Objects,
+    extract_boxes,
+    load_objects,
+    objects_of,
+    records_of,
+)
 from mrcnn_explained.data.records import AnnotationProblem
 from mrcnn_explained.errors import OutOfMemoryError
 from mrcnn_explained.media.pixels import as_image
@@ -163,7 +169,7 @@ def load_sample(
 
 def _place(dataset: AnyDataset, image_id: int) -> _Place:
     """Return what messages call an image: as its annotation file names it, if there is one."""
-    reading = getattr(dataset, "reading", None)
+    reading = records_of(dataset)
     if reading is None:
         return _Place("", image_reference(dataset, image_id), 1)
     record = reading.images[image_id]

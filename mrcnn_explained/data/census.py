@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mrcnn_explained.data.dataset import AnyDataset
-from mrcnn_explained.data.objects import load_objects
+from mrcnn_explained.data.objects import load_objects, records_of
 from mrcnn_explained.data.outlines import BoxOnly
 from mrcnn_explained.data.records import DatasetError, ObjectRecord
 
@@ -37,7 +37,7 @@ def census(dataset: AnyDataset) -> Census | None:
 
     No image is read.
     """
-    reading = getattr(dataset, "reading", None)
+    reading = records_of(dataset)
     if reading is None:
         return None
     of_images = [reading.images[image_id].objects for image_id in dataset.image_ids]

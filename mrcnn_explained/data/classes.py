@@ -8,8 +8,8 @@ from jaxtyping import Bool, Int, Int32, UInt8
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import AnyDataset
-from mrcnn_explained.data.objects import Objects, load_objects
-from mrcnn_explained.data.records import DatasetError, short
+from mrcnn_explained.data.objects import Objects, load_objects, records_of
+from mrcnn_explained.data.records import DatasetError, Reading, short
 
 NAMED = 3  # names that a refusal lists
 
@@ -96,6 +96,11 @@ class Renumbered:
         """Return the objects of an image with their classes in the model."""
         found = load_objects(self._dataset, image_id)
         return found._replace(class_ids=self._classes.model_ids(found.class_ids))
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the dataset's annotation file holds; None: it has no such file."""
+        return records_of(self._dataset)
 
     def __getattr__(self, name: str) -> Any:
         """Return what a dataset has beyond `AnyDataset`, such as `problems`."""

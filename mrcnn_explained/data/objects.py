@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from mrcnn_explained.data.records import AnnotationProblem, DatasetError
+from mrcnn_explained.data.records import AnnotationProblem, DatasetError, Reading
 
 
 class HasMasks(Protocol):
@@ -34,8 +34,30 @@ def load_objects(dataset: HasMasks, image_id: int) -> Objects:
 
     Raises DatasetError for an image that cannot be read, or masks that do not fit their classes.
     """
-    read = getattr(dataset, "load_objects", None)
-    return read(image_id) if read else objects_of(*dataset.load_mask(image_id))
+    if _masks_are_its_own(dataset):
+        return objects_of(*dataset.load_mask(image_id))
+    return getattr(dataset, "load_objects")(image_id)  # noqa: B009 - not every dataset has it
+
+
+def records_of(dataset: HasMasks) -> Reading | None:
+    """Return the records of a dataset's annotation file; None: its objects are not those."""
+    return None if _masks_are_its_own(dataset) else getattr(dataset, "reading", None)
+
+
+def _masks_are_its_own(dataset: HasMasks) -> bool:
+    """Return whether only `load_mask` knows the objects of a dataset.
+
+    So it is for Matterport's datasets, and for a subclass or a wrapper that changes `load_mask`
+    of one that has `load_objects`.
+    """
+    if "load_mask" in getattr(dataset, "__dict__", ()):
+        return True
+    for kind in type(dataset).__mro__:
+        if "load_objects" in vars(kind):
+            return False
+        if "load_mask" in vars(kind):
+            return True
+    return not hasattr(dataset, "load_objects")
 
 
 def objects_of(masks: Any, class_ids: Any) -> Objects:

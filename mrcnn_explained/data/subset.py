@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 
 from mrcnn_explained.data.dataset import AnyDataset
+from mrcnn_explained.data.objects import Objects, load_objects, records_of
+from mrcnn_explained.data.records import Reading
 
 
 class Subset:
@@ -27,6 +29,15 @@ class Subset:
     def load_mask(self, image_id: int) -> tuple[Bool[np.ndarray, "h w n"], Int32[np.ndarray, "n"]]:
         """Return the masks of an image's objects, and their classes."""
         return self._dataset.load_mask(image_id)
+
+    def load_objects(self, image_id: int) -> Objects:
+        """Return the objects of an image that can be used, and what was left out."""
+        return load_objects(self._dataset, image_id)
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the dataset's annotation file holds; None: it has no such file."""
+        return records_of(self._dataset)
 
     def __getattr__(self, name: str) -> Any:
         """Return what a dataset has beyond `AnyDataset`, such as `source_class_ids`."""

@@ -287,3 +287,50 @@ def test_what_is_left_out_counts_once():
     rows = list(left_out.rows())
     assert len(rows) == 13 and tuple(rows[0]) == COLUMNS
     assert sum(row["objects_left_out"] for row in rows) == 12
+
+
+# Datasets that change another's masks -----------------------------------------------------------
+
+
+class UpsideDown:
+    """A wrapper in Matterport's style that passes on what it does not know."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+        self.image_ids = np.arange(2 * len(dataset.image_ids))
+        self.image_info = [*dataset.image_info, *dataset.image_info]
+
+    def __getattr__(self, name):
+        return getattr(self.dataset, name)
+
+    def load_image(self, image_id):
+        return self.dataset.load_image(image_id % 2)[::-1]
+
+    def load_mask(self, image_id):
+        masks, class_ids = self.dataset.load_mask(image_id % 2)
+        return masks[::-1], class_ids
+
+
+class LowerHalf(CocoDataset):
+    """A subclass that changes the masks."""
+
+    def load_mask(self, image_id):
+        masks, class_ids = super().load_mask(image_id)
+        masks[:32] = False
+        return masks, class_ids
+
+
+def test_the_masks_of_a_wrapper_or_a_subclass_count(tmp_path):
+    data = opened(tmp_path / "a", images=2)
+    y1, x1, y2, x2 = BOX
+    turned = UpsideDown(data)
+    for wrapped in (turned, Subset(turned, [3])):
+        sample, _ = load_sample(wrapped, 3, config(64))
+        np.testing.assert_array_equal(sample.gt_boxes, [[64 - y2, x1, 64 - y1, x2]])
+        assert census(wrapped) is None
+    half = LowerHalf(tmp_path / "a" / "annotations" / "instances_train2017.json")
+    sample, _ = load_sample(half, 0, config(64))
+    np.testing.assert_array_equal(sample.gt_boxes, [[32, x1, y2, x2]])
+    assert census(Subset(data, [0])).objects == 1
+    data.load_mask = lambda image_id: (np.ones([64, 64, 1], bool), np.array([1]))
+    np.testing.assert_array_equal(load_sample(data, 0, config(64))[0].gt_boxes, [[0, 0, 64, 64]])
