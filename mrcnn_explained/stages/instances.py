@@ -146,7 +146,8 @@ def original_boxes(
     in_window = (np.asarray(boxes) - shift) / scale  # normalised to the window
     in_window = tf.constant(in_window, tf.float64)
     pixels = denorm_boxes(in_window, tf.constant(original_shape[:2])).numpy()
-    return np.around(np.nan_to_num(pixels, nan=0, posinf=0, neginf=0)).astype(np.int32)
+    pixels = np.where(np.isfinite(pixels), pixels, 0)  # of a run that overflowed
+    return np.around(pixels).astype(np.int32)
 
 
 def full_mask(
