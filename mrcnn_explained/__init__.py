@@ -6,7 +6,7 @@
 
 import lazy_loader
 
-from mrcnn_explained.detector.tensorflow_log import silence
+from mrcnn_explained.system.tensorflow_log import silence
 
 silence()
 __version__ = "0.1.0"

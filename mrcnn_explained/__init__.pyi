@@ -18,7 +18,6 @@ from .data.report import dataset_report
 from .data.shapes import ShapesDataset
 from .data.statistics import dataset_statistics
 from .data.via import ViaDataset
-from .detector.devices import DeviceError, select_device
 from .detector.model import MaskRCNN
 from .detector.open import open_model
 from .detector.schema import StageError, TraceFileError
@@ -108,6 +107,7 @@ from .stages.pyramid_roi_align import pyramid_roi_align
 from .stages.reorder import IMAGE_STEP, reorder
 from .stages.rpn import RegionProposalNetwork
 from .stages.rpn_targets import rpn_targets
+from .system.devices import DeviceError, select_device
 from .training.schedule import Plan
 from .training.trainer import Trainer
 from .weights.errors import WeightFileError

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 from mrcnn_explained.coco_classes import COCO_CLASSES
 from mrcnn_explained.config_checks import check, plain
 from mrcnn_explained.errors import ConfigError, shown
-from mrcnn_explained.files import read_json
 from mrcnn_explained.matterport_config import MatterportRow, matterport_rows, matterport_values
+from mrcnn_explained.system.files import read_json
 
 #: Bottleneck blocks in stages 2…5 of the backbones (He et al., arXiv:1512.03385, table 1).
 #: resnet26 is this project's own: the same blocks, few enough to train on a laptop.

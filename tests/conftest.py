@@ -65,7 +65,7 @@ def whole_gradients():
     """No term of a gradient is lost between threads: see `devices.be_deterministic`."""
     from tensorflow.python.framework.config import disable_op_determinism  # no public name
 
-    from mrcnn_explained.detector.devices import be_deterministic
+    from mrcnn_explained.system.devices import be_deterministic
 
     be_deterministic()
     yield

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from detector.test_tensorflow_log import clean_environment
 from nbclient import NotebookClient
+from system.test_tensorflow_log import clean_environment
 
 from mrcnn_explained.lessons.answers import ANSWERS
 from mrcnn_explained.lessons.notebook import check_answer

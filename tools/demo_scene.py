@@ -6,7 +6,7 @@ python tools/demo_scene.py        # writes mrcnn_explained/weights/assets/demo.p
 from PIL import Image
 
 from mrcnn_explained.data.shapes import ShapesDataset
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.presets import ASSETS
 
 SEED, NUMBER = 1000, 97  # a scene that was not used to train or to measure

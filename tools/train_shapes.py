@@ -16,7 +16,7 @@ from mrcnn_explained.data.pipeline import batches
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.evaluation.evaluate import evaluate
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.schedule import Plan
 from mrcnn_explained.training.trainer import Trainer

@@ -139,7 +139,7 @@ def splash(
     else:
         from PIL import Image
 
-        from mrcnn_explained.files import atomic_write
+        from mrcnn_explained.system.files import atomic_write
 
         with atomic_write(out) as file:
             Image.fromarray(color_splash(image, masks_of(image))).save(file, format=kind)
@@ -223,7 +223,7 @@ def _draw(
 
 def _write(rows: list[Any], path: Path) -> None:
     """Write rows as JSON or CSV, as the file's extension says."""
-    from mrcnn_explained.files import atomic_write, write_csv
+    from mrcnn_explained.system.files import atomic_write, write_csv
 
     if path.suffix.lower() == ".csv":
         write_csv(path, ("ImageId", "EncodedPixels"), rows)

@@ -13,7 +13,7 @@ def findings() -> list[tuple[str, str]]:
     """Return (what, finding) in the order of printing. Imports TensorFlow."""
     import tensorflow as tf
 
-    from mrcnn_explained.detector.devices import let_memory_grow
+    from mrcnn_explained.system.devices import let_memory_grow
     from mrcnn_explained.weights.download import cached_coco_weights
 
     let_memory_grow()

@@ -93,8 +93,8 @@ def levels(
 
             run_on_ray(job, survey.out, survey.ray, workers=survey.workers, progress=update)
         else:
-            from mrcnn_explained.detector.devices import select_device
             from mrcnn_explained.survey.surveyor import run_here
+            from mrcnn_explained.system.devices import select_device
 
             select_device(options.device or "auto")
             run_here(job, survey.out, progress=update)

@@ -53,9 +53,9 @@ def open_model(
     if out is not None:
         claim_folder(out)
     step("Importing TensorFlow")
-    from mrcnn_explained.detector.devices import select_device
     from mrcnn_explained.detector.open import make_model
     from mrcnn_explained.errors import RandomWeightsWarning
+    from mrcnn_explained.system.devices import select_device
 
     warnings.simplefilter("ignore", RandomWeightsWarning)  # print_randomness reports it at the end
     select_device(options.device or "auto")

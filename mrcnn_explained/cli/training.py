@@ -201,7 +201,7 @@ def train(data: TrainingData, training: TrainingOptions, source: DatasetSource =
         claim_folder(training.out)
         check_run(training.out, training.resume)  # another run may have ended since
         step("Importing TensorFlow")
-        from mrcnn_explained.detector.devices import be_deterministic
+        from mrcnn_explained.system.devices import be_deterministic
         from mrcnn_explained.training.run import start
 
         if training.deterministic:

@@ -45,7 +45,7 @@ def claim_folder(folder: Path) -> None:
 
     Raises FolderInUseError if another program is writing to it, and OSError.
     """
-    from mrcnn_explained.folders import check_folder, use_folder
+    from mrcnn_explained.system.folders import check_folder, use_folder
 
     context = _context.get()
     if context is None:  # called from Python, not from the command line

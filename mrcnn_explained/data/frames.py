@@ -16,9 +16,9 @@ from PIL import Image
 
 from mrcnn_explained.data.records import DatasetError
 from mrcnn_explained.errors import ImageError
-from mrcnn_explained.files import check_file
 from mrcnn_explained.media.frames import select_frame
 from mrcnn_explained.media.images import load_image
+from mrcnn_explained.system.files import check_file
 
 ORIENTATION, WIDTH, HEIGHT = 0x0112, 0x0100, 0x0101  # TIFF's and EXIF's tags
 SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from mrcnn_explained.config import ARCHITECTURE, Config
 from mrcnn_explained.data.batch import Batch
-from mrcnn_explained.detector.devices import let_memory_grow
 from mrcnn_explained.detector.executor import Executor, Images
 from mrcnn_explained.detector.finite import check_finite
 from mrcnn_explained.detector.inference import infer
@@ -29,6 +28,7 @@ from mrcnn_explained.detector.training_step import (
     unchanged_statistics,
 )
 from mrcnn_explained.stages.molded_boxes import mold_rois
+from mrcnn_explained.system.devices import let_memory_grow
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.load import WeightReport, load_into
 from mrcnn_explained.weights.presets import load_preset, read_preset

@@ -18,7 +18,6 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.detector.provenance import Provenance
 from mrcnn_explained.detector.ranges import misfits
 from mrcnn_explained.detector.schema import Omitted, TraceFileError, tensors_of
-from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.anchors import Anchors
 from mrcnn_explained.stages.backbone import BackboneFeatures
 from mrcnn_explained.stages.box_head import BoxHeadOutput
@@ -32,6 +31,7 @@ from mrcnn_explained.stages.proposals import Proposals
 from mrcnn_explained.stages.pyramid import PyramidFeatures
 from mrcnn_explained.stages.reorder import Reordered
 from mrcnn_explained.stages.rpn import RpnScores
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.npz import Expected, NpzFile
 
 EXPECTED_TRACE = Expected(

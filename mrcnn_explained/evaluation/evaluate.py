@@ -33,9 +33,9 @@ from mrcnn_explained.evaluation.coco import (
 )
 from mrcnn_explained.evaluation.export import coco_results
 from mrcnn_explained.explain.reading import level_settings
-from mrcnn_explained.files import atomic_write
 from mrcnn_explained.stages.levels import ROI_LEVELS, assign_levels
 from mrcnn_explained.stages.molded_boxes import mold_boxes
+from mrcnn_explained.system.files import atomic_write
 
 MIN_CONFIDENCE = 0.05  # score from which a detection counts (Fast R-CNN's tests)
 

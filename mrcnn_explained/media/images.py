@@ -16,9 +16,9 @@ from jaxtyping import Num, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mrcnn_explained.errors import ImageError, ImageWarning, InputError, memory_for
-from mrcnn_explained.files import check_file
 from mrcnn_explained.media.frames import FIRST_IS_MEANT, select_frame
 from mrcnn_explained.media.pixels import ROWS, ValueRange, as_image
+from mrcnn_explained.system.files import check_file
 
 #: Pillow's modes whose values are taken as they are → channels to keep: no alpha, no padding.
 #: `Image.convert` turns all other modes into RGB.

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write, check_file
+from mrcnn_explained.system.files import atomic_write, check_file
 
 Frame = UInt8[np.ndarray, "h w 3"]
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 
 DPI = 110
 COLORS = 256  # of the PNG's palette: a third of the size, without a visible difference

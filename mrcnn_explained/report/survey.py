@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from mrcnn_explained import __version__
 from mrcnn_explained.config import Config
-from mrcnn_explained.files import atomic_write
 from mrcnn_explained.plots.save import png
 from mrcnn_explained.plots.survey import plot_classes, plot_level_shares, plot_sides
 from mrcnn_explained.report.page import as_base64
@@ -19,6 +18,7 @@ from mrcnn_explained.survey.formats import write_table
 from mrcnn_explained.survey.job import Job, read_parts
 from mrcnn_explained.survey.parts import printable
 from mrcnn_explained.survey.summary import KINDS, AtSize, Summary, summarise
+from mrcnn_explained.system.files import atomic_write
 
 ROUNDINGS: tuple[Rounding, ...] = ("round", "floor")
 

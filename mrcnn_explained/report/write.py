@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mrcnn_explained.detector.trace import BULKY, Trace
 from mrcnn_explained.explain.rois import COLUMNS, roi_rows
-from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.plots.save import png, save_figure
 from mrcnn_explained.plots.weights import plot_weight_histograms
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import Drawing, render
+from mrcnn_explained.system.files import atomic_write, write_csv
 from mrcnn_explained.weights.matterport_h5 import read_tensors
 
 TRAINED_HEADS = ("rpn_", "mrcnn_")  # prefixes of the layers whose weights are drawn

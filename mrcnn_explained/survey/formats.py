@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write, write_csv
+from mrcnn_explained.system.files import atomic_write, write_csv
 
 FORMATS = ("csv", "parquet")
 

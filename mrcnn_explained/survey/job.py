@@ -17,7 +17,6 @@ from mrcnn_explained.config import Config
 from mrcnn_explained.data.dataset import Dataset
 from mrcnn_explained.data.open import annotation_files, open_dataset
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write, read_json
 from mrcnn_explained.media.folder import images_in
 from mrcnn_explained.survey.parts import (
     PARTS,
@@ -29,6 +28,7 @@ from mrcnn_explained.survey.parts import (
     remove_unfinished,
     stamp,
 )
+from mrcnn_explained.system.files import atomic_write, read_json
 from mrcnn_explained.weights.presets import presets
 
 FileIdentity = dict[str, Any]  # path, bytes and sha256 of a file; {} if there is no file

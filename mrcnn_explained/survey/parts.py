@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mrcnn_explained.errors import InputError, shown
-from mrcnn_explained.files import atomic_write, check_file, read_json
-from mrcnn_explained.folders import clear_leftovers
 from mrcnn_explained.stages.levels import ROI_LEVELS
 from mrcnn_explained.survey.formats import COLUMNS, FLOATS, MAY_BE_EMPTY, WHOLE_NUMBERS
+from mrcnn_explained.system.files import atomic_write, check_file, read_json
+from mrcnn_explained.system.folders import clear_leftovers
 
 PARTS = "parts/[0-9]*.json"  # pattern of whole parts in a survey's folder
 LARGEST_PART = 2**26  # bytes: about 300,000 rows

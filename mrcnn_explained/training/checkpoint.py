@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn_explained.errors import InputError, TrainingError, shown
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.npz import Expected, NpzFile
 
 NAME = "checkpoint.npz"  # in the folder of a run

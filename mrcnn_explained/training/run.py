@@ -23,9 +23,9 @@ from mrcnn_explained.detector.memory import check_training
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import check_rois
 from mrcnn_explained.errors import InputError, TrainingError
-from mrcnn_explained.files import atomic_write, write_csv
-from mrcnn_explained.folders import use_folder
 from mrcnn_explained.inputs import check_range
+from mrcnn_explained.system.files import atomic_write, write_csv
+from mrcnn_explained.system.folders import use_folder
 from mrcnn_explained.training.checkpoint import NAME
 from mrcnn_explained.training.initialise import calibrate_batch_norm, initialise
 from mrcnn_explained.training.schedule import Plan

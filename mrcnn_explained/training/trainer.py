@@ -18,9 +18,9 @@ from mrcnn_explained.data.batch import Batch
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import unchanged_statistics
 from mrcnn_explained.errors import OutOfMemoryError, TrainingError
-from mrcnn_explained.files import atomic_write, write_csv
 from mrcnn_explained.inputs import check_range
 from mrcnn_explained.stages.image_meta import unpack_meta
+from mrcnn_explained.system.files import atomic_write, write_csv
 from mrcnn_explained.training.checkpoint import (
     NAME,
     Checkpoint,

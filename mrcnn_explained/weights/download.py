@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from platformdirs import user_cache_dir
 
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError
 
 COCO_FILE = "mask_rcnn_coco.h5"

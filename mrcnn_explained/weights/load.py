@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from mrcnn_explained.config import BACKBONES, Config
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError, some
 from mrcnn_explained.weights.inner_config import fit_note, write_config
 from mrcnn_explained.weights.matterport_h5 import WeightFile, read_tensors

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from mrcnn_explained.errors import InputError, OutOfMemoryError, memory_for, shown
-from mrcnn_explained.files import check_file
+from mrcnn_explained.system.files import check_file
 
 MOST_MEMBERS = 20_000
 #: Bytes of all arrays, at most, for each byte of a compressed file; small files may hold more.

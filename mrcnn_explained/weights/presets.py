@@ -12,7 +12,7 @@ import numpy as np
 
 from mrcnn_explained.config import Config
 from mrcnn_explained.errors import memory_for, shown
-from mrcnn_explained.files import atomic_write
+from mrcnn_explained.system.files import atomic_write
 from mrcnn_explained.weights.errors import WeightFileError
 from mrcnn_explained.weights.load import Variable
 from mrcnn_explained.weights.matterport_h5 import is_float

@@ -316,7 +316,7 @@ def test_a_device_that_the_machine_lacks(image):
 
 @pytest.mark.slow
 def test_a_full_disk_keeps_what_was_there(image, tmp_path, monkeypatch):
-    from mrcnn_explained import files
+    from mrcnn_explained.system import files
 
     (tmp_path / "rois.csv").write_text("mine")
 

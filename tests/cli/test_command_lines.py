@@ -9,7 +9,7 @@ from fuzz.command_lines import ask, command_lines, make_files, without_detector
 from mrcnn_explained.config import Config
 from mrcnn_explained.detector.memory import check_run, check_training
 from mrcnn_explained.errors import OutOfMemoryError
-from mrcnn_explained.folders import use_folder
+from mrcnn_explained.system.folders import use_folder
 
 EVERY = 150  # one command line in so many; `python -m tests.fuzz.command_lines` tries all
 

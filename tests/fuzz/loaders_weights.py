@@ -202,7 +202,7 @@ def read_checkpoint(path: Path) -> None:
     """Read a checkpoint as --resume does."""
     import dataclasses
 
-    from mrcnn_explained.files import write_csv
+    from mrcnn_explained.system.files import write_csv
     from mrcnn_explained.training.checkpoint import check_fits, check_same_run
     from mrcnn_explained.training.checkpoint import read_checkpoint as read
 
@@ -343,9 +343,9 @@ def rois(folder: Path) -> list[bytes]:
 def read_rois(path: Path) -> None:
     """Pass ROIs to a model: the file holds what the caller typed."""
     from mrcnn_explained.errors import InputError
-    from mrcnn_explained.files import read_json
     from mrcnn_explained.stages.image import mold_image
     from mrcnn_explained.stages.molded_boxes import mold_rois
+    from mrcnn_explained.system.files import read_json
 
     typed = read_json(path, "boxes")
     config = {"min_dim": 64, "max_dim": 64, "min_scale": 0, "mode": "square"}
@@ -378,8 +378,8 @@ def mutate_text(rng: random.Random, data: bytes) -> bytes:
 @loader("boxes", samples=boxes, mutate=mutate_text, suffix=".txt")
 def read_boxes(path: Path) -> None:
     """Read a box that a user typed."""
-    from mrcnn_explained.files import check_file
     from mrcnn_explained.inputs import read_box
+    from mrcnn_explained.system.files import check_file
 
     check_file(path, "a box")
     read_box(path.read_text(errors="replace"), "--box")

@@ -72,6 +72,6 @@ def test_a_file_that_may_not_be_read_is_not_called_broken(tmp_path, monkeypatch)
     def fails(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("mrcnn_explained.files.open", fails, raising=False)
+    monkeypatch.setattr("mrcnn_explained.system.files.open", fails, raising=False)
     with pytest.raises(WeightFileError, match="no permission to read"):
         read_preset(tmp_path / "p.npz")

@@ -11,10 +11,10 @@ import threading
 
 import pytest
 
-from mrcnn_explained import folders
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.files import atomic_write, check_file, read_json, write_csv
-from mrcnn_explained.folders import (
+from mrcnn_explained.system import folders
+from mrcnn_explained.system.files import atomic_write, check_file, read_json, write_csv
+from mrcnn_explained.system.folders import (
     LOCK,
     FolderInUseError,
     check_folder,
@@ -120,8 +120,8 @@ def test_an_output_folder_is_made_or_refused_by_name(tmp_path):
 
 WRITER = """
 import sys, time
-from mrcnn_explained.files import atomic_write
-from mrcnn_explained.folders import use_folder
+from mrcnn_explained.system.files import atomic_write
+from mrcnn_explained.system.folders import use_folder
 with use_folder(sys.argv[1]), atomic_write(sys.argv[1] + "/03.png") as file:
     file.write(b"half")
     file.flush()

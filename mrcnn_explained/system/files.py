@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mrcnn_explained.errors import InputError, shown
-from mrcnn_explained.folders import PREFIX, SUFFIX, clear_once, try_to_lock
+from mrcnn_explained.system.folders import PREFIX, SUFFIX, clear_once, try_to_lock
 
 #: How texts begin that a spreadsheet takes for a formula.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

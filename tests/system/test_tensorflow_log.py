@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mrcnn_explained.detector.tensorflow_log import LEVEL, _QuietLoader
+from mrcnn_explained.system.tensorflow_log import LEVEL, _QuietLoader
 
 DETECT = """
 from mrcnn_explained import demo_image, load_image, open_model
