@@ -111,8 +111,9 @@ def plot_mask_targets(
     names    C class names, background first; without them, numbers are shown
     count    how many masks to draw
     """
-    masks = np.asarray(targets.target_mask[image])[np.asarray(targets.has_mask[image])][:count]
-    classes = np.asarray(targets.target_class_ids[image])[np.asarray(targets.has_mask[image])]
+    shown = np.asarray(targets.positive[image]) & np.asarray(targets.has_mask[image])
+    masks = np.asarray(targets.target_mask[image])[shown][:count]
+    classes = np.asarray(targets.target_class_ids[image])[shown]
     columns = min(4, max(1, len(masks)))
     grid = panels(max(1, -(-len(masks) // columns)), columns, 2, 2.2)
     for ax in grid.flat:
