@@ -26,7 +26,7 @@ def coco_files(folder: Path) -> list[bytes]:
     shapes = (
         {"segmentation": [[5, 5, 25, 5, 25, 25]]},
         {"segmentation": {"size": size, "counts": [100, 50, 4650]}, "iscrowd": 1},
-        {"segmentation": {"size": size, "counts": "jU1n0n00^\3"}},
+        {"segmentation": {"size": size, "counts": r"jU1n0n00^\3"}},
         {"segmentation": []},
     )
     content = {
@@ -102,7 +102,7 @@ def labelme_files(folder: Path) -> list[bytes]:
     corners = [[1, 1], [20, 1], [20, 20]]
     kinds = (("polygon", None), ("polygon", 1), ("polygon", 1), ("rectangle", None))
     shapes = [
-        {"label": "a", "points": corners[: 2 if kind == "rectangle" else 3], "group_id": group,
+        {"label": "a", "points": corners[::2] if kind == "rectangle" else corners, "group_id": group,
          "shape_type": kind}
         for kind, group in (*kinds, ("circle", None))
     ]  # fmt: skip
