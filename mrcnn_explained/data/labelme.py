@@ -1,5 +1,6 @@
 """LabelmeDataset: Labelme's files, one per image."""
 
+import os
 from os import PathLike
 from pathlib import Path
 
@@ -52,6 +53,6 @@ def _folder(source: Path, own: Path, given: Path | None) -> ImageFolder:
     """
     if given is not None:
         return image_folder(source, given)
-    root = source if source.is_dir() else source.parent
+    root = source if os.path.isdir(source) else source.parent
     bases = [own, own / "images", own.parent / "images", own.parent, root]
     return ImageFolder(bases, root)

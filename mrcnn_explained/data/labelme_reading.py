@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,12 +48,12 @@ def read_labelme(source: Path) -> Reading:
     notes: list[AnnotationProblem] = []
     images: list[ImageRecord] = []
     count = 0
-    if not source.is_dir():
+    if not os.path.isdir(source):
         document = read_document(source, "labelme")
         check_tool(document, "labelme")
         image, count = _image(document)
         images = [image]
-    for path in files_below(source, (".json",)) if source.is_dir() else ():
+    for path in files_below(source, (".json",)) if os.path.isdir(source) else ():
         try:
             document = read_document(path, "labelme")
         except DatasetError as error:

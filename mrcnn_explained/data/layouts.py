@@ -24,7 +24,7 @@ class ImageFolder:
     """
 
     def __init__(self, bases: Sequence[Path], root: Path):
-        self.bases, self.root = [base for base in bases if base.is_dir()], root
+        self.bases, self.root = [base for base in bases if os.path.isdir(base)], root
         self._usual = bases[0]
         self._index: dict[str, list[Path]] | None = None
 
@@ -100,7 +100,7 @@ def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
         folders[:] = sorted(name for name in folders if not _is_leftover(name))
         names = [name for name in files if name.lower().endswith(suffixes)]
         paths = [Path(folder, name) for name in names if not _is_leftover(name)]
-        found += [path for path in paths if path.is_file()]
+        found += [path for path in paths if os.path.isfile(path)]
         count += len(files)
         if count > MOST_FILES:
             raise DatasetError(
@@ -123,7 +123,7 @@ def image_folder(annotations: Path, images: Path | None) -> ImageFolder:
     Raises DatasetError for a folder that does not exist.
     """
     if images is not None:
-        if not images.is_dir():
+        if not os.path.isdir(images):
             raise DatasetError(f"--images is {images}, which is not a folder")
         return ImageFolder([images], images)
     parent = annotations.parent
@@ -145,7 +145,7 @@ def coco_file(source: Path, subset: str, year: str) -> Path:
 
     Raises DatasetError if the folder has no such file.
     """
-    if not source.is_dir():
+    if not os.path.isdir(source):
         return source
     subsets = [subset, "valid"] if subset == "val" else [subset]
     names = [f"annotations/instances_{subset}{year}.json", f"annotations/instances_{subset}.json"]
@@ -153,7 +153,7 @@ def coco_file(source: Path, subset: str, year: str) -> Path:
     names += ["_annotations.coco.json", "result.json", "annotations.json"]
     names += ["annotations/instances_default.json"]
     for name in names:
-        if (source / name).is_file():
+        if os.path.isfile(source / name):
             return source / name
     raise DatasetError(
         f"{source / names[0]} is not a file, and {short(source)} has no other layout that is known "

@@ -1,5 +1,6 @@
 """Open a dataset by name, as the command line does."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
     from mrcnn_explained.data.document import read_document, tool_of
     from mrcnn_explained.data.layouts import coco_file, files_below
 
-    if not source.is_dir():
+    if not os.path.isdir(source):
         return tool_of(read_document(source))
     try:
         coco_file(source, subset, year)
@@ -150,7 +151,7 @@ def annotation_files(
     if kind == "labelme":
         from mrcnn_explained.data.layouts import files_below
 
-        return files_below(source, (".json",)) if source.is_dir() else [source]
+        return files_below(source, (".json",)) if os.path.isdir(source) else [source]
     if kind == "coco":
         from mrcnn_explained.data.layouts import coco_file
 

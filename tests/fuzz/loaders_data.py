@@ -101,11 +101,10 @@ def labelme_files(folder: Path) -> list[bytes]:
     save_images(folder)
     corners = [[1, 1], [20, 1], [20, 20]]
     kinds = (("polygon", None), ("polygon", 1), ("polygon", 1), ("rectangle", None))
-    shapes = [
-        {"label": "a", "points": corners[::2] if kind == "rectangle" else corners, "group_id": group,
-         "shape_type": kind}
-        for kind, group in (*kinds, ("circle", None))
-    ]  # fmt: skip
+    shapes = []
+    for kind, group in (*kinds, ("circle", None)):
+        points = corners[::2] if kind == "rectangle" else corners
+        shapes.append({"label": "a", "points": points, "group_id": group, "shape_type": kind})
     shapes[-1]["points"] = corners[:2]
     content = {
         "version": "5.5.0",
