@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mrcnn_explained.detector.ranges import check_rows
 from mrcnn_explained.detector.schema import Omitted, tensors_of
 from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
@@ -204,6 +205,8 @@ def _difference(name: str, x: Any, y: Any, within: float) -> TensorDifference | 
 
 def _roi_changes(a: Trace, b: Trace, image: int) -> Iterator[RoiChange]:
     """Yield changed ROIs in the order of the first run, then those that only the second has."""
+    check_rows(a)
+    check_rows(b)
     states_a, states_b = _roi_states(a, image), _roi_states(b, image)
     for key in {**states_a, **states_b}:
         before, after = states_a.get(key), states_b.get(key)

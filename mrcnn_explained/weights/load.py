@@ -137,15 +137,20 @@ def save_weights(
         layer = _layer(name)
         groups.setdefault("rpn_model" if layer.startswith("rpn_") else layer, []).append(name)
     with atomic_write(path) as raw, h5py.File(raw, "w") as file:
-        file.attrs["layer_names"] = list(groups)
+        file.attrs["layer_names"] = _fixed_length(groups)
         file.attrs["backend"] = "tensorflow"
         if config is not None:
             write_config(file, config)
         for group_name, names in groups.items():
             group = file.create_group(group_name)
-            group.attrs["weight_names"] = [f"{name}:0" for name in names]
+            group.attrs["weight_names"] = _fixed_length(f"{name}:0" for name in names)
             for name in names:
                 group.create_dataset(f"{name}:0", data=np.asarray(weights[name], np.float32))
+
+
+def _fixed_length(names: Iterable[str]) -> np.ndarray:
+    """Return names as bytes of one length, as Keras 2 writes them."""
+    return np.array([name.encode() for name in names])
 
 
 def _layer(name: str) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 
 from mrcnn_explained.errors import memory_for, shown
 from mrcnn_explained.weights.errors import EXPECTED, WeightFileError, some
-from mrcnn_explained.weights.hdf5_file import check_is_hdf5, damage_explained
+from mrcnn_explained.weights.hdf5_file import check_is_hdf5, check_texts, damage_explained
 
 #: Bytes of one tensor, at most. The largest of the model, mrcnn_class_conv1/kernel, has 51 million.
 LARGEST_TENSOR = 2**30
@@ -212,7 +212,9 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
         raise ValueError(f"the group {group.name} has no attribute {attribute}")
     names: list[Any] = []
     for piece in pieces:
-        check_attribute(group, piece)
+        if check_attribute(group, piece).dtype.hasobject:  # texts of variable length
+            path = Path(group.file.filename)
+            check_texts(path, path.stat().st_size, path.stat().st_mtime_ns)
         names += np.atleast_1d(group.attrs[piece]).tolist()
     return [_checked_name(name) for name in names]
 

@@ -557,3 +557,18 @@ def test_two_models_in_one_file_are_not_mixed(tmp_path):
         file.copy("one", "two")
     words = refused(path)
     assert "holds 2 models" in words and "/two/model_weights" in words
+
+
+def test_names_whose_length_would_end_the_process(tmp_path):
+    """The length of a text in a damaged file made the library read beyond its memory."""
+    path = write(tmp_path / "w.h5", SMALL, numbered)
+    content = path.read_bytes()
+    reference = (5).to_bytes(4, "little")  # "conv1": its length, then where its heap is
+    heap = content.find(b"GCOL").to_bytes(8, "little")
+    place = content.find(reference + heap)
+    assert place > 0
+    for length in (2**31, 2**32 - 1, 10**6):
+        broken = bytearray(content)
+        broken[place : place + 4] = length.to_bytes(4, "little")
+        path.write_bytes(broken)
+        assert "damaged HDF5 file" in refused(path)
