@@ -45,7 +45,7 @@ def outline_of(annotation: Mapping[str, Any], image: ImageRecord, notes: Notes) 
         if not isinstance(box, list) or len(box) != 4:
             raise OutlineError("bbox does not hold four numbers: x, y, width, height")
         outline = box_only(*box)
-        notes.add("objects with a box but no polygon, from which only boxes are learnt: {n}")
+        notes.add("objects with a box but no polygon, of which only the boxes are used: {n}")
         return outline
     return _polygons(parts, notes)
 

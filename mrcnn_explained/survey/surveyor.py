@@ -48,7 +48,7 @@ class Surveyor:
             image, truth, class_names = self._load(number)
             rows = self._rows(image, head["image"], truth, class_names)
             head["shape"] = image.shape[:2]
-        except Exception as error:  # one of thousands of images, and no one is watching
+        except Exception as error:  # one of thousands of images: the others go on
             head["error"] = printable(f"{type(error).__name__}: {error}")
         write_part(part_path(self.folder, number), head, rows)
         return head["error"]

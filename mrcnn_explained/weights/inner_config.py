@@ -19,7 +19,7 @@ from mrcnn_explained.weights.hdf5_file import damage_explained
 from mrcnn_explained.weights.matterport_h5 import WeightFile, check_attribute, read_tensors
 from mrcnn_explained.weights.shapes import contradiction, fields_shown
 
-ATTRIBUTE = "mrcnn_explained_config"  # with the number of the piece behind it
+ATTRIBUTE = "mrcnn_explained_config"  # a number follows it for each piece
 PIECE = 60_000  # bytes
 
 #: Fields that no shape shows and on which the numbers of a detection depend.
