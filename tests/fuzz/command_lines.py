@@ -163,9 +163,9 @@ def as_user(line: list[str], folder: Path) -> Answer:
 def without_detector() -> contextlib.ExitStack:
     """Return a context in which a command ends where a model would be made or run."""
     stack = contextlib.ExitStack()
-    from mrcnn_explained.detector import devices
     from mrcnn_explained.detector import open as opening
     from mrcnn_explained.survey import on_ray, surveyor
+    from mrcnn_explained.system import devices
     from mrcnn_explained.training import run
 
     def stop(*given: Any, **named: Any) -> Any:
