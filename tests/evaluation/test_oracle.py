@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mrcnn_explained.data.ground_truth import GroundTruth
-from mrcnn_explained.data.objects import extract_boxes
+from mrcnn_explained.data.ground_truth import GroundTruth, load_ground_truth
 from mrcnn_explained.data.shapes import ShapesDataset
 from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.evaluation.evaluate import evaluate
@@ -29,8 +28,13 @@ def model():
 
 @pytest.fixture(scope="module")
 def scene():
-    masks, class_ids = SCENES.load_mask(0)
-    return SCENES.load_image(0), GroundTruth(extract_boxes(masks), class_ids, masks)
+    return SCENES.load_image(0), load_ground_truth(SCENES, 0)
+
+
+def no_objects(truth):
+    """The same image without its objects."""
+    masks = truth.masks[..., :0]
+    return GroundTruth(truth.boxes[:0], truth.class_ids[:0], masks, truth.has_mask[:0])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def test_proposals_are_the_objects(model, scene):
     image, truth = scene
     found = perfect_proposals(model, image, truth)
     assert found.has_given_rois and len(found.proposals.rpn_rois[0]) == len(truth.boxes)
-    nothing = GroundTruth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
+    nothing = no_objects(truth)
     assert perfect_proposals(model, image, nothing).has_given_rois
 
 
@@ -105,7 +109,7 @@ def test_the_report_says_what_each_gains(model):
 
 def test_an_image_without_objects_has_no_proposals(model, scene):
     image, truth = scene
-    nothing = GroundTruth(truth.boxes[:0], truth.class_ids[:0], truth.masks[..., :0])
+    nothing = no_objects(truth)
     found = perfect_proposals(model, image, nothing)
     assert not found.proposals.valid.numpy().any() and not found.detections.valid.numpy().any()
 
