@@ -28,6 +28,12 @@ READ = {
 #: Stages of which a tensor may be infinite: the level of an ROI without area.
 MAY_BE_INFINITE = ("levels", "mask_levels")
 
+#: Large tensors that are not finite only if one that is computed from them is not either.
+SHOWN_DOWNSTREAM = (
+    *("pyramid.laterals", "pyramid.upsampled", "pyramid.sums", "rpn.shared", "rpn.level_"),
+    *("crops.pooled", "reordered.pooled", "mask_crops.pooled", "mask_reordered.pooled"),
+)
+
 ADVICE = "Its results mean nothing: load sound weights, or lower the learning rate they came from"
 
 
@@ -68,7 +74,10 @@ def first_not_finite(tensors: Iterable[tuple[str, Any]]) -> Problem | None:
 
     tensors    of `Trace.tensors`: (`rpn.rpn_bbox`, tensor), in the order of the data
     """
-    for path, tensor in tensors:
+    found = list(tensors)
+    if all(_is_finite(x) for path, x in found if _decides(path, x)):
+        return None
+    for path, tensor in found:
         stage, _, name = path.partition(".")
         if not is_there(tensor) or np.asarray(tensor).dtype.kind != "f":
             continue
@@ -82,6 +91,13 @@ def first_not_finite(tensors: Iterable[tuple[str, Any]]) -> Problem | None:
     return None
 
 
+def _decides(path: str, tensor: Any) -> bool:
+    """Return whether a tensor must be looked at to know that a trace is finite."""
+    if path.startswith((*SHOWN_DOWNSTREAM, *MAY_BE_INFINITE)) or not is_there(tensor):
+        return False
+    return np.asarray(tensor).dtype.kind == "f"
+
+
 def findings(trace: Any, weights: Mapping[str, Any] | None = None) -> list[str]:
     """Return sentences about what is not finite in a trace, and in the weights if given."""
     problem = first_not_finite(trace.tensors())
@@ -93,11 +109,16 @@ def findings(trace: Any, weights: Mapping[str, Any] | None = None) -> list[str]:
 
 def _about_weights(weights: Mapping[str, Any]) -> list[str]:
     """Return a sentence about weights that are not finite; [] if all are."""
-    wrong = [name for name, weight in weights.items() if not _is_finite(weight)]
+    wrong = [name for name, weight in weights.items() if not _is_finite(as_array(weight))]
     if not wrong:
         return []
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     return [f"the weights {', '.join(wrong[:3])}{more} hold NaN or infinity"]
+
+
+def as_array(weight: Any) -> np.ndarray:
+    """Return the values of a Keras variable without a copy, which NumPy would make of it."""
+    return np.asarray(tf.convert_to_tensor(getattr(weight, "value", weight)))
 
 
 def _is_finite(weight: Any) -> bool:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from jaxtyping import Float32
 
 from mrcnn_explained.config import BACKBONES, Config
+from mrcnn_explained.detector.finite import as_array
 from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, adapt, probe
 from mrcnn_explained.stages.box_head import BoxHead
 from mrcnn_explained.stages.mask_head import MaskHead
@@ -24,6 +25,8 @@ class WeightsOrigin:
     name: str = "random"  # name or path of what filled them
     random_layers: tuple[str, ...] = ()  # layers that nothing filled yet
     preset: str = ""  # name of the preset, if they are one's
+    sketch: tuple[Any, ...] = ()  # of the weights when they were hashed, and their hash then
+    sha256: str = ""
 
 
 #: The parts that have weights, in the order of the data.
@@ -114,12 +117,32 @@ class Network:
         return {"/".join(v.path.split("/")[-2:]): v for v in variables}
 
     def weights_sha256(self) -> str:
-        """Return the hash of names and values of all weights, 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for name, variable in self.weights.items():
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(variable).tobytes())
-        return digest.hexdigest()
+        """Return the hash of names and values of all weights, 64 hexadecimal digits.
+
+        It is computed again only if a sum or one of a thousand samples of a weight has changed.
+        """
+        arrays = {name: as_array(variable) for name, variable in self.weights.items()}
+        sketch = tuple((name, *_sketch(array)) for name, array in arrays.items())
+        if self.origin.sketch != sketch:
+            digest = hashlib.sha256()
+            for name, array in arrays.items():
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(array).data)
+            self.origin.sketch, self.origin.sha256 = sketch, digest.hexdigest()
+        return self.origin.sha256
+
+    def suspect_weights(self) -> dict[str, Any]:
+        """Return the weights whose sum was not finite when `weights_sha256` was last called."""
+        sums = {name: np.frombuffer(total, np.float32) for name, total, _ in self.origin.sketch}
+        return {n: v for n, v in self.weights.items() if not np.isfinite(sums[n]).all()}
+
+
+def _sketch(array: np.ndarray) -> tuple[bytes, bytes]:
+    """Return the sum and a thousand samples of an array: cheap, and they change with it."""
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = flat.sum(dtype=np.float32)
+    return total.tobytes(), flat[:: max(1, flat.size // 1000)].tobytes()
 
 
 def layers_of(names: Iterable[str]) -> tuple[str, ...]:
