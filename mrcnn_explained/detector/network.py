@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,6 @@ class WeightsOrigin:
     name: str = "random"  # name or path of what filled them
     random_layers: tuple[str, ...] = ()  # layers that nothing filled yet
     preset: str = ""  # name of the preset, if they are one's
-    sketch: tuple[Any, ...] = ()  # of the weights when they were hashed, and their hash then
-    sha256: str = ""
 
 
 #: The parts that have weights, in the order of the data.
@@ -119,30 +118,18 @@ class Network:
     def weights_sha256(self) -> str:
         """Return the hash of names and values of all weights, 64 hexadecimal digits.
 
-        It is computed again only if a sum or one of a thousand samples of a weight has changed.
+        Every weight is hashed by itself, several at a time, and then names and hashes together.
         """
-        arrays = {name: as_array(variable) for name, variable in self.weights.items()}
-        sketch = tuple((name, *_sketch(array)) for name, array in arrays.items())
-        if self.origin.sketch != sketch:
-            digest = hashlib.sha256()
-            for name, array in arrays.items():
-                digest.update(name.encode())
-                digest.update(np.ascontiguousarray(array).data)
-            self.origin.sketch, self.origin.sha256 = sketch, digest.hexdigest()
-        return self.origin.sha256
-
-    def suspect_weights(self) -> dict[str, Any]:
-        """Return the weights whose sum was not finite when `weights_sha256` was last called."""
-        sums = {name: np.frombuffer(total, np.float32) for name, total, _ in self.origin.sketch}
-        return {n: v for n, v in self.weights.items() if not np.isfinite(sums[n]).all()}
+        names, variables = zip(*self.weights.items(), strict=True)
+        with ThreadPoolExecutor() as threads:  # hashing lets other threads run
+            hashes = threads.map(_hash, variables)
+            lines = [f"{name} {hashed}" for name, hashed in zip(names, hashes, strict=True)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _sketch(array: np.ndarray) -> tuple[bytes, bytes]:
-    """Return the sum and a thousand samples of an array: cheap, and they change with it."""
-    flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = flat.sum(dtype=np.float32)
-    return total.tobytes(), flat[:: max(1, flat.size // 1000)].tobytes()
+def _hash(variable: Any) -> str:
+    """Return the hash of the values of one weight."""
+    return hashlib.sha256(np.ascontiguousarray(as_array(variable)).data).hexdigest()
 
 
 def layers_of(names: Iterable[str]) -> tuple[str, ...]:

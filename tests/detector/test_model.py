@@ -227,6 +227,21 @@ def test_the_hash_of_the_weights_is_of_their_values_whatever_their_name():
     assert one.weights_sha256() != other.weights_sha256()
 
 
+def test_the_smallest_change_of_one_weight_changes_the_hash():
+    # A sum in float32 would not notice it, and a trace of the other weights would be resumed.
+    model = MaskRCNN(Config.slim(backbone_width=2, image_min_dim=64, image_max_dim=64))
+    kernel = model.weights["mrcnn_class_conv1/kernel"]
+    before, values = model.weights_sha256(), np.array(kernel)
+    values[3, 3, 5, 7] = np.nextafter(values[3, 3, 5, 7], np.float32(9))
+    kernel.assign(values)
+    assert model.weights_sha256() != before
+    swapped = values.copy()
+    swapped[0, 0, [0, 1]] = values[0, 0, [1, 0]]
+    after = model.weights_sha256()
+    kernel.assign(swapped)
+    assert model.weights_sha256() != after
+
+
 def test_models_that_share_weights_share_where_they_came_from(tmp_path):
     model = make_tiny_model()
     other = model.with_config(detection_max_instances=3)
