@@ -6,12 +6,13 @@ alone anywhere below the folder, if only one file has it.
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from mrcnn_explained.data.records import DatasetError, short
-from mrcnn_explained.media.folder import LEFTOVERS, SUFFIXES
+from mrcnn_explained.media.folder import SUFFIXES, files_in, is_leftover
 
 MOST_FILES = 400_000  # in a folder and below it
 
@@ -91,27 +92,23 @@ def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
     suffixes    of the files, in small letters
 
-    Hidden files and folders, and those that systems leave behind, are left out. Raises
-    DatasetError for a folder with more files than a dataset has.
+    The folder is read as `media.folder.find_images` reads it. Raises DatasetError for a folder
+    that cannot be read, or with more files than a dataset has.
     """
     found: list[Path] = []
-    count = 0
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not _is_leftover(name))
-        names = [name for name in files if name.lower().endswith(suffixes)]
-        paths = [Path(folder, name) for name in names if not _is_leftover(name)]
-        found += [path for path in paths if os.path.isfile(path)]
-        count += len(files)
-        if count > MOST_FILES:
-            raise DatasetError(
-                f"{root} holds more than {MOST_FILES:,} files; give a folder of the dataset alone"
-            )
+    try:
+        for count, path in enumerate(files_in(root, Counter()), start=1):
+            if count > MOST_FILES:
+                raise DatasetError(
+                    f"{root} holds more than {MOST_FILES:,} files; give a folder of the dataset "
+                    "alone"
+                )
+            named = path.name.lower().endswith(suffixes) and not is_leftover(path.name)
+            if named and path.is_file():
+                found.append(path)
+    except OSError as error:
+        raise DatasetError(f"{error.filename or root} cannot be read: {error.strerror}") from error
     return sorted(found)
-
-
-def _is_leftover(name: str) -> bool:
-    """Return whether a file or folder is hidden, or left behind by a system."""
-    return name.startswith(".") or name.lower() in LEFTOVERS
 
 
 def image_folder(annotations: Path, images: Path | None) -> ImageFolder:

@@ -50,7 +50,7 @@ def find_images(folder: Path) -> FoundImages:
     paths: list[Path] = []
     skipped: Counter[str] = Counter()
     try:
-        for path in _files(folder, skipped):
+        for path in files_in(folder, skipped):
             kind = _left_out(path)
             if kind:
                 skipped[kind] += 1
@@ -67,9 +67,13 @@ def find_images(folder: Path) -> FoundImages:
     return found
 
 
-def _files(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
+def files_in(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
     """Yield all that is not a folder, in a folder and below; count the folders left out.
 
+    skipped    what was left out → how many folders; added to
+
+    Leftovers and hidden folders are left out; such files are not, see `is_leftover`. Links to
+    folders are followed, each folder is read once. Raises OSError for a folder that cannot be read.
     Folders of the tree come before those that links lead to, so that a file gets its own name
     where it has one.
     """
@@ -85,9 +89,10 @@ def _files(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         for entry in sorted(os.scandir(current), key=lambda entry: entry.name):
             path = current / entry.name
-            if not path.is_dir():
+            is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
+            if not is_folder:
                 yield path
-            elif _is_leftover(entry.name):
+            elif is_leftover(entry.name):
                 skipped["hidden"] += 1
             else:
                 (links if entry.is_symlink() else folders).append(path)
@@ -95,7 +100,7 @@ def _files(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
 
 def _left_out(path: Path) -> str:
     """Return what a file is that is not taken as an image; "" for an image."""
-    if _is_leftover(path.name):
+    if is_leftover(path.name):
         return "hidden"
     try:
         mode = path.stat().st_mode
@@ -108,6 +113,6 @@ def _left_out(path: Path) -> str:
     return ""
 
 
-def _is_leftover(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """Return whether a file or folder is hidden, or left behind by a program."""
     return name.startswith((".", "~$")) or name.lower() in LEFTOVERS
