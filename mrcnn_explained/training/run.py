@@ -33,7 +33,7 @@ from mrcnn_explained.training.trainer import Trainer
 from mrcnn_explained.weights.download import find_coco_weights
 from mrcnn_explained.weights.imagenet import load_imagenet
 from mrcnn_explained.weights.load import CLASS_LAYERS, save_weights
-from mrcnn_explained.weights.presets import is_preset, read_preset
+from mrcnn_explained.weights.presets import is_preset, load_preset, read_preset
 from mrcnn_explained.weights.resolve import fields_of_file
 
 #: Table of what the run did not use of its dataset.
@@ -102,72 +102,105 @@ def start(
     check_rois(config, 0)
     to_train, held_out = _hold_out(dataset, run.validation)
     left_out = _check_data(to_train, held_out, run.keep_empty, report)
-    make_batches = functools.partial(
-        batches,
-        config=config,
-        batch_size=run.batch_size,
-        broken=run.broken,
-        keep_empty=run.keep_empty,
-        on_problem=left_out.add,
-    )
-
-    def from_step(step: int, shard: tuple[int, int] = (0, 1), split: int = 1) -> Batches:
-        """Return the batches to train on."""
-        return make_batches(to_train, seed=plan.seed, start=step, shard=shard, split=split)
-
-    def validation() -> Batches:
-        """Return the batches of held-out images."""
-        assert held_out is not None, "only called with images to validate on"
-        count = max(1, run.validation // run.batch_size)
-        return make_batches(held_out, count=count, shuffle=False, flips=False)
-
-    def calibration() -> Batch:
-        """Return the large batch that BatchNorm is calibrated on."""
-        many = make_batches(to_train, seed=plan.seed, batch_size=CALIBRATION_IMAGES)
-        return many.first()
-
     check_training(config, run.batch_size)
+    sources = _Sources(run, plan, config, to_train, held_out, left_out)
     with use_folder(run.out):
         progress("Preparing the weights")
-        model = MaskRCNN(config)
-        if not run.resume:
-            _fill(model, run, calibration)
-        with atomic_write(run.out / "config.json") as file:
-            file.write(config.to_json().encode())
-        trainer = Trainer(
-            model, plan, from_step, run.out, validation=validation if held_out else None
-        )
-        if run.resume:
-            trainer.resume()
-        board = (
-            tf.summary.create_file_writer(str(run.out / "tensorboard")) if run.tensorboard else None
-        )
-
-        def on_step(step: int, row: dict[str, float]) -> None:
-            """Report a step, and draw an image if one is due."""
-            progress(_line_about(step, plan.steps, row))
-            if board:
-                with board.as_default(step=step):
-                    for name, value in row.items():
-                        tf.summary.scalar(name, value)
-            if draw and run.images_every and step % run.images_every == 0:
-                draw(model, held_out or to_train, run.out / f"step-{step:06}.png")
-
+        trainer = _prepare(run, plan, config, sources)
         try:
             trainer.run(
                 checkpoint_every=run.checkpoint_every,
                 validate_every=run.validate_every,
-                progress=on_step,
+                progress=_on_step(run, plan, trainer.model, sources, progress, draw),
             )
         finally:
             write_csv(run.out / LEFT_OUT, COLUMNS, left_out.rows())
             for line in left_out.lines():
                 report(line)
         trainer.use_average()
-        weights = {name: variable.numpy() for name, variable in model.weights.items()}
+        weights = {name: variable.numpy() for name, variable in trainer.model.weights.items()}
         save_weights(run.out / "weights.h5", weights, config)
         written = (NAME, "log.csv", LEFT_OUT, "config.json", "weights.h5")
         return [run.out / name for name in written]
+
+
+class _Sources:
+    """The batches of a run: to train on, to validate on, and to calibrate BatchNorm on."""
+
+    def __init__(
+        self,
+        run: RunPlan,
+        plan: Plan,
+        config: Config,
+        to_train: Subset,
+        held_out: Subset | None,
+        left_out: LeftOut,
+    ):
+        self.run, self.plan = run, plan
+        self.to_train, self.held_out = to_train, held_out
+        self._make = functools.partial(
+            batches,
+            config=config,
+            batch_size=run.batch_size,
+            broken=run.broken,
+            keep_empty=run.keep_empty,
+            on_problem=left_out.add,
+        )
+
+    def from_step(self, step: int, shard: tuple[int, int] = (0, 1), split: int = 1) -> Batches:
+        """Return the batches to train on, from a step on."""
+        return self._make(self.to_train, seed=self.plan.seed, start=step, shard=shard, split=split)
+
+    def validation(self) -> Batches:
+        """Return the batches of held-out images."""
+        assert self.held_out is not None, "only called with images to validate on"
+        count = max(1, self.run.validation // self.run.batch_size)
+        return self._make(self.held_out, count=count, shuffle=False, flips=False)
+
+    def calibration(self) -> Batch:
+        """Return the large batch that BatchNorm is calibrated on."""
+        many = self._make(self.to_train, seed=self.plan.seed, batch_size=CALIBRATION_IMAGES)
+        return many.first()
+
+
+def _prepare(run: RunPlan, plan: Plan, config: Config, sources: _Sources) -> Trainer:
+    """Return a trainer with the run's first weights, or with those of its checkpoint."""
+    model = MaskRCNN(config)
+    if not run.resume:
+        _fill(model, run, sources.calibration)
+    with atomic_write(run.out / "config.json") as file:
+        file.write(config.to_json().encode())
+    validation = sources.validation if sources.held_out else None
+    trainer = Trainer(model, plan, sources.from_step, run.out, validation=validation)
+    if run.resume:
+        trainer.resume()
+    return trainer
+
+
+def _on_step(
+    run: RunPlan,
+    plan: Plan,
+    model: MaskRCNN,
+    sources: _Sources,
+    progress: Callable[[str], None],
+    draw: Draw | None,
+) -> Callable[[int, dict[str, float]], None]:
+    """Return the function that reports a step, and draws an image if one is due."""
+    folder = str(run.out / "tensorboard")
+    board = tf.summary.create_file_writer(folder) if run.tensorboard else None
+
+    def on_step(step: int, row: dict[str, float]) -> None:
+        """Report one step; `row` holds its losses by name."""
+        progress(_line_about(step, plan.steps, row))
+        if board:
+            with board.as_default(step=step):
+                for name, value in row.items():
+                    tf.summary.scalar(name, value)
+        if draw and run.images_every and step % run.images_every == 0:
+            dataset = sources.held_out or sources.to_train
+            draw(model, dataset, run.out / f"step-{step:06}.png")
+
+    return on_step
 
 
 def config_for(run: RunPlan, dataset: AnyDataset) -> Config:
@@ -272,15 +305,18 @@ def _fill(model: MaskRCNN, run: RunPlan, calibration: Callable[[], Batch]) -> No
 def _load_preset(model: MaskRCNN, preset: str, exclude: tuple[str, ...]) -> None:
     """Give the model the weights of a preset, except for the excluded layers."""
     _, weights = read_preset(preset)
-    for name, variable in model.weights.items():
-        if name.split("/")[0] in exclude:
-            continue
-        if tuple(variable.shape) != weights[name].shape:
+    to_fill = {
+        name: variable
+        for name, variable in model.weights.items()
+        if name.split("/")[0] not in exclude
+    }
+    for name, variable in to_fill.items():
+        if name in weights and tuple(variable.shape) != weights[name].shape:
             raise InputError(
                 f"{name} is {list(weights[name].shape)} in the preset, "
                 f"{list(variable.shape)} in the model; for other classes leave out "
                 f"{','.join(CLASS_LAYERS)} (--exclude)"
             )
-        variable.assign(weights[name])
+    load_preset(to_fill, weights, preset)
     model.weights_from = f"preset {preset}"
     model.random_layers = tuple(layer for layer in model.random_layers if layer in exclude)
