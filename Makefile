@@ -43,8 +43,8 @@ format: $(READY)  ## Fix style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lab: $(READY)  ## Open JupyterLab
-	$(BIN)/jupyter lab notebooks
+lab: $(READY)  ## Open the first notebook in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
 docs: $(READY)  ## Write docs/stages.md and environment.yml from the code
 	$(BIN)/python tools/stages_md.py
