@@ -78,7 +78,7 @@ def _list(document: Document, name: str) -> list[Any]:
 def _only_crowds(count: int) -> str:
     """Return what is wrong with a file that has crowds only."""
     return (
-        f"all {count} objects have iscrowd 1, so nothing can be learnt from them; if they are "
+        f"all {count} objects have iscrowd 1, so no loss would be computed from them; if they are "
         "single objects (CVAT writes its brush masks so), use --crowds objects"
     )
 

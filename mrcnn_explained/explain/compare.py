@@ -120,7 +120,7 @@ class Comparison(NamedTuple):
         return f"ROI {state.row} {what}: {'; '.join(self._words(state))}"
 
     def _words(self, state: RoiState) -> tuple[str, str, str]:
-        """Level, class and fate of an ROI in words."""
+        """Return level, class and fate of an ROI as text."""
         return f"P{state.level}", self.class_names[state.class_id], str(state.fate)
 
     def _left_out_lines(self) -> Iterator[str]:

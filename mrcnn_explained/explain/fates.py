@@ -38,7 +38,7 @@ _WORDS = {
 
 
 class Fate(NamedTuple):
-    """What became of one ROI. `str(fate)` is the answer in words."""
+    """What became of one ROI. `str(fate)` is its text."""
 
     kind: FateKind
     row: int = -1  # DETECTION: row of detections; SUPPRESSED: the ROI that suppressed it; else -1

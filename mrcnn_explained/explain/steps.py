@@ -1,4 +1,4 @@
-"""Steps: what each stage did with one object, in words and as numbers."""
+"""Steps: what each stage did with one object, as text and as numbers."""
 
 import math
 from collections.abc import Iterable, Iterator

@@ -161,7 +161,7 @@ def _fates_panel(candidates: _Candidates) -> Panel:
 
 
 def _fate_of(selected: int, candidates: _Candidates, count: int) -> str:
-    """Return what became of the selected candidate, in words."""
+    """Describe what became of the selected candidate."""
     if selected < 0:
         return "Click a box, or a dot, to see which box suppressed which."
     scores, suppressor = candidates.scores, candidates.suppressed_by[selected]

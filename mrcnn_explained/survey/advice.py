@@ -110,7 +110,7 @@ def _lost_objects(found: Summary) -> Iterator[str]:
 
 
 def _sides_of(level: int, rounding: Rounding) -> str:
-    """Return the sides of a level in words."""
+    """Return the sides of a level as text."""
     edges = [f"{edge:.0f}" for edge in level_boundaries(rounding=rounding)]
     if level == LOWEST:
         return f"smaller than {edges[0]} px"

@@ -204,7 +204,7 @@ def _are_names(value: Any) -> bool:
 
 
 def _changed_images(names: Sequence[str], before: Sequence[str]) -> str:
-    """Return in words how the images have changed since a survey began."""
+    """Describe how the images have changed since a survey began."""
     new = [name for name in names if name not in set(before)]
     gone = [name for name in before if name not in set(names)]
     changes = []

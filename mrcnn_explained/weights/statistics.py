@@ -25,7 +25,7 @@ class TensorStatistics(NamedTuple):
     max: float
     mean: float
     std: float
-    flags: tuple[str, ...]  # what is odd, in words: "NaN", "constant", …
+    flags: tuple[str, ...]  # what is unusual: "NaN", "constant", …
 
 
 def describe(path: str | PathLike[str]) -> Iterator[TensorStatistics]:
