@@ -17,6 +17,8 @@ from mrcnn_explained.cli.run import print_randomness, run_detector
 from mrcnn_explained.cli.values import claim_folder
 from mrcnn_explained.errors import InputError
 
+MOST_LEFT_OUT = 5  # objects that could not be used, of which a line is printed
+
 if TYPE_CHECKING:
     from mrcnn_explained.survey.job import Job
     from mrcnn_explained.survey.summary import Summary
@@ -154,5 +156,10 @@ def _print_survey(found: "Summary", written: list[Path]) -> None:
         print_text(f"- {sentence}")
     for name, why in found.broken:
         print_text(f"could not be surveyed: {name}: {why}")
+    for line in found.left_out[:MOST_LEFT_OUT]:
+        print_text(f"object left out: {line}")
+    if len(found.left_out) > MOST_LEFT_OUT:
+        more = len(found.left_out) - MOST_LEFT_OUT
+        print_text(f"and {more} more objects left out; the page lists them")
     for path in written:
         print(path)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, Num
 
 from mrcnn_explained.data.dataset import AnyDataset
-from mrcnn_explained.data.objects import load_objects
+from mrcnn_explained.data.objects import Objects, load_objects
 
 
 class GroundTruth(NamedTuple):
@@ -38,7 +38,11 @@ def load_ground_truth(dataset: AnyDataset, image_id: int) -> GroundTruth:
 
     image_id    one of `dataset.image_ids`
     """
-    found = load_objects(dataset, image_id)
+    return ground_truth_of(load_objects(dataset, image_id))
+
+
+def ground_truth_of(found: Objects) -> GroundTruth:
+    """Return the real objects among those of one image: no crowds, no empty masks."""
     real = real_objects(found.class_ids, found.boxes)
     return GroundTruth(
         boxes=found.boxes[real],

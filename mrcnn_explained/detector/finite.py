@@ -4,7 +4,7 @@ Weights that were assigned, or that a failed training run wrote, can hold NaN, i
 so large that a layer overflows. What a detector finds with them means nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -75,20 +75,25 @@ def first_not_finite(tensors: Iterable[tuple[str, Any]]) -> Problem | None:
     tensors    of `Trace.tensors`: (`rpn.rpn_bbox`, tensor), in the order of the data
     """
     found = list(tensors)
-    if all(_is_finite(x) for path, x in found if _decides(path, x)):
+    if all(_is_finite(tensor) for path, tensor in found if _decides(path, tensor)):
         return None
-    for path, tensor in found:
+    return next(not_finite(found), None)
+
+
+def not_finite(tensors: Iterable[tuple[str, Any]]) -> Iterator[Problem]:
+    """Yield each tensor of a trace that is not finite, at the first element that is not.
+
+    tensors    as `first_not_finite` takes them; levels of ROIs without area may be infinite
+    """
+    for path, tensor in tensors:
         stage, _, name = path.partition(".")
         if not is_there(tensor) or np.asarray(tensor).dtype.kind != "f":
             continue
         value = np.asarray(tensor)
-        if _is_finite(value):
-            continue
         holds = ~np.isnan(value) if stage in MAY_BE_INFINITE else np.isfinite(value)
         if not holds.all():
             index = tuple(int(i) for i in np.argwhere(~holds)[0])
-            return Problem(stage, name, index, "a number", str(value[index]))
-    return None
+            yield Problem(stage, name, index, "a number", str(value[index]))
 
 
 def _decides(path: str, tensor: Any) -> bool:

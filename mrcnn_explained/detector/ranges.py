@@ -16,6 +16,7 @@ from mrcnn_explained.detector.schema import (
     is_there,
     mismatches,
     tensors_of,
+    wrong_level,
 )
 from mrcnn_explained.stages.levels import HIGHEST, LOWEST, ROI_LEVELS
 
@@ -34,7 +35,6 @@ ROWS: dict[tuple[str, str], Rows] = {
     ("proposals", "nms.rank"): Rows(-1, ("N",)),
     ("proposals", "nms.suppressed_by"): Rows(-1, ("K",)),
     ("proposals", "post_nms_ix"): Rows(-1, ("K",)),
-    ("levels", "roi_level"): Rows(LOWEST, (HIGHEST + 1,)),
     ("crops", "ix"): Rows(0, ("B", "N")),
     ("crops", "box_indices"): Rows(0, ("B",)),
     ("reordered", "box_to_level"): Rows(0, ("B", "N", "BN")),
@@ -44,7 +44,6 @@ ROWS: dict[tuple[str, str], Rows] = {
     ("detections", "nms.rank"): Rows(-1, ("N",)),
     ("detections", "nms.suppressed_by"): Rows(-1, ("N",)),
     ("detections", "detection_roi"): Rows(-1, ("N",)),
-    ("mask_levels", "roi_level"): Rows(LOWEST, (HIGHEST + 1,)),
     ("mask_crops", "ix"): Rows(0, ("B", "N")),
     ("mask_crops", "box_indices"): Rows(0, ("B",)),
     ("mask_reordered", "box_to_level"): Rows(0, ("B", "N", "BN")),
@@ -106,6 +105,9 @@ def missing_rows(trace: Any) -> Iterator[Problem]:
 
     The kinds and shapes of the trace must fit. Tensors that were left out are not checked.
     """
+    for stage in ("levels", "mask_levels"):
+        if problem := wrong_level(stage, getattr(trace, stage)):
+            yield problem
     for stage in dict.fromkeys(stage for stage, _ in ROWS):
         sizes = sizes_between(trace, stage)
         for name, tensor in tensors_of(getattr(trace, stage)):

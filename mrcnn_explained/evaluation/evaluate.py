@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float64, Int32, Int64, Num, UInt8
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.data.classes import ClassMap, class_map
 from mrcnn_explained.data.dataset import AnyDataset, load_pixels
-from mrcnn_explained.data.ground_truth import GroundTruth, real_objects
+from mrcnn_explained.data.ground_truth import GroundTruth, ground_truth_of, real_objects
 from mrcnn_explained.data.objects import load_objects
 from mrcnn_explained.data.records import DatasetError, lost_objects
 from mrcnn_explained.detector.model import MaskRCNN
@@ -190,9 +190,7 @@ def _evaluate_image(
     masks, boxes = objects.masks, objects.boxes
     class_ids = classes.model_ids(objects.class_ids)
     is_real = real_objects(class_ids, boxes)
-    truth = GroundTruth(
-        boxes[is_real], class_ids[is_real], masks[..., is_real], objects.has_mask[is_real]
-    )
+    truth = ground_truth_of(objects._replace(class_ids=class_ids))
     trace = run(model, image, truth)
     counts = is_real | (class_ids < 0)  # COCO leaves out detections that lie on a crowd
     found = trace.instances

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mrcnn_explained.detector.finite import not_finite
 from mrcnn_explained.detector.ranges import misfits, missing_rows
-from mrcnn_explained.detector.schema import Problem, is_there
+from mrcnn_explained.detector.schema import Problem
 from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explain.conditions import (
@@ -42,14 +43,7 @@ def _problems_of(rule: Callable[[Trace], Problems], trace: Trace) -> Problems:
 
 def _numbers(trace: Trace) -> Problems:
     """No tensor holds NaN; only levels of ROIs without area are infinite."""
-    for path, value in trace.tensors():
-        stage, _, name = path.partition(".")
-        if not is_there(value) or np.asarray(value).dtype.kind != "f":
-            continue
-        value = np.asarray(value)
-        may_be_infinite = stage in ("levels", "mask_levels")
-        holds = ~np.isnan(value) if may_be_infinite else np.isfinite(value)
-        yield from must_hold(stage, name, holds, value, "a number")
+    yield from not_finite(trace.tensors())
 
 
 def _window(trace: Trace) -> Problems:

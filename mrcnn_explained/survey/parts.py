@@ -79,6 +79,9 @@ def _wrong_part(part: Any) -> str:
         return "image or error is not text"
     if not part["error"] and not _is_shape(part.get("shape")):
         return f"shape is {shown(part.get('shape'))}"
+    left_out = part.get("left_out", [])
+    if not isinstance(left_out, list) or not all(map(_is_text, left_out)):
+        return f"left_out is {shown(left_out)}"
     rows = part.get("rows")
     if not isinstance(rows, list) or (part["error"] and rows):
         return "rows are not a list, or those of an image with an error"

@@ -38,6 +38,7 @@ class Summary(NamedTuple):
 
     images: int
     broken: tuple[tuple[str, str], ...]  # name and error of images that could not be surveyed
+    left_out: tuple[str, ...]  # objects that could not be used: image, annotation and reason
     config: Config
     at_size: AtSize
     shapes: tuple[tuple[int, int], ...]  # (height, width) of original images, each once
@@ -110,7 +111,7 @@ def level_shares(level: np.ndarray) -> dict[int, float]:
 def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) -> Summary:
     """Summarise the parts of a survey.
 
-    parts      one per image: `image`, `error`, `shape`, `rows`; see job.read_parts
+    parts      one per image: `image`, `error`, `shape`, `left_out`, `rows`; see job.read_parts
     config     the survey ran with it
     at_size    what another image size changes in the config
     """
@@ -119,11 +120,13 @@ def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) 
     shapes: dict[tuple[int, int], int] = {}
     images = 0
     broken: list[tuple[str, str]] = []
+    left_out: list[str] = []
     for part in parts:
         images += 1
         if part["error"]:
             broken.append((part["image"], part["error"]))
             continue
+        left_out += part.get("left_out", [])
         height, width = part["shape"]
         shape = shapes.setdefault((height, width), len(shapes))
         for row in part["rows"]:
@@ -133,6 +136,7 @@ def summarise(parts: Iterable[dict[str, Any]], config: Config, at_size: AtSize) 
     return Summary(
         images=images,
         broken=tuple(broken),
+        left_out=tuple(left_out),
         config=config,
         at_size=at_size,
         shapes=tuple(shapes),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from mrcnn_explained.config import Config
 from mrcnn_explained.data.classes import class_map
 from mrcnn_explained.data.dataset import AnyDataset, load_pixels
+from mrcnn_explained.data.objects import load_objects
 from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.media.images import load_image
@@ -42,38 +43,40 @@ class Surveyor:
             "file": stamp(self.job.files[number]),
             "error": "",
             "shape": None,
+            "left_out": [],
         }
         rows: list[dict[str, Any]] = []
         try:
-            image, truth, class_names = self._load(number)
-            rows = self._rows(image, head["image"], truth, class_names)
-            head["shape"] = image.shape[:2]
+            loaded = self._load(number)
+            head["left_out"] = loaded.left_out
+            rows = self._rows(loaded, head["image"])
+            head["shape"] = loaded.image.shape[:2]
         except Exception as error:  # one of thousands of images: the others go on
             head["error"] = printable(f"{type(error).__name__}: {error}")
         write_part(part_path(self.folder, number), head, rows)
         return head["error"]
 
-    def _rows(
-        self,
-        image: UInt8[np.ndarray, "h w 3"],
-        name: str,
-        truth: "GroundTruth | None",
-        class_names: Sequence[str] | None,
-    ) -> list[dict[str, Any]]:
+    def _rows(self, loaded: "_Loaded", name: str) -> list[dict[str, Any]]:
         """Return the rows of one image."""
         from mrcnn_explained.survey.rows import survey_image
 
-        return survey_image(self.model, image, name, truth, class_names)
+        return survey_image(self.model, loaded.image, name, loaded.truth, loaded.class_names)
 
-    def _load(
-        self, number: int
-    ) -> tuple[UInt8[np.ndarray, "h w 3"], "GroundTruth | None", list[str] | None]:
-        """Read an image and, from a dataset, its objects and the names of their classes."""
+    def _load(self, number: int) -> "_Loaded":
+        """Read an image and, from a dataset, its objects."""
         if self.dataset is None:
-            return load_image(self.job.files[number], **self.job.options), None, None
+            return _Loaded(load_image(self.job.files[number], **self.job.options))
         image = load_pixels(self.dataset, number)
-        truth, class_names = _truth(self.dataset, number, self.model.config)
-        return image, truth, class_names
+        return _with_truth(image, self.dataset, number, self.model.config)
+
+
+class _Loaded(NamedTuple):
+    """An image and, of a dataset's, what is on it."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    truth: "GroundTruth | None" = None  # with the model's class ids; 0: the model lacks the class
+    class_names: list[str] | None = None  # of each object
+    left_out: Sequence[str] = ()  # objects that could not be used, and why
 
 
 def _open(job: Job) -> AnyDataset:
@@ -84,18 +87,22 @@ def _open(job: Job) -> AnyDataset:
     return open_dataset(job.kind, Path(job.source) if job.source else None, **options)
 
 
-def _truth(dataset: AnyDataset, number: int, config: Config) -> tuple["GroundTruth", list[str]]:
-    """Return the objects of an image with the model's class ids, and their class names.
+def _with_truth(
+    image: UInt8[np.ndarray, "h w 3"], dataset: AnyDataset, number: int, config: Config
+) -> _Loaded:
+    """Return an image with its objects. Classes are matched by name: ids of two lists differ."""
+    from mrcnn_explained.data.ground_truth import ground_truth_of
 
-    Classes are matched by name, because the ids of two lists of classes differ. Class 0: the
-    model has no class of that name.
-    """
-    from mrcnn_explained.data.ground_truth import load_ground_truth
-
-    truth = load_ground_truth(dataset, number)
-    names = [printable(dataset.class_names[i]) for i in truth.class_ids]
-    model_ids = class_map(dataset, config, strict=False).model_ids(truth.class_ids)
-    return truth._replace(class_ids=model_ids), names
+    objects = load_objects(dataset, number)
+    truth = ground_truth_of(objects)
+    return _Loaded(
+        image,
+        truth._replace(
+            class_ids=class_map(dataset, config, strict=False).model_ids(truth.class_ids)
+        ),
+        [printable(dataset.class_names[i]) for i in truth.class_ids],
+        [printable(str(problem)) for problem in objects.problems if problem.lost],
+    )
 
 
 class FirstImages:

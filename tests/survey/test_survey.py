@@ -47,7 +47,7 @@ from mrcnn_explained.survey.summary import (
     scale_of,
     summarise,
 )
-from mrcnn_explained.survey.surveyor import ENOUGH, Surveyor, _truth, run_here
+from mrcnn_explained.survey.surveyor import ENOUGH, Surveyor, _with_truth, run_here
 
 TINY = ["--weights", "random", "--size", "128", "--proposals", "20"]
 CONFIG = Config.slim(
@@ -352,8 +352,9 @@ def test_objects_keep_their_classes_and_count_for_the_models_of_that_name(folder
     config = CONFIG.replace(num_classes=4, class_names=("BG", "dog", "cow", "cat"))
     for label, class_id in (("cat", 3), ("newt", 0)):
         via = write_via(folder, ["b.png"], label)
-        truth, names = _truth(ViaDataset(via), 0, config)
-        assert truth.class_ids.tolist() == [class_id] and names == [label]
+        loaded = _with_truth(noise_image(60, 90), ViaDataset(via), 0, config)
+        assert loaded.truth.class_ids.tolist() == [class_id] and loaded.class_names == [label]
+        assert loaded.left_out == []
     surveyor = Surveyor(dataset_job("via", via, {}, "random", config), tmp_path)
     assert surveyor(0) == ""
     rows = read_part(part_path(tmp_path, 0))["rows"]
@@ -367,8 +368,15 @@ def test_an_object_without_a_pixel_is_left_out(folder, tmp_path):
     job = dataset_job("via", via, {}, "random", CONFIG)
     surveyor = Surveyor(job, tmp_path / "out")
     assert surveyor(0) == ""
-    rows = read_part(part_path(tmp_path / "out", 0))["rows"]
-    assert not any(r["kind"] == "object" for r in rows)
+    part = read_part(part_path(tmp_path / "out", 0))
+    assert not any(r["kind"] == "object" for r in part["rows"])
+    (why,) = part["left_out"]  # and a part, the summary and the page say so
+    assert "b.png" in why and "region 1" in why and "outside" in why
+    assert summarise([part], CONFIG, at_size).left_out == (why,)
+    run_here(job, tmp_path / "whole")
+    found, (_, page) = write_survey(job, tmp_path / "whole", at_size)
+    assert found.left_out == (why,)
+    assert "Objects that could not be used: 1" in page.read_text("utf-8")
 
 
 def test_nothing_to_survey(tmp_path):
