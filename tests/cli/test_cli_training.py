@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -62,6 +63,31 @@ def test_deterministic_runs_agree_to_the_last_bit(tmp_path):
     assert first.files == second.files
     for key in first.files:
         np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    call = [
+        *(sys.executable, "-m", "mrcnn_explained", "train", *map(str, FAST), "--deterministic"),
+        *("--config", tmp_path / "small.json", "--steps", "12", "--out"),
+    ]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*call, whole], check=True, capture_output=True)
+    child = subprocess.Popen([*call, killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.time() + 120
+    while not (killed / "checkpoint.npz").exists() and child.poll() is None and time.time() < end:
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    assert read_checkpoint(killed / "checkpoint.npz").step < 12 and not (killed / "weights.h5").exists()
+    subprocess.run([*call, killed, "--resume"], check=True, capture_output=True)
+    first, second = (np.load(run / "checkpoint.npz") for run in (whole, killed))
+    assert first.files == second.files
+    for key in first.files:
+        np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+    assert (whole / "log.csv").read_bytes() == (killed / "log.csv").read_bytes()
+    assert not list(killed.glob(".mrcnn-explained-*"))  # what the killed run left is gone
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ def test_frame_and_range_are_part_of_the_job(tmp_path):
     job = folder_job(tmp_path, "random", Config.slim(), pixels=pixels)
     assert job.names == ("a.tif",) and job.options == pixels
     assert job.description()["options"] == {"frame": 1, "value_range": [0, 8190]}
-    image, _, _ = Surveyor._load(SimpleNamespace(job=job, dataset=None), 0)
+    image = Surveyor._load(SimpleNamespace(job=job, dataset=None), 0).image
     assert image.shape == (4, 6, 3) and (image == 128).all()
     plain = folder_job(tmp_path, "random", Config.slim(), pixels={"frame": None})
     assert plain.options == {}
