@@ -121,7 +121,7 @@ class Executor(Network):
         instances: Instances = self._unmold(run, *found, molded)
         computed = {**results._asdict(), "anchors": anchors, "instances": instances}
         trace = Trace(image=molded, **computed, run=record)
-        if not_finite := findings(trace, self.weights):
+        if not_finite := findings(trace, self.weights_not_finite()):
             warnings.warn("; ".join(not_finite), NotFiniteWarning, stacklevel=3)
         return trace
 

@@ -4,7 +4,7 @@ Weights that were assigned, or that a failed training run wrote, can hold NaN, i
 so large that a layer overflows. What a detector finds with them means nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,11 @@ def finite_stages(results: Any) -> Bool[tf.Tensor, "S"]:
     return tf.stack(flags)
 
 
-def check_finite(flags: Any, weights: Mapping[str, Any]) -> None:
+def check_finite(flags: Any, weights: Sequence[str] = ()) -> None:
     """Raise NotFiniteError if a stage of a run, or a weight, is not finite.
 
     flags      of `finite_stages`
-    weights    of the model, by `layer/weight`
+    weights    names of the model's weights that are not finite
     """
     wrong = [
         stage for stage, is_finite in zip(READ, np.asarray(flags), strict=True) if not is_finite
@@ -75,7 +75,7 @@ def first_not_finite(tensors: Iterable[tuple[str, Any]]) -> Problem | None:
     tensors    of `Trace.tensors`: (`rpn.rpn_bbox`, tensor), in the order of the data
     """
     found = list(tensors)
-    if all(_is_finite(tensor) for path, tensor in found if _decides(path, tensor)):
+    if all(all_finite(tensor) for path, tensor in found if _decides(path, tensor)):
         return None
     return next(not_finite(found), None)
 
@@ -103,34 +103,31 @@ def _decides(path: str, tensor: Any) -> bool:
     return np.asarray(tensor).dtype.kind == "f"
 
 
-def findings(trace: Any, weights: Mapping[str, Any] | None = None) -> list[str]:
-    """Return sentences about what is not finite in a trace, and in the weights if given."""
+def findings(trace: Any, weights: Sequence[str] = ()) -> list[str]:
+    """Return sentences about what is not finite in a trace and in weights.
+
+    weights    names of the model's weights that are not finite
+    """
     problem = first_not_finite(trace.tensors())
     found = (
         [f"{problem.stage} is the first stage with NaN or infinity ({problem})"] if problem else []
     )
-    return found + _about_weights(weights or {})
+    return found + _about_weights(weights)
 
 
-def _about_weights(weights: Mapping[str, Any]) -> list[str]:
+def _about_weights(wrong: Sequence[str]) -> list[str]:
     """Return a sentence about weights that are not finite; [] if all are."""
-    wrong = [name for name, weight in weights.items() if not _is_finite(as_array(weight))]
     if not wrong:
         return []
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     return [f"the weights {', '.join(wrong[:3])}{more} hold NaN or infinity"]
 
 
-def as_array(weight: Any) -> np.ndarray:
-    """Return the values of a Keras variable without a copy, which NumPy would make of it."""
-    return np.asarray(tf.convert_to_tensor(getattr(weight, "value", weight)))
-
-
-def _is_finite(weight: Any) -> bool:
+def all_finite(values: Any) -> bool:
     """Return whether all values of a weight or a tensor are finite.
 
     A finite sum says so in half the time; a sum can overflow, so then every value counts.
     """
-    value = np.asarray(weight)
+    value = np.asarray(values)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(value.sum()) or np.isfinite(value).all())

@@ -109,7 +109,7 @@ class MaskRCNN(Executor):
         molded = self._mold(images)
         with unchanged_statistics(self):
             detections, class_mask, finite = self._detect(*self._inputs(molded))
-        check_finite(finite, self.weights)
+        check_finite(finite, self.weights_not_finite())
         instances = self._unmold(self.runner(), detections, class_mask, molded)
         keys = ("rois", "class_ids", "scores", "masks")
         return [

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,8 @@ import tensorflow as tf
 from jaxtyping import Float32
 
 from mrcnn_explained.config import BACKBONES, Config
-from mrcnn_explained.detector.finite import as_array
+from mrcnn_explained.detector.finite import all_finite
+from mrcnn_explained.detector.per_weight import PerWeight
 from mrcnn_explained.stages.backbone import BackboneFeatures, ResNet, adapt, probe
 from mrcnn_explained.stages.box_head import BoxHead
 from mrcnn_explained.stages.mask_head import MaskHead
@@ -63,6 +63,7 @@ class Network:
         )
         self.mask_head = MaskHead(pyramid_channels, c.num_classes, c.mask_channels)
         self.origin = WeightsOrigin(random_layers=layers_of(self.weights))
+        self._hashes, self._finite = PerWeight(_hash), PerWeight(all_finite)
 
     def extract_features(
         self, molded: Float32[tf.Tensor, "B H W ch"], train_bn: bool = False
@@ -118,18 +119,20 @@ class Network:
     def weights_sha256(self) -> str:
         """Return the hash of names and values of all weights, 64 hexadecimal digits.
 
-        Every weight is hashed by itself, several at a time, and then names and hashes together.
+        Every weight is hashed by itself, and then names and hashes together.
         """
-        names, variables = zip(*self.weights.items(), strict=True)
-        with ThreadPoolExecutor() as threads:  # hashing lets other threads run
-            hashes = threads.map(_hash, variables)
-            lines = [f"{name} {hashed}" for name, hashed in zip(names, hashes, strict=True)]
+        lines = [f"{name} {hashed}" for name, hashed in self._hashes(self.weights).items()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    def weights_not_finite(self) -> list[str]:
+        """Return the names of weights that hold NaN or infinity."""
+        finite = self._finite(self.weights)
+        return [name for name, is_finite in finite.items() if not is_finite]
 
-def _hash(variable: Any) -> str:
+
+def _hash(values: np.ndarray) -> str:
     """Return the hash of the values of one weight."""
-    return hashlib.sha256(np.ascontiguousarray(as_array(variable)).data).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def layers_of(names: Iterable[str]) -> tuple[str, ...]:

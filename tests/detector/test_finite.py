@@ -76,5 +76,5 @@ def test_a_weight_that_a_layer_hides_is_named_too(broken):
 def test_a_sound_run_says_nothing(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error", NotFiniteWarning)
-        assert findings(model.trace(IMAGE), model.weights) == []
+        assert findings(model.trace(IMAGE), model.weights_not_finite()) == []
     model.detect([IMAGE])
