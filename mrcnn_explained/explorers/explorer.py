@@ -46,6 +46,8 @@ class View(anywidget.AnyWidget):
     opacity      0…1, of the layers with `uses_opacity`; a slider moves it within the browser
     selected     the row that the reader has selected; -1: none
     drawn_box    the box that the reader draws, (y1, x1, y2, x2) in the units of its panel
+    clicked      the place in a clickable panel: `panel` (its key), `x`, `y`, `event` (a count)
+    moved_box    the movable box at its new place: `panel`, `name`, `box`, `event`
     """
 
     _esm = widget_module()
@@ -56,6 +58,8 @@ class View(anywidget.AnyWidget):
     opacity = traitlets.Float(1.0).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     drawn_box = traitlets.List(traitlets.Float()).tag(sync=True)
+    clicked = traitlets.Dict().tag(sync=True)
+    moved_box = traitlets.Dict().tag(sync=True)
 
 
 class Selection(traitlets.HasTraits):
@@ -97,6 +101,8 @@ class Explorer(ipywidgets.VBox):
             if name != self.opacity_control:
                 control.observe(lambda _: self.refresh(), "value")
         self.view.observe(lambda change: self.box_drawn(change.new), "drawn_box")
+        self.view.observe(self._place_clicked, "clicked")
+        self.view.observe(self._box_moved, "moved_box")
         self.view.observe(self._row_selected, "selected")
         self.selection.observe(self._roi_selected, "roi")
         row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
@@ -141,6 +147,21 @@ class Explorer(ipywidgets.VBox):
     def box_drawn(self, box: list[float]) -> None:
         """Take a box (y1, x1, y2, x2) that the reader draws, in the units of its panel."""
         self.refresh()
+
+    def place_clicked(self, panel: str, x: float, y: float) -> None:
+        """Take a place that the reader points at in a clickable panel, in that panel's units."""
+
+    def box_moved(self, name: str, box: list[float]) -> None:
+        """Take a movable box (y1, x1, y2, x2) at its new place, in the units of its panel."""
+
+    def _place_clicked(self, change: Bunch) -> None:
+        """Hand on the event of a click."""
+        place = change.new
+        self.place_clicked(place["panel"], float(place["x"]), float(place["y"]))
+
+    def _box_moved(self, change: Bunch) -> None:
+        """Hand on the event of a moved box."""
+        self.box_moved(change.new["name"], [float(v) for v in change.new["box"]])
 
     def refresh(self) -> None:
         """Compute and draw the scene again; the message of an InputError takes its place."""

@@ -12,7 +12,12 @@ from importlib.resources import files
 
 from mrcnn_explained.plots.palette import INK, WHITE
 
-MODULES = ("layers.js", "panel.js", "view.js")  # each imports only from those before it
+MODULES = (
+    "layers.js",
+    "movable.js",
+    "panel.js",
+    "view.js",
+)  # each imports only from those before it
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "[^"]+";.*\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:class|const|function) )", re.MULTILINE)

@@ -126,7 +126,26 @@ class Layers(TypedDict, total=False):
     labels: list[Label]
 
 
-class Panel(Layers):
+class MovableBox(TypedDict):
+    """A box that the reader moves and resizes."""
+
+    name: str
+    box: list[float]  # (y1, x1, y2, x2) in the panel's units
+    color: str
+
+
+class Touch(TypedDict, total=False):
+    """What the reader does on a panel besides selecting rows; in the panel's units."""
+
+    key: str  # under which places and boxes of this panel are reported
+    clickable: bool  # clicks and arrow keys report a place, they select no row
+    cursor: list[float]  # (x, y) from which arrow keys go on
+    step: list[float]  # (dx, dy) of an arrow key; default (1, 1)
+    bounds: list[float]  # (x1, y1, x2, y2) that boxes cannot leave; default: the extent
+    movable: list[MovableBox]
+
+
+class Panel(Layers, Touch):
     """One canvas."""
 
     title: str

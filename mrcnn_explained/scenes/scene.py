@@ -19,11 +19,13 @@ from mrcnn_explained.scenes.format import (
     Layers,
     LineLayer,
     LineStyle,
+    MovableBox,
     Panel,
     Pixels,
     PointLayer,
     PointStyle,
     TextLine,
+    Touch,
     ValueMap,
 )
 
@@ -34,7 +36,11 @@ Colors = str | Sequence[str]  # one colour, or one per item
 Rows = Sequence[int] | np.ndarray
 
 
-class PanelOptions(Layers, total=False):
+class PanelParts(Layers, Touch, total=False):
+    """Layers of a panel, and what the reader does on it."""
+
+
+class PanelOptions(PanelParts, total=False):
     """The options of `panel`."""
 
     width: float
@@ -67,7 +73,7 @@ def panel(
     drawable: bool = False,
     starts_row: bool = False,
     below_text: bool = False,
-    **layers: Unpack[Layers],
+    **parts: Unpack[PanelParts],
 ) -> Panel:
     """Return one canvas.
 
@@ -77,7 +83,8 @@ def panel(
     drawable         whether the reader can draw a box on it
     starts_row       whether it starts a new row of panels
     below_text       whether it lies below the text; such panels come last
-    layers           images, lines, boxes, points, labels; drawn in this order
+    parts            images, lines, boxes, points, labels, drawn in this order; and `key`,
+                     `clickable`, `movable`, … of format.Touch
     """
     x1, y1, x2, y2 = (float(v) for v in extent)
     if height is None:
@@ -90,7 +97,7 @@ def panel(
         "drawable": drawable,
         "starts_row": starts_row,
         "below_text": below_text,
-        **layers,
+        **parts,
     }
 
 
@@ -192,6 +199,15 @@ def label(text: str, x: float, y: float, **style: Unpack[LabelStyle]) -> Label:
                      `color`
     """
     return {"text": text, "x": float(x), "y": float(y), **style}
+
+
+def movable(name: str, box: ArrayLike, color: str = "ink") -> MovableBox:
+    """Return a box (y1, x1, y2, x2) that the reader moves and resizes by its handles.
+
+    name     under which the view's `moved_box` reports it
+    color    "ink" is the colour of the page's text
+    """
+    return {"name": name, "box": _numbers(np.asarray(box).tolist()), "color": color}
 
 
 def line(text: str, color: str = "", *, live: bool = False) -> TextLine:

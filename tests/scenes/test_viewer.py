@@ -24,6 +24,7 @@ TYPES = (
     "BoxLayer",
     "PointLayer",
     "Label",
+    "MovableBox",
     "Panel",
     "TextLine",
     "Scene",
@@ -52,7 +53,7 @@ def test_javascript_and_python_have_the_same_fields(name):
 def test_every_type_of_a_layer_is_compared():
     styles = {name for name in vars(scene_format) if name.endswith("Style")}
     kinds = {name for name, value in vars(scene_format).items() if typing.is_typeddict(value)}
-    assert kinds == {*TYPES, *styles, "Layers"}  # whose fields the others inherit
+    assert kinds == {*TYPES, *styles, "Layers", "Touch"}  # whose fields the others inherit
 
 
 def test_the_traits_of_a_view_are_those_that_the_viewer_reads():

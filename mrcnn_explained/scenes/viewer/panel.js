@@ -1,9 +1,10 @@
-// One panel of a scene: a canvas with a title, which can be hovered, clicked, reached by keys and,
-// if the panel says so, drawn on.
+// One panel of a scene: a canvas with a title, which can be hovered, clicked and reached by keys.
+// If the panel says so, its reader points at places, or draws, moves and resizes boxes.
 
 import {
   decodeLayer, drawBoxes, drawImage, drawLabel, drawLines, drawPoints,
 } from "./layers.js";
+import { ARROWS, MovableBoxes } from "./movable.js";
 import { INK } from "./palette.js";  // bundle.py writes it
 
 /**
@@ -16,6 +17,12 @@ import { INK } from "./palette.js";  // bundle.py writes it
  * @property {boolean} drawable whether the reader can draw a box on it
  * @property {boolean} starts_row whether it starts a new row of panels
  * @property {boolean} below_text whether it lies below the text; such panels come last
+ * @property {string} [key] name under which places and boxes of this panel are reported
+ * @property {boolean} [clickable] clicks and arrow keys report a place, they select no row
+ * @property {number[]} [cursor] [x, y], the place from which arrow keys go on
+ * @property {number[]} [step] [dx, dy] of an arrow key in the panel's units; default: 1, 1
+ * @property {number[]} [bounds] [x1, y1, x2, y2] that boxes cannot leave; default: the extent
+ * @property {MovableBox[]} [movable] boxes that the reader moves and resizes, on top of the labels
  * @property {ImageLayer[]} [images]
  * @property {LineLayer[]} [lines]
  * @property {BoxLayer[]} [boxes]
@@ -25,6 +32,9 @@ import { INK } from "./palette.js";  // bundle.py writes it
 
 /** The distance in CSS pixels from which the pointer reaches a dot. */
 const REACH = 12;
+
+/** How far in CSS pixels the pointer may move while it clicks. */
+const SLACK = 4;
 
 /** The canvas of a panel: its pen, and the scale from the panel's units to CSS pixels. */
 class Surface {
@@ -96,16 +106,18 @@ export class PanelView {
     this.view = view;
     this.element = element;
     this.title = addElement(element, "div", "mx-title");
-    this.canvas = addElement(element, "canvas");
+    this.frame = addElement(element, "div", "mx-frame");
+    this.canvas = addElement(this.frame, "canvas");
     this.tip = addElement(element, "div", "mx-tip");
     this.surface = new Surface(this.canvas);
-    this.drawing = null;  // the corner at which the reader began to draw a box
-    this.drawnBox = null;  // (y1, x1, y2, x2) of the box that is being drawn
+    this.pressed = null;  // where the pointer was pressed
+    this.movable = new MovableBoxes(this);
     const listeners = {
       pointermove: (event) => this.pointerMoved(event),
       pointerleave: () => this.hideTip(),
       pointerdown: (event) => this.pointerPressed(event),
       pointerup: (event) => this.pointerReleased(event),
+      pointercancel: () => this.endGesture(),
       keydown: (event) => this.keyPressed(event),
     };
     for (const [name, call] of Object.entries(listeners)) this.canvas.addEventListener(name, call);
@@ -123,6 +135,7 @@ export class PanelView {
     // The level's colour is a bar: as the colour of text it would be hard to read.
     this.title.classList.toggle("mx-titled", Boolean(panel.color));
     this.title.style.borderLeftColor = panel.color || "";
+    this.movable.show(panel);
     this.describe();
     this.draw();
   }
@@ -131,13 +144,18 @@ export class PanelView {
   describe() {
     const { canvas, panel } = this;
     const title = panel.title || "figure";
-    const interactive = panel.drawable
+    const interactive = panel.drawable || panel.clickable
       || [...this.boxes, ...this.points].some((layer) => layer.rows.length);
+    const help = panel.clickable ? "Arrow keys choose a place."
+      : "Arrow keys select an item, Escape clears the selection.";
     const attributes = interactive ? {
       role: "application", "aria-roledescription": "interactive image",
-      "aria-label": `${title}. Arrow keys select an item, Escape clears the selection.`,
+      "aria-label": `${title}. ${help}`,
     } : { role: "img", "aria-label": title };
     canvas.removeAttribute("aria-roledescription");
+    canvas.style.cursor = panel.clickable || panel.drawable ? "crosshair" : "";
+    // A finger on such a panel draws; elsewhere it scrolls the page.
+    canvas.style.touchAction = panel.drawable || panel.movable?.length ? "pinch-zoom" : "";
     for (const [name, value] of Object.entries(attributes)) canvas.setAttribute(name, value);
     canvas.tabIndex = interactive ? 0 : -1;
   }
@@ -154,7 +172,7 @@ export class PanelView {
     for (const layer of this.boxes) drawBoxes(surface, layer, view.selected);
     for (const layer of this.points) drawPoints(surface, layer, view.selected);
     for (const label of panel.labels || []) drawLabel(surface, label);
-    if (this.drawnBox) surface.frame(this.drawnBox, surface.ink, 2, [5, 3]);
+    this.movable.draw(surface);
   }
 
   /** The rows that can be selected here, in ascending order. */
@@ -206,18 +224,14 @@ export class PanelView {
   }
 
   pointerMoved(event) {
-    if (this.drawing) this.extendBox(this.pointerPosition(event));
-    else this.showTip(event);
-  }
-
-  /** Draw the box from its first corner to the pointer. */
-  extendBox([x, y]) {
-    const [startX, startY] = this.drawing;
-    this.drawnBox = [
-      Math.min(y, startY), Math.min(x, startX), Math.max(y, startY), Math.max(x, startX),
-    ];
-    this.view.sendBox(this.drawnBox);
-    this.draw();
+    const position = this.pointerPosition(event);
+    if (!this.movable.grip) {
+      if (this.panel.movable?.length) this.canvas.style.cursor = this.movable.cursorAt(position);
+      this.showTip(event);
+    } else if (this.moving || this.distance(this.pressed, position) > SLACK) {
+      this.moving = true;
+      this.movable.drag(position);
+    }
   }
 
   /** Show the tip of the row under the pointer. */
@@ -237,21 +251,32 @@ export class PanelView {
   hideTip() { this.tip.style.display = "none"; }
 
   pointerPressed(event) {
-    this.pressed = true;
-    if (!this.panel.drawable) return;
-    this.drawing = this.pointerPosition(event);
-    this.canvas.setPointerCapture(event.pointerId);
+    this.pressed = this.pointerPosition(event);
+    if (this.movable.grab(this.pressed)) {
+      this.hideTip();
+      this.canvas.setPointerCapture(event.pointerId);
+    }
   }
 
   pointerReleased(event) {
-    if (!this.pressed) return;  // pressed outside this canvas
-    const [start, end] = [this.drawing, this.pointerPosition(event)];
-    [this.drawing, this.pressed] = [null, false];
-    if (start && this.distance(start, end) > 4) {
-      this.drawnBox = null;  // the next scene holds the box
-      return;
-    }
-    this.view.select(this.rowAt(end) ?? -1);
+    const { pressed, moving } = this;
+    this.endGesture();
+    if (!pressed || moving) return;  // pressed outside this canvas, or dragged
+    const place = this.pointerPosition(event);
+    if (this.panel.clickable) this.point(place);
+    else this.view.select(this.rowAt(place) ?? -1);
+  }
+
+  endGesture() {
+    this.movable.release();
+    [this.pressed, this.moving] = [null, false];
+  }
+
+  /** Report a place, moved into the panel. */
+  point([x, y]) {
+    const [x0, y0, x1, y1] = this.panel.extent;
+    const inside = (value, a, b) => Math.min(Math.max(value, Math.min(a, b)), Math.max(a, b));
+    this.view.sendPlace(this.panel.key || "", [inside(x, x0, x1), inside(y, y0, y1)]);
   }
 
   /** The distance of two positions, CSS pixels. */
@@ -261,13 +286,20 @@ export class PanelView {
   }
 
   keyPressed(event) {
-    const rows = this.selectableRows();
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const rows = this.selectableRows(), arrow = ARROWS[event.key];
     if (event.key === "Escape") this.view.select(-1);
-    else if (step && rows.length) this.view.select(this.neighbour(rows, step));
+    else if (arrow && this.panel.clickable) this.point(this.nextPlace(arrow));
+    else if (arrow && rows.length) this.view.select(this.neighbour(rows, arrow[0] + arrow[1]));
     else return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  /** The place one step from the cursor, or from the middle of the panel. */
+  nextPlace([down, right]) {
+    const { extent: [x0, y0, x1, y1], cursor, step } = this.panel;
+    const [x, y] = cursor || [(x0 + x1) / 2, (y0 + y1) / 2], [dx, dy] = step || [1, 1];
+    return [x + right * dx, y + down * dy];
   }
 
   /** The row after (step 1) or before (step -1) the selected one; past an end, the other end. */

@@ -36,6 +36,8 @@ import { PanelView, addElement } from "./panel.js";
  * @property {number} opacity 0 to 1, of the layers that use it
  * @property {number} selected row; -1: none
  * @property {number[]} drawn_box (y1, x1, y2, x2) that the reader draws, in the panel's units
+ * @property {object} clicked {panel, x, y, event}: the place in a clickable panel, by its key
+ * @property {object} moved_box {panel, name, box, event}: a movable box at its new place
  */
 
 const STYLE = `
@@ -45,6 +47,8 @@ const STYLE = `
 .mx-break { flex-basis: 100%; height: 0; }
 .mx-title { font-weight: 600; margin: 0 0 3px; }
 .mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
+.mx-frame { position: relative; }
+.mx-target { position: absolute; pointer-events: none; outline-offset: 3px; }
 .mx-titled { padding-left: 6px; border-left: 4px solid; }
 .mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
   box-sizing: border-box; width: max-content; max-width: 100%; white-space: pre-wrap;
@@ -111,6 +115,18 @@ class View {
   /** Report the box that the reader draws, to a tenth of a unit. */
   sendBox(box) {
     this.model.set("drawn_box", box.map((value) => Math.round(value * 10) / 10));
+    this.model.save_changes();
+  }
+
+  /** Report the place (x, y) that the reader points at in a panel. */
+  sendPlace(panel, [x, y]) { this.report("clicked", { panel, x, y }); }
+
+  /** Report a box that the reader moves. */
+  sendMove(panel, name, box) { this.report("moved_box", { panel, name, box }); }
+
+  /** Report an event, numbered, so that the same one twice is two changes. */
+  report(trait, event) {
+    this.model.set(trait, { ...event, event: (this.model.get(trait)?.event || 0) + 1 });
     this.model.save_changes();
   }
 
