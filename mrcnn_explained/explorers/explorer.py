@@ -44,6 +44,7 @@ class View(anywidget.AnyWidget):
     scene        what is drawn, see scenes/format.py
     threshold    lower scores and values are not drawn; a slider moves it within the browser
     opacity      0…1, of the layers with `uses_opacity`; a slider moves it within the browser
+    divider      share of the width at which the divider of a panel is; the reader moves it
     selected     the row that the reader has selected; -1: none
     drawn_box    the box that the reader draws, (y1, x1, y2, x2) in the units of its panel
     clicked      the place in a clickable panel: `panel` (its key), `x`, `y`, `event` (a count)
@@ -56,6 +57,7 @@ class View(anywidget.AnyWidget):
     scene = traitlets.Dict().tag(sync=True)
     threshold = traitlets.Float(0.0).tag(sync=True)
     opacity = traitlets.Float(1.0).tag(sync=True)
+    divider = traitlets.Float(0.5).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     drawn_box = traitlets.List(traitlets.Float()).tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)

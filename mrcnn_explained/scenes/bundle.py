@@ -15,7 +15,9 @@ from mrcnn_explained.plots.palette import INK, WHITE
 MODULES = (
     "layers.js",
     "movable.js",
+    "divider.js",
     "panel.js",
+    "player.js",
     "view.js",
 )  # each imports only from those before it
 

@@ -5,7 +5,9 @@ compares them. Numbers travel as little-endian bytes. A box is (y1, x1, y2, x2),
 a line (x1, y1, x2, y2) and an extent (x1, y1, x2, y2), all in the units of their panel.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+Side = Literal["left", "right"]  # of a divider
 
 
 class Pixels(TypedDict):
@@ -32,6 +34,7 @@ class ImageStyle(TypedDict, total=False):
     uses_opacity: bool  # the view's opacity takes the place of alpha
     smooth: bool
     tint: str  # of the pixels that reach the threshold; the others are transparent
+    side: Side  # of the panel's divider on which it is drawn; default: both
 
 
 class ImageLayer(ImageStyle):
@@ -69,6 +72,7 @@ class BoxStyle(TypedDict, total=False):
 
     width: float
     dash: list[int]
+    side: Side  # of the panel's divider on which it is drawn; default: both
 
 
 class BoxLayer(BoxStyle):
@@ -106,6 +110,7 @@ class LabelStyle(TypedDict, total=False):
     avoids_labels: bool  # moved away from earlier labels that have this, too
     box_bottom: float  # lower edge of the box that must stay visible; y is its upper edge
     row: int  # that the label names; the page of a report filters by it
+    side: Side  # of the panel's divider on which it is drawn; default: both
 
 
 class Label(LabelStyle):
@@ -143,6 +148,7 @@ class Touch(TypedDict, total=False):
     step: list[float]  # (dx, dy) of an arrow key; default (1, 1)
     bounds: list[float]  # (x1, y1, x2, y2) that boxes cannot leave; default: the extent
     movable: list[MovableBox]
+    divider: list[str]  # two words, for the left and the right side of a divider
 
 
 class Panel(Layers, Touch):
@@ -165,10 +171,18 @@ class TextLine(TypedDict):
     live: NotRequired[bool]
 
 
+class StoryStep(TypedDict):
+    """One step of a story that a scene tells: Play shows the steps one after the other."""
+
+    panel: int  # number of the panel that it is about
+    text: str  # one sentence
+
+
 class Scene(TypedDict):
     """What a view shows."""
 
     panels: list[Panel]
     text: list[TextLine]
     tips: NotRequired[dict[int, str]]  # row → what hovering shows
+    steps: NotRequired[list[StoryStep]]
     stamp: NotRequired[int]

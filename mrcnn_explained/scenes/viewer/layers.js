@@ -40,6 +40,7 @@ import { WHITE } from "./palette.js";  // bundle.py writes it
  * @property {number} [alpha] opacity, 0 to 1
  * @property {boolean} [uses_opacity] the view's opacity takes the place of alpha
  * @property {boolean} [smooth] interpolate between pixels
+ * @property {"left" | "right"} [side] of the divider on which it is drawn; default: both
  */
 
 /**
@@ -64,6 +65,7 @@ import { WHITE } from "./palette.js";  // bundle.py writes it
  * @property {Bytes} [scores] float32 [n]; boxes below the view's threshold are not drawn
  * @property {number} [width] CSS pixels
  * @property {number[]} [dash] lengths of dashes and gaps, CSS pixels
+ * @property {"left" | "right"} [side] of the divider on which it is drawn; default: both
  */
 
 /**
@@ -90,6 +92,7 @@ import { WHITE } from "./palette.js";  // bundle.py writes it
  * @property {boolean} [avoids_labels] move away from earlier labels of this kind
  * @property {number} [box_bottom] lower edge of the box that must stay visible
  * @property {number} [row] the row that the label names; a page filters by it
+ * @property {"left" | "right"} [side] of the divider on which it is drawn; default: both
  */
 
 /**
@@ -313,8 +316,7 @@ export function drawLabel(surface, label) {
   pen.font = `${label.bold ? "600 " : ""}${size}px system-ui, sans-serif`;
   const width = pen.measureText(label.text).width;
   const [x, y] = labelPosition(surface, label, width, height);
-  // The background is wider than the text by 2 pixels on either side.
-  const [left, right] = [x - 2, x + width + 2];
+  const [left, right] = [x - 2, x + width + 2];  // the background is wider than the text
   if (label.avoids_labels) surface.labelFrames.push({ left, right, y });
   if (label.background) {
     pen.fillStyle = label.background;

@@ -1,6 +1,7 @@
 // One panel of a scene: a canvas with a title, which can be hovered, clicked and reached by keys.
 // If the panel says so, its reader points at places, or draws, moves and resizes boxes.
 
+import { Divider } from "./divider.js";
 import {
   decodeLayer, drawBoxes, drawImage, drawLabel, drawLines, drawPoints,
 } from "./layers.js";
@@ -23,6 +24,7 @@ import { INK } from "./palette.js";  // bundle.py writes it
  * @property {number[]} [step] [dx, dy] of an arrow key in the panel's units; default: 1, 1
  * @property {number[]} [bounds] [x1, y1, x2, y2] that boxes cannot leave; default: the extent
  * @property {MovableBox[]} [movable] boxes that the reader moves and resizes, on top of the labels
+ * @property {string[]} [divider] words for the left and the right side of a divider
  * @property {ImageLayer[]} [images]
  * @property {LineLayer[]} [lines]
  * @property {BoxLayer[]} [boxes]
@@ -112,6 +114,7 @@ export class PanelView {
     this.surface = new Surface(this.canvas);
     this.pressed = null;  // where the pointer was pressed
     this.movable = new MovableBoxes(this);
+    this.divider = new Divider(this);
     const listeners = {
       pointermove: (event) => this.pointerMoved(event),
       pointerleave: () => this.hideTip(),
@@ -136,6 +139,7 @@ export class PanelView {
     this.title.classList.toggle("mx-titled", Boolean(panel.color));
     this.title.style.borderLeftColor = panel.color || "";
     this.movable.show(panel);
+    this.divider.show(panel);
     this.describe();
     this.draw();
   }
@@ -164,14 +168,16 @@ export class PanelView {
     const { panel, surface, view } = this;
     // An element that is not on the page yet has no colour.
     surface.clear(panel, getComputedStyle(this.element).color || INK);
+    const on = (layer, call) => this.divider.clip(surface, layer.side, call);
     for (const layer of panel.images || []) {
       const image = view.imageOf(layer);
-      if (image) drawImage(surface, layer, image, view.opacity);
+      if (image) on(layer, () => drawImage(surface, layer, image, view.opacity));
     }
     for (const layer of this.lines) drawLines(surface, layer);
-    for (const layer of this.boxes) drawBoxes(surface, layer, view.selected);
+    for (const layer of this.boxes) on(layer, () => drawBoxes(surface, layer, view.selected));
     for (const layer of this.points) drawPoints(surface, layer, view.selected);
-    for (const label of panel.labels || []) drawLabel(surface, label);
+    for (const label of panel.labels || []) on(label, () => drawLabel(surface, label));
+    this.divider.place();
     this.movable.draw(surface);
   }
 
@@ -198,7 +204,8 @@ export class PanelView {
 
   smallestBoxAt([x, y]) {
     let found = null, smallest = Infinity;
-    for (const { rows, values } of this.boxes) {
+    for (const { rows, values, side } of this.boxes) {
+      if (this.divider.hides(side, x)) continue;
       for (let i = 0; i < rows.length; i++) {
         const [top, left, bottom, right] = values.subarray(4 * i, 4 * i + 4);
         const area = (bottom - top) * (right - left);

@@ -8,6 +8,7 @@
 import { imageCanvas } from "./layers.js";
 import { INK, WHITE } from "./palette.js";  // bundle.py writes it
 import { PanelView, addElement } from "./panel.js";
+import { Player } from "./player.js";
 
 /**
  * What a view shows.
@@ -15,6 +16,7 @@ import { PanelView, addElement } from "./panel.js";
  * @property {Panel[]} panels
  * @property {TextLine[]} text lines between the panels and those below the text
  * @property {Object<number, string>} [tips] row to the text that hovering shows
+ * @property {StoryStep[]} [steps] what Play shows, one after the other
  * @property {number} [stamp] another one for every scene
  */
 
@@ -34,6 +36,7 @@ import { PanelView, addElement } from "./panel.js";
  * @property {Object<string, ValueMap>} maps by name, compared with the threshold
  * @property {number} threshold lower scores and values are not drawn
  * @property {number} opacity 0 to 1, of the layers that use it
+ * @property {number} divider share of the width at which dividers are
  * @property {number} selected row; -1: none
  * @property {number[]} drawn_box (y1, x1, y2, x2) that the reader draws, in the panel's units
  * @property {object} clicked {panel, x, y, event}: the place in a clickable panel, by its key
@@ -49,6 +52,16 @@ const STYLE = `
 .mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
 .mx-frame { position: relative; }
 .mx-target { position: absolute; pointer-events: none; outline-offset: 3px; }
+.mx-divider { position: absolute; top: 0; bottom: 0; width: 24px; margin-left: -12px; cursor: ew-resize;
+  touch-action: none; background: linear-gradient(${WHITE}, ${WHITE}) center / 4px 100% no-repeat;
+  filter: drop-shadow(0 0 1px ${INK}); }
+.mx-divider span { position: absolute; left: 50%; bottom: 8px; padding: 2px 8px; white-space: nowrap;
+  background: ${INK}; color: ${WHITE}; border-radius: 9px; font-size: 12px; user-select: none; }
+.mx-player { margin: 4px 0 8px; min-height: 28px; }
+.mx-player button { font: inherit; padding: 2px 12px; margin-right: 6px; cursor: pointer; }
+.mx-now { outline: 3px solid currentColor; outline-offset: 4px; border-radius: 3px; }
+.mx-dim { opacity: 0.35; }
+@media (prefers-reduced-motion: no-preference) { .mx-panel { transition: opacity 0.3s; } }
 .mx-titled { padding-left: 6px; border-left: 4px solid; }
 .mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
   box-sizing: border-box; width: max-content; max-width: 100%; white-space: pre-wrap;
@@ -71,6 +84,7 @@ class View {
     this.redraws = 0;  // of the present scene
     element.classList.add("mx");
     addElement(element, "style").textContent = STYLE;
+    this.player = new Player(this, element);
     this.upperPanels = addElement(element, "div", "mx-panels");
     this.text = addElement(element, "div", "mx-text");
     this.lowerPanels = addElement(element, "div", "mx-panels");
@@ -79,6 +93,7 @@ class View {
   get scene() { return this.model.get("scene"); }
   get selected() { return this.model.get("selected"); }
   get opacity() { return this.model.get("opacity"); }
+  get divider() { return this.model.get("divider") ?? 0.5; }
   get threshold() { return this.model.get("threshold"); }
 
   /**
@@ -112,6 +127,12 @@ class View {
     this.model.save_changes();
   }
 
+  /** Move the dividers to a share of the width. */
+  moveDivider(share) {
+    this.model.set("divider", Math.min(Math.max(share, 0), 1));
+    this.model.save_changes();
+  }
+
   /** Report the box that the reader draws, to a tenth of a unit. */
   sendBox(box) {
     this.model.set("drawn_box", box.map((value) => Math.round(value * 10) / 10));
@@ -141,6 +162,7 @@ class View {
     for (const old of this.upperPanels.querySelectorAll(".mx-break")) old.remove();
     scene.panels.forEach((panel, i) => this.showPanel(this.panels[i], panel));
     this.showText(scene.text || []);
+    this.player.show(scene.steps || []);
     this.element.dataset.stamp = `${scene.stamp}.${this.redraws}`;
   }
 
@@ -195,6 +217,7 @@ export function render({ model, el }) {
     selected: () => view.redrawSelection(),
     threshold: () => view.redraw(),
     opacity: () => view.redraw(),
+    divider: () => view.redrawSelection(),
   };
   for (const [name, call] of Object.entries(listeners)) model.on(`change:${name}`, call);
   view.show();
