@@ -14,7 +14,7 @@ from mrcnn_explained.explorers.explorer import (
     in_graph_mode,
     slider,
 )
-from mrcnn_explained.plots.palette import BAD, INK, LEVEL_COLORS, WHITE
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, WHITE
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Label, Panel, Scene
 from mrcnn_explained.scenes.scene import boxes, heat, image_panel, label, line, panel, points
@@ -218,7 +218,7 @@ def _map_panel(crop: _Crop, title: str) -> Panel:
         images=[heat((crop.map - crop.map.min()) / _span(crop.map), whole)],
         boxes=[
             boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
-            boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), BAD, width=2),
+            boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), INK, width=2),
         ],
         points=[points(samples, WHITE, radius=min(1.8, max(0.6, 0.3 * distance)))],
         labels=_weight_labels(crop) if SIDE / side > 28 else [],

@@ -8,7 +8,7 @@ import tensorflow as tf
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explain.fates import fates_of
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import BAD, GOOD, LOST_DASH, QUIET, class_color
+from mrcnn_explained.plots.palette import GOOD, LOST, LOST_DASH, QUIET, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines, panel
@@ -129,7 +129,7 @@ class DetectionsExplorer(TraceExplorer):
         chosen = int(self.result.class_ids[0][roi])
         bars, labels = [], []
         for row, class_id in enumerate(best):
-            p, color = float(probabilities[class_id]), GOOD if class_id == chosen else BAD
+            p, color = float(probabilities[class_id]), GOOD if class_id == chosen else LOST
             bars.append(lines([[0, row, max(p, 0.003), row]], color, width=12))
             labels.append(label(self.names[class_id], -0.04, row, align="right"))
             labels.append(label(f"{p:.4f}", p + 0.03, row))

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import BAD, GOOD, LOST_DASH, QUIET
+from mrcnn_explained.plots.palette import GOOD, LOST, LOST_DASH, QUIET
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import BoxLayer, Panel, Scene
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, panel, points
@@ -108,7 +108,7 @@ class ProposalsExplorer(TraceExplorer):
             layers = _first(candidates, place)
         text = [
             line(f"{len(kept)} of {len(candidates.rank)} candidates kept", GOOD),
-            line(f"{len(suppressed)} suppressed", BAD),
+            line(f"{len(suppressed)} suppressed", LOST),
             line(f"{len(candidates.unreached)} never reached", QUIET),
             line(_fate_of(selected, candidates, count)),
         ]
@@ -121,7 +121,7 @@ def _first(candidates: _Candidates, place: np.ndarray) -> list[BoxLayer]:
     """Return the first suppressed and the first kept boxes."""
     suppressed, kept = candidates.suppressed[:DRAWN], candidates.kept[:DRAWN]
     return [
-        boxes(place[suppressed], BAD, suppressed, dash=LOST_DASH, width=0.8),
+        boxes(place[suppressed], LOST, suppressed, dash=LOST_DASH, width=0.8),
         boxes(place[kept], GOOD, kept),
     ]
 
@@ -132,7 +132,7 @@ def _around(selected: int, candidates: _Candidates, place: np.ndarray) -> list[B
     head = suppressor if suppressor >= 0 else selected
     lost = candidates.suppressed_by_row(head)[:DRAWN]
     return [
-        boxes(place[lost], BAD, lost, dash=LOST_DASH),
+        boxes(place[lost], LOST, lost, dash=LOST_DASH),
         boxes(place[[head]], GOOD, [head], width=3),
     ]
 
@@ -141,7 +141,7 @@ def _fates_panel(candidates: _Candidates) -> Panel:
     """Return every candidate as a dot, in a lane for its fate."""
     lanes = [
         (candidates.kept, GOOD, "kept"),
-        (candidates.suppressed, BAD, "suppressed"),
+        (candidates.suppressed, LOST, "suppressed"),
         (candidates.unreached, QUIET, "never reached"),
     ]
     dots, names = [], []

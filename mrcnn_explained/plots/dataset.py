@@ -12,10 +12,10 @@ from mrcnn_explained.data.objects import extract_boxes
 from mrcnn_explained.data.statistics import DatasetStatistics
 from mrcnn_explained.plots.palette import (
     DASHED,
-    GOOD,
     INK,
     LEVEL_COLORS,
     MAP,
+    QUIET,
     class_color,
     text_color,
 )
@@ -117,7 +117,7 @@ def plot_dataset(found: DatasetStatistics, names: Sequence[str] = ()) -> Figure:
     ax.set(xlabel="width of the box, pixels", ylabel="height, pixels")
     ax = quiet_axes(grid[1, 2])
     kinds, counts = np.unique(found.class_ids, return_counts=True)
-    ax.barh([class_label(k, names) for k in kinds], counts, color=GOOD)
+    ax.barh([class_label(k, names) for k in kinds], counts, color=QUIET)
     ax.tick_params(axis="y", labelsize=8)
     ax.set_xlabel("objects")
     return grid[0, 0].figure
@@ -144,7 +144,7 @@ def _hist_ratios(ax: Axes, height: np.ndarray, width: np.ndarray) -> None:
     ratio = np.log2(np.maximum(width, 1) / np.maximum(height, 1))
     reach = max(2, int(np.ceil(np.abs(ratio).max())))
     edges = np.linspace(-reach, reach, 12 * reach + 1)
-    quiet_axes(ax).hist(ratio, bins=edges.tolist(), color=GOOD)
+    quiet_axes(ax).hist(ratio, bins=edges.tolist(), color=QUIET)
     for usual in (-1, 0, 1):
         ax.axvline(usual, color=INK, lw=1, ls=DASHED)
     ticks = [t for t in range(-reach, reach + 1) if abs(t) < 2 or reach < 4 or t % 2 == 0]
@@ -159,5 +159,5 @@ def _hist(ax: Axes, values: np.ndarray, xlabel: str, ylabel: str, bins: Any = 24
         bins = [value - max(value / 20, 0.5), value + max(value / 20, 0.5)]
         ax.set_xticks([value], [f"{value:.0f}"])
         ax.set_xlim(value / 2 - 1, value * 1.5 + 1)
-    quiet_axes(ax).hist(values, bins=bins, color=GOOD)
+    quiet_axes(ax).hist(values, bins=bins, color=QUIET)
     ax.set(xlabel=xlabel, ylabel=ylabel)

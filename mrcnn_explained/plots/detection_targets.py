@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.plots.palette import (
-    BAD,
     DOTTED,
     GOOD,
     INK,
@@ -84,12 +83,12 @@ def plot_roi_overlaps(targets: DetectionTargets, *, image: int = 0, ax: Axes | N
     sampled[chosen[chosen >= 0]] = True
     real, positive = overlap >= 0, overlap >= POSITIVE_IOU
     words = []
-    for mask, color, label in (
-        (real & ~sampled, NEUTRAL, "not sampled"),
-        (real & sampled & positive, GOOD, "sampled as positive"),
-        (real & sampled & ~positive, BAD, "sampled as negative"),
+    for mask, color, face, label in (
+        (real & ~sampled, NEUTRAL, NEUTRAL, "not sampled (grey)"),
+        (real & sampled & positive, GOOD, GOOD, "sampled as positive (filled)"),
+        (real & sampled & ~positive, INK, "none", "sampled as negative (hollow)"),
     ):
-        ax.scatter(place[mask], overlap[mask], s=10, color=color)
+        ax.scatter(place[mask], overlap[mask], s=14, edgecolors=color, facecolors=face)
         words.append((f"{mask.sum()} {label}", color))
     ax.axhline(POSITIVE_IOU, color=INK, lw=1)
     # Overlaps fall from left to right, so the upper right is empty.

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import DOTTED, FAINT, GOOD, INK, class_color
+from mrcnn_explained.plots.palette import DOTTED, FAINT, INK, QUIET, class_color
 from mrcnn_explained.plots.style import (
     axes,
     class_label,
@@ -42,7 +42,7 @@ def plot_cascade(
         left.append(int(passed.sum()))
     ax = quiet_axes(axes(ax, 7.5, 3.2))
     ax.barh(range(5), [left[0]] * 5, color=FAINT, height=0.62)
-    ax.barh(range(5), left, color=GOOD, height=0.62)
+    ax.barh(range(5), left, color=QUIET, height=0.62)
     for row, count in enumerate(left):
         removed = left[row - 1] - count if row else 0
         lost = f"  (-{removed})" if removed else ""

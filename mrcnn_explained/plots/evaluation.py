@@ -12,7 +12,7 @@ from mrcnn_explained.evaluation.coco import FOUND_IOU
 from mrcnn_explained.evaluation.evaluate import Evaluation, match
 from mrcnn_explained.plots.palette import (
     BAD,
-    CLASS_COLORS,
+    CURVE_COLORS,
     DASHED,
     DOTTED,
     GOOD,
@@ -37,7 +37,7 @@ def plot_precision_recall(found: Evaluation, ax: Axes | None = None) -> Axes:
     ax = quiet_axes(axes(ax, 7.4, 4.5))
     label_y = 1.08
     for place, (row, threshold) in enumerate(((0, 0.5), (5, 0.75), (9, 0.95))):
-        curve, color = found.precision[row], CLASS_COLORS[place]
+        curve, color = found.precision[row], CURVE_COLORS[place]
         ax.plot(found.recall, curve, color=color, lw=2.2)
         # All curves end at the right, so the labels are there. A thin line leads to the last
         # point where the curve is at half its maximum or more.

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.config import LOSSES
-from mrcnn_explained.plots.palette import CLASS_COLORS, INK
+from mrcnn_explained.plots.palette import CURVE_COLORS, INK
 from mrcnn_explained.plots.style import axes, figure, quiet_axes
 from mrcnn_explained.stages.losses import Losses
 
@@ -17,7 +17,7 @@ def plot_loss_terms(losses: Losses) -> Figure:
     """Draw the terms of each loss, largest first: do a few anchors or ROIs make up the loss?"""
     fig = figure(14, 3.4)
     places = fig.subplots(1, 5)
-    for ax, name, color in zip(places, LOSSES, CLASS_COLORS, strict=False):
+    for ax, name, color in zip(places, LOSSES, CURVE_COLORS, strict=True):
         part = getattr(losses, name)
         counted, terms = np.asarray(part.counted), np.asarray(part.terms)
         each = terms.reshape(*counted.shape, -1).mean(-1)[counted]
@@ -44,9 +44,9 @@ def plot_history(history: Sequence[dict[str, Any]], ax: Axes | None = None) -> A
         values = _smooth([float(row[name]) for row in history], width)
         ax.plot(steps[: len(values)] + width / 2, values, label=label, **look)
 
-    for name, color in zip(LOSSES, CLASS_COLORS, strict=False):
+    for name, color in zip(LOSSES, CURVE_COLORS, strict=True):
         draw(name, name, color=color, lw=1.6)
-    zero_color = CLASS_COLORS[LOSSES.index("mrcnn_bbox_loss")]
+    zero_color = CURVE_COLORS[LOSSES.index("mrcnn_bbox_loss")]
     label = "mrcnn_bbox_loss if all deltas were 0"
     draw("mrcnn_bbox_loss_of_zero", label, color=zero_color, lw=1, ls="--")
     ax.set_yscale("log")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import BAD
+from mrcnn_explained.plots.palette import INK
 from mrcnn_explained.plots.style import class_label, figure, note, panels, show_map
 from mrcnn_explained.stages.mask_head import MaskHeadOutput
 
@@ -62,8 +62,8 @@ def plot_class_masks(
         drawn = show_map(ax, masks[..., c], class_label(c, names), vmin=0, vmax=1)
         ax.set_axis_on()
         if c == chosen:
-            ax.spines[:].set(visible=True, color=BAD, linewidth=3)
-            ax.title.set(weight="bold", color=BAD)
+            ax.spines[:].set(visible=True, color=INK, linewidth=3)
+            ax.title.set(weight="bold", color=INK)
     grid[0, 0].figure.colorbar(drawn, ax=grid.ravel().tolist(), shrink=0.7, label="probability")
     return grid[0, 0].figure
 

@@ -1,17 +1,51 @@
-"""The one palette: colours of levels, classes and results, and the dashes of lines.
+"""The one palette: a colour has one meaning, and lines have a style of their own for each meaning.
 
-Plots, explorers and the report's page all take their colours from here, so a level has the
-same colour everywhere. Colours are hexadecimal strings, `#RRGGBB`.
+| what is shown | code |
+|---|---|
+| pyramid level | `LEVEL_COLORS`, with `LEVEL_DASHES` and the tag P2 to P6 as a second code |
+| class | `class_color`: never the colour of a level |
+| fate | line style in ink or grey: kept solid, lost dashed, before a change dotted |
+| ground truth | long dashes in ink |
+| selection | ink, thick |
+| error, wrong result | `WRONG` |
+
+Plots, explorers and the report's page take their colours from here. Colours are hexadecimal
+strings, `#RRGGBB`. Every colour of a level or a class, and `WRONG`, has a contrast of at least
+3 : 1 to white and to the darkest background of a page. Lines over an image have a white casing,
+so they can be seen on every image.
 """
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float64
+
+from mrcnn_explained.plots.colors import (
+    LUMINANCE,
+    VISION,
+    contrast,
+    from_oklab,
+    hex_of,
+    luminance,
+    oklab,
+    rgb_of,
+    to_linear,
+    to_rgb,
+)
 
 INK, QUIET, FAINT = "#1B1F24", "#6B7580", "#D5DADF"  # text; axes and minor lines; backgrounds
 WHITE = "#FFFFFF"
+DARK = "#111111"  # the darkest background of a page: JupyterLab's dark theme
 NEUTRAL = "#9AA3AC"  # what was not chosen
 SHADE = "#F1F3F5"  # every second row of a list
-GOOD, BAD = "#0072B2", "#D55E00"  # kept, lost: distinct for every kind of colour vision
-#: Okabe and Ito's colours, which colour-blind people can distinguish, and a purple.
-LEVEL_COLORS = {2: "#0072B2", 3: "#009E73", 4: "#E69F00", 5: "#D55E00", 6: "#7B3FA0"}
-CLASS_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7B3FA0", "#56B4E9")
+GOOD = INK  # kept, positive, found: solid; the viewer draws ink in the colour of the page's text
+LOST = QUIET  # suppressed, filtered out, negative: dashed
+BAD = WRONG = "#BA2A0B"  # an error, a wrong or missing result
+#: As far apart as possible for normal vision, deuteranopia and protanopia, together with WRONG.
+LEVEL_COLORS = {2: "#0049FF", 3: "#1CA595", 4: "#E96C01", 5: "#775A98", 6: "#049AF1"}
+#: Curves and areas of a chart without levels and classes, for plots with a legend.
+CURVE_COLORS = (INK, "#B35FC9", "#008F4F", "#C77600", "#5F7FBF")
 MAP = "viridis"  # matplotlib's colour map for maps with one value per cell
 
 #: Line styles of matplotlib. Solid: a box that is kept, or a box after a change.
@@ -20,19 +54,62 @@ DASHED = "--"  # an object that was missed
 
 #: The same for the viewer: lengths of dashes and gaps in screen pixels; solid without any.
 BEFORE_DASH = [2, 2]  # a box before a change
-LOST_DASH = [3, 3]  # a box that was suppressed or filtered out
-TRUTH_DASH = [6, 3]  # a ground-truth object
+LOST_DASH = [4, 4]  # a box that was suppressed or filtered out
+TRUTH_DASH = [8, 4]  # a ground-truth object
+#: Coloured lines only: long dashes, and a dot more from level to level.
+LEVEL_DASHES = {2: [], 3: [10, 3], 4: [10, 3, 2, 3], 5: [10, 3, 2, 3, 2, 3], 6: [5, 3]}
+
+CASING = 1.5  # width of the white casing on either side of a line over an image, CSS pixels
+LIGHTEST, DARKEST = 0.295, 0.125  # luminance of the colours of classes: 3 : 1 to white and DARK
+FEW_CLASSES = 96  # as many are computed at once, because more take longer
+MOST_CLASSES = 512  # colours that differ; further classes repeat them
+KEEP_AWAY = 0.06  # distance of a class colour from those of levels and errors
+
+
+@cache
+def class_colors(number: int) -> tuple[str, ...]:
+    """Return the colours of the first classes: each differs as much as possible from those before.
+
+    The first ones differ most, for normal vision and with colour vision deficiencies; 80 of them
+    can be told apart with the help of their labels. None is near the colour of a level or of an
+    error.
+    """
+    meanings = to_linear(rgb_of([*LEVEL_COLORS.values(), WRONG]))
+    candidates = _class_candidates()
+    looks, taken = ([oklab(colors, v) for v in VISION] for colors in (candidates, meanings))
+    apart = np.min([_apart(looks, [look[i] for look in taken]) for i in range(len(meanings))], 0)
+    apart[apart < KEEP_AWAY] = 0
+    chosen = []
+    for _ in range(number):
+        best = int(np.argmax(apart))
+        chosen.append(hex_of(to_rgb(candidates[best])))
+        apart = np.minimum(apart, _apart(looks, [look[best] for look in looks]))
+    return tuple(chosen)
+
+
+def _class_candidates() -> Float64[np.ndarray, "n 3"]:
+    """Return the linear light of a grid of colours that can be seen on every background."""
+    axis = np.arange(-0.34, 0.34, 0.0145)
+    grid = np.stack(np.meshgrid(np.arange(0.45, 0.75, 0.025), axis, axis), -1).reshape(-1, 3)
+    linear = from_oklab(grid)
+    bright = linear @ LUMINANCE
+    shown = ((linear >= 0) & (linear <= 1)).all(axis=1)
+    return linear[shown & (bright >= DARKEST) & (bright <= LIGHTEST)]
+
+
+def _apart(looks: Sequence[np.ndarray], one: Sequence[np.ndarray]) -> Float64[np.ndarray, "n"]:
+    """Return how different colours look from another one, in the vision that sees least.
+
+    What only deficiencies hide counts less: there, labels and tags have to help.
+    """
+    normal, *others = (np.linalg.norm(look - o, axis=1) for look, o in zip(looks, one, strict=True))
+    return np.minimum(normal, 1.5 * np.min(others, axis=0))
 
 
 def class_color(class_id: int) -> str:
-    """Return the colour of a class; the colours repeat after seven classes."""
-    return CLASS_COLORS[(class_id - 1) % len(CLASS_COLORS)]
-
-
-def luminance(color: str) -> float:
-    """Return how bright a colour is to the eye, 0…1: the relative luminance of WCAG 2."""
-    red, green, blue = (_linear(value) for value in _rgb(color))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    """Return the colour of a class, 1 or higher; the same for every model and image."""
+    place = (class_id - 1) % MOST_CLASSES
+    return class_colors(FEW_CLASSES if place < FEW_CLASSES else MOST_CLASSES)[place]
 
 
 def ink_on(color: str) -> str:
@@ -40,24 +117,10 @@ def ink_on(color: str) -> str:
     return "#000000" if luminance(color) > 0.179 else WHITE
 
 
-def text_color(color: str) -> str:
-    """Return a colour of the same hue, dark enough for text on white: contrast 4.5 or more."""
-    rgb = _rgb(color)
-    while luminance(_hex(rgb)) > 1.05 / 4.5 - 0.05:
-        rgb = tuple(value * 0.98 for value in rgb)
-    return _hex(rgb)
-
-
-def _linear(value: float) -> float:
-    """Return one sRGB channel, 0…1, as linear light, 0…1 (WCAG 2)."""
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-
-def _rgb(color: str) -> tuple[float, ...]:
-    """Read `#RRGGBB` as red, green and blue, 0…1 each."""
-    return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
-
-
-def _hex(rgb: tuple[float, ...]) -> str:
-    """Write red, green and blue, 0…1 each, as `#RRGGBB`."""
-    return "#" + "".join(f"{round(value * 255):02X}" for value in rgb)
+def text_color(color: str, background: str = WHITE) -> str:
+    """Return a colour of the same hue that can be read on a background: contrast 4.5 or more."""
+    rgb = rgb_of([color])[0]
+    far = 0.0 if luminance(background) > 0.179 else 1.0
+    while contrast(hex_of(rgb), background) < 4.5:
+        rgb = far + (rgb - far) * 0.98
+    return hex_of(rgb)

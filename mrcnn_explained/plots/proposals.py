@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import BAD, DOTTED, GOOD, INK, QUIET, text_color
+from mrcnn_explained.plots.palette import DOTTED, GOOD, INK, LOST, NEUTRAL, QUIET
 from mrcnn_explained.plots.style import (
     Look,
     axes,
@@ -70,7 +70,7 @@ def plot_suppression(
     suppressed = np.flatnonzero(suppressed_by == kept)
     shown = suppressed[:count]
     boxes = to_pixels(proposals.refined_anchors_clipped[image], pixels)
-    draw_boxes(ax, boxes[shown], BAD, linestyle=DOTTED, linewidth=1.5)
+    draw_boxes(ax, boxes[shown], LOST, linestyle=DOTTED, linewidth=1.5)
     draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
     scores = np.asarray(proposals.scores[image])
     title = f"Candidate {kept} (score {scores[kept]:.3f}) suppresses {len(suppressed)} others"
@@ -83,7 +83,7 @@ def plot_suppression(
     lines += [f"candidate {i}, score {scores[i]:.3f}: IoU {overlap[i]:.2f}" for i in shown]
     if len(suppressed) > count:
         lines.append(f"… and {len(suppressed) - count} more")
-    look: Look = {"color": text_color(BAD), "fontsize": 10.5, "linespacing": 1.5}
+    look: Look = {"color": INK, "fontsize": 10.5, "linespacing": 1.5}
     note(ax, "\n".join(lines), x=1.02, **look)
     return ax
 
@@ -108,15 +108,13 @@ def plot_fates(proposals: Proposals, image: int = 0, ax: Axes | None = None) -> 
     scores, nms = np.asarray(proposals.scores[image]), proposals.nms
     lanes = {
         "kept": (np.asarray(nms.rank[image]) >= 0, GOOD),
-        "suppressed": (np.asarray(nms.suppressed_by[image]) >= 0, BAD),
-        "never reached": (~np.asarray(nms.reached[image]), QUIET),
+        "suppressed": (np.asarray(nms.suppressed_by[image]) >= 0, LOST),
+        "never reached": (~np.asarray(nms.reached[image]), NEUTRAL),
     }
     for row, (mask, color) in enumerate(lanes.values()):
         places = np.flatnonzero(mask)
         ax.vlines(places, row - 0.32, row + 0.32, color=color, lw=0.8, alpha=0.8)
     ax.set_yticks(range(3), [f"{mask.sum():,} {name}" for name, (mask, _) in lanes.items()])
-    for label, (_, color) in zip(ax.get_yticklabels(), lanes.values(), strict=True):
-        label.set_color(color)
     ax.invert_yaxis()
     ax.set_xlim(-len(scores) / 100, len(scores) * 1.01)
     ax.set_xlabel(f"candidate, by score from {scores[0]:.3f} to {scores[-1]:.3f}")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn_explained.plots.palette import GOOD, INK, LEVEL_COLORS, text_color
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, text_color
 from mrcnn_explained.plots.style import panels, quiet_axes, show_image, show_map
 from mrcnn_explained.stages.rpn import RpnScores
 
@@ -73,7 +73,7 @@ def plot_delta_histograms(rpn: RpnScores, image: int = 0, min_score: float = 0.5
             ax.set_axis_off()
         return row[0].figure
     for ax, name, values in zip(row, ("dy", "dx", "dh", "dw"), deltas.T, strict=True):
-        quiet_axes(ax).hist(values, bins=40, color=GOOD)
+        quiet_axes(ax).hist(values, bins=40, color=QUIET)
         ax.axvline(0, color=INK, linewidth=0.8)
         ax.set_title(f"{name}: {values.mean():.2f} ± {values.std():.2f}", fontsize=10)
         ax.set_xlabel("delta / RPN_BBOX_STD_DEV")

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from mrcnn_explained.boxes import denorm_boxes
-from mrcnn_explained.plots.palette import INK, MAP, QUIET, ink_on, text_color
+from mrcnn_explained.plots.palette import CASING, INK, MAP, QUIET, WHITE, ink_on, text_color
 
 Look = dict[str, Any]  # keyword arguments of matplotlib
 LONGEST_NAME = 40  # characters of a class name on a plot
@@ -108,8 +109,15 @@ def draw_boxes(ax: Axes, boxes: Iterable[Sequence[float]], color: Any, **options
     boxes = list(boxes)
     colors = [color] * len(boxes) if isinstance(color, str) else list(color)
     options = {"linewidth": 1.2, "fill": False, **options}
+    options = {"path_effects": _casing(options["linewidth"]), **options}
     for (y1, x1, y2, x2), edge in zip(boxes, colors, strict=True):
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, edgecolor=edge, **options))
+
+
+def _casing(width: float) -> list[AbstractPathEffect]:
+    """Return a white casing for lines of this width: dark lines are seen on dark images, too."""
+    solid = {"dash_offset": 0, "dash_list": None}
+    return [withStroke(linewidth=width + 2 * CASING, foreground=WHITE, dashes=solid)]
 
 
 def label_boxes(
