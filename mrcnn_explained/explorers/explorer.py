@@ -2,7 +2,8 @@
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -92,6 +93,7 @@ class Explorer(ipywidgets.VBox):
     ):
         self.pixels, self.settings = image, controls
         self.result: Any = None
+        self.held = False  # whether changes of controls wait until all of them are set
         self.view = View(images={"image": pixels_of(self.background())})
         self.selection = selection or Selection()
         self.view.selected = self.row_of(self.selection.roi)
@@ -165,8 +167,26 @@ class Explorer(ipywidgets.VBox):
         """Hand on the event of a moved box."""
         self.box_moved(change.new["name"], [float(v) for v in change.new["box"]])
 
+    @contextmanager
+    def drawn_once(self) -> Iterator[None]:
+        """Let several changes of controls draw one scene, at their end."""
+        before, self.held = self.held, True
+        try:
+            yield
+        finally:
+            self.held = before
+        self.refresh()
+
+    def set_controls(self, **values: Any) -> None:
+        """Set several controls by their names, and draw once."""
+        with self.drawn_once():
+            for name, value in values.items():
+                self.settings[name].value = value
+
     def refresh(self) -> None:
         """Compute and draw the scene again; the message of an InputError takes its place."""
+        if self.held:
+            return
         values = {
             name: control.value
             for name, control in self.settings.items()
@@ -199,9 +219,9 @@ class TraceExplorer(Explorer):
     """
 
     def __init__(self, trace: Trace, *, image: int = 0, selection: Selection | None = None):
-        pixels = image_of(trace, image)
+        self.pixels = image_of(trace, image)
         self.trace, self.image, self.config = trace, image, trace.config
-        super().__init__(pixels, self.controls(), selection)
+        super().__init__(self.pixels, self.controls(), selection)
         if self.selection_control and self.selection.roi >= 0:
             self._row_selected(Bunch(new=self.selection.roi))
 

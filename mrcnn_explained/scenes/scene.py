@@ -102,19 +102,27 @@ def panel(
 
 
 def image_panel(
-    title: str, image: np.ndarray, *, fade: float = FADE, **options: Unpack[PanelOptions]
+    title: str,
+    image: np.ndarray,
+    *,
+    fade: float = FADE,
+    margin: float = 0,
+    **options: Unpack[PanelOptions],
 ) -> Panel:
     """Return a panel over an image, in its pixels; the view holds the image as "image".
 
     image      [H, W, 3], of which only the size is read
     fade       its opacity, 0…1
+    margin     pixels around the image that are shown, too; boxes cannot be moved there
     options    as for `panel`; further images lie on this one
     """
     height, width = image.shape[:2]
-    extent = [0.0, 0.0, float(width), float(height)]
-    background: ImageLayer = {"name": "image", "extent": extent, "alpha": fade, "smooth": True}
+    whole = [0.0, 0.0, float(width), float(height)]
+    background: ImageLayer = {"name": "image", "extent": whole, "alpha": fade, "smooth": True}
     options["images"] = [background, *options.get("images", [])]
-    return panel(title, extent, **options)
+    if margin:
+        options["bounds"] = whole
+    return panel(title, (-margin, -margin, width + margin, height + margin), **options)
 
 
 def heat(values: ArrayLike, extent: Sequence[float], **style: Unpack[ImageStyle]) -> ImageLayer:

@@ -12,7 +12,6 @@ from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import Selection
 from mrcnn_explained.explorers.training import TrainingExplorer
-from mrcnn_explained.stages.anchors import pyramid_anchors
 from mrcnn_explained.stages.detections import select_detections
 from mrcnn_explained.stages.instances import full_mask
 from mrcnn_explained.stages.levels import assign_levels
@@ -37,13 +36,6 @@ HOME = "Every crop is at its own ROI."
 def make(name, trace, **options):
     module = importlib.import_module(f"mrcnn_explained.explorers.{name}")
     return getattr(module, EXPLORERS[name])(trace, **options)
-
-
-@pytest.fixture(scope="module")
-def trace(tiny_model):
-    """A run that finds something: without a threshold, noise has detections."""
-    model = tiny_model.with_config(detection_min_confidence=0.0)
-    return model.trace([noise_image(100, 128, seed=1), noise_image(90, 60, seed=2)])
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -74,12 +66,6 @@ def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
     assert make(name, Trace.load(tmp_path / "run.npz")).text == make(name, trace).text or (
         name == "box_head"  # shows times
     )
-
-
-@pytest.fixture(scope="module")
-def nothing_found(tiny_model):
-    model = tiny_model.with_config(detection_min_confidence=1.0)
-    return model.trace(noise_image(64, 64), rois=[[5, 5, 40, 50]])
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -167,19 +153,6 @@ def test_detections_are_the_stage_functions(trace):
     # A graph may round the last bit of a box another way.
     close(explorer.result.detections, expected.detections, relative=1e-6)
     np.testing.assert_array_equal(explorer.result.kept, expected.kept)
-
-
-def test_anchors_are_the_stage_functions(trace):
-    explorer = make("anchors", trace)
-    explorer.settings["factor"].value = 2.0
-    c = trace.config
-    expected = pyramid_anchors(
-        explorer.pixels.shape[:2],
-        scales=[2 * s for s in c.rpn_anchor_scales],
-        ratios=c.rpn_anchor_ratios,
-        strides=c.backbone_strides,
-    )
-    np.testing.assert_array_equal(explorer.result.boxes_px, expected.boxes_px)
 
 
 def test_masks_are_the_stage_functions(trace):

@@ -3,14 +3,10 @@
 import numpy as np
 import pytest
 
-from explorers.bench import CHROMIUM, Bench
 from mrcnn_explained.explorers.explorer import Explorer
 from mrcnn_explained.scenes.scene import boxes, image_panel, movable
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; ends where it is installed"),
-]
+pytestmark = pytest.mark.slow
 
 
 class Probe(Explorer):
@@ -53,21 +49,9 @@ class Probe(Explorer):
         }
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
 @pytest.fixture
-def bench(browser):
-    bench = Bench(browser, Probe())
-    yield bench
-    bench.page.close()
+def bench(on_page):
+    return on_page(Probe())
 
 
 def test_a_click_and_arrow_keys_report_a_place_and_select_nothing(bench):
