@@ -1,0 +1,50 @@
+"""Bundle the Map's modules into one script, for a widget and for self-contained pages.
+
+As in bundle.py: modules import only from those before them and from `./palette.js`, which is
+written here from the project's palette. The entry is `openMap(root, header, block, options)`.
+"""
+
+import base64
+import json
+from functools import cache
+from importlib.resources import files
+
+from mrcnn_explained.plots import palette
+from mrcnn_explained.scenes.bundle import without_imports
+from mrcnn_explained.scenes.map_data import MapData
+
+MODULES = ("data.js", "nms.js", "detector.js")  # each imports only from those before it
+COLORS = ("INK", "QUIET", "FAINT", "WHITE", "GOOD", "BAD", "LEVEL_COLORS", "CLASS_COLORS")
+
+
+@cache
+def map_script() -> str:
+    """Return the Map as one script without imports and exports; it declares `openMap`."""
+    folder = files("mrcnn_explained.scenes") / "viewer_map"
+    sources = [(folder / name).read_text("utf-8") for name in MODULES]
+    return "\n".join([_palette(), *map(without_imports, sources)])
+
+
+@cache
+def map_style() -> str:
+    """Return the style sheet of the Map. Every rule is within `.mx-map`."""
+    path = files("mrcnn_explained.scenes") / "viewer_map" / "map.css"
+    return path.read_text("utf-8")
+
+
+def map_blocks(data: MapData) -> dict[str, str]:
+    """Return header and block as the script blocks of a page hold them.
+
+    The header holds no `<`, so no name in it can end its block.
+    """
+    header = json.dumps(data.header, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return {
+        "header": header.replace("<", "\\u003c"),
+        "block": base64.b64encode(data.block).decode(),
+    }
+
+
+def _palette() -> str:
+    """Return the project's colours as JavaScript."""
+    constants = [f"const {name} = {json.dumps(getattr(palette, name))};" for name in COLORS]
+    return "\n".join(["// The project's palette, from plots/palette.py.", *constants]) + "\n"
