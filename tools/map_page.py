@@ -19,8 +19,8 @@ PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-HASH'">
 <title>The Map</title>
 <style>:root { color-scheme: light dark; } body { margin: 0; font-family: system-ui, sans-serif; }
-STYLE</style>
-<div id="map" class="mx-map"></div>
+</style>
+<div id="map"></div>
 <script type="application/json" id="map-header">HEADER</script>
 <script type="text/plain" id="map-block">BLOCK</script>
 <script type="module">SCRIPT</script>
@@ -31,9 +31,10 @@ START = """
 {
   const text = (id) => document.getElementById(id).textContent;
   const header = JSON.parse(text("map-header"));
-  globalThis.theMap = typeof openMap === "function"
-    ? await openMap(document.getElementById("map"), header, text("map-block"), {})
-    : { detector: await Detector.open(header, text("map-block")) };
+  const payload = { header, block: text("map-block") };
+  globalThis.theMap = typeof mountMap === "function"
+    ? await mountMap(document.getElementById("map"), [payload], { fill: true })
+    : { detector: await Detector.open(payload) };
   document.body.classList.add("ready");
 }
 """
@@ -65,12 +66,11 @@ def main() -> None:
     args = parser.parse_args()
 
     blocks = data_of(args)
-    from mrcnn_explained.scenes.map_bundle import map_script, map_style
+    from mrcnn_explained.scenes.map_bundle import map_script
 
     script = map_script() + START
     parts = {
         "HASH": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "STYLE": map_style(),
         "HEADER": blocks["header"],
         "BLOCK": blocks["block"],
         "SCRIPT": script,

@@ -1,7 +1,8 @@
 """Bundle the Map's modules into one script, for a widget and for self-contained pages.
 
-As in bundle.py: modules import only from those before them and from `./palette.js`, which is
-written here from the project's palette. The entry is `openMap(root, header, block, options)`.
+As in bundle.py: modules import only from those before them, from `./palette.js` and from
+`./style.js`. These two are written here, from the project's palette and from map.css. The entry
+is `mountMap(host, payloads, options)`.
 """
 
 import base64
@@ -13,23 +14,17 @@ from mrcnn_explained.plots import palette
 from mrcnn_explained.scenes.bundle import without_imports
 from mrcnn_explained.scenes.map_data import MapData
 
-MODULES = ("data.js", "nms.js", "detector.js")  # each imports only from those before it
-COLORS = ("INK", "QUIET", "FAINT", "WHITE", "GOOD", "BAD", "LEVEL_COLORS", "CLASS_COLORS")
+MAP_MODULES = ("data.js", "nms.js", "detector.js")  # each imports only from those before it
+COLORS = ("INK", "QUIET", "FAINT", "WHITE", "DARK", "WRONG", "LEVEL_COLORS", "LEVEL_DASHES")
 
 
 @cache
 def map_script() -> str:
-    """Return the Map as one script without imports and exports; it declares `openMap`."""
+    """Return the Map as one script without imports and exports; it declares `mountMap`."""
     folder = files("mrcnn_explained.scenes") / "viewer_map"
-    sources = [(folder / name).read_text("utf-8") for name in MODULES]
-    return "\n".join([_palette(), *map(without_imports, sources)])
-
-
-@cache
-def map_style() -> str:
-    """Return the style sheet of the Map. Every rule is within `.mx-map`."""
-    path = files("mrcnn_explained.scenes") / "viewer_map" / "map.css"
-    return path.read_text("utf-8")
+    sources = [(folder / name).read_text("utf-8") for name in MAP_MODULES]
+    style = json.dumps((folder / "map.css").read_text("utf-8"), ensure_ascii=False)
+    return "\n".join([_palette(), f"const MAP_STYLE = {style};\n", *map(without_imports, sources)])
 
 
 def map_blocks(data: MapData) -> dict[str, str]:

@@ -113,7 +113,7 @@ def rule_of(settings: LevelSettings) -> LevelRule:
         "side": float(settings["canonical_side"]),
         "lowest": settings["lowest"],
         "highest": settings["highest"],
-        "canonicalLevel": settings["canonical_level"],
+        "canonical_level": settings["canonical_level"],
     }
 
 

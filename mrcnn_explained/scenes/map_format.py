@@ -80,7 +80,7 @@ class LevelRule(TypedDict):
     side: float  # canonical, molded pixels
     lowest: int
     highest: int
-    canonicalLevel: int
+    canonical_level: int
 
 
 class Settings(TypedDict):
@@ -110,8 +110,8 @@ class Header(TypedDict):
     """Everything but the arrays."""
 
     image: str  # the molded image before its mean was subtracted: a JPEG as data URI
-    imageNumber: int  # in the batch
-    images: int  # of the batch
+    number: int  # in the batch
+    batch: int  # images of the run
     size: list[int]  # [H, W] molded
     original: list[int]  # [h, w, channels]
     scale: float
@@ -121,26 +121,26 @@ class Header(TypedDict):
     weights: str
     notes: list[str]  # random weights, numbers that are not finite
     missing: list[str]  # what this Map does not show, and why
-    leftOut: dict[str, int]  # kind → how many were left out to keep the size bounded
-    roiSource: Literal["rpn", "given rois", "given proposals"]
-    modelAsked: bool  # whether the second stage was asked beyond what the run asked
+    left_out: dict[str, int]  # kind → how many were left out to keep the size bounded
+    roi_source: Literal["rpn", "given rois", "given proposals"]
+    model_asked: bool  # whether the second stage was asked beyond what the run asked
     stages: list[StageFacts]
     channels: list[int]
     features: int  # F
     backbone: list[list[int]]  # shapes of C1…C5
     pyramid: list[list[int]]  # shapes of P2…P6
-    anchorsPerCell: int
-    anchorScales: list[float]
-    anchorRatios: list[float]
+    anchors_per_cell: int
+    anchor_scales: list[float]
+    anchor_ratios: list[float]
     anchors: int
     pool: list[int]  # P of the box head, P of the mask head
-    maskSide: int  # M
-    maskThreshold: float
-    stdDev: dict[str, list[float]]  # of the deltas: "rpn", "box"
+    mask_side: int  # M
+    mask_threshold: float
+    std_dev: dict[str, list[float]]  # of the deltas: "rpn", "box"
     settings: Settings
     levels: LevelRule
-    maskLevels: LevelRule
-    levelSteps: dict[str, list[float]]  # rounding → see `level_steps`
-    maskLevelSteps: dict[str, list[float]]
+    mask_levels: LevelRule
+    level_steps: dict[str, list[float]]  # rounding → see `level_steps`
+    mask_level_steps: dict[str, list[float]]
     controls: list[Control]
     arrays: dict[str, ArrayPlace]

@@ -5,33 +5,34 @@ import { unpack } from "./data.js";
 import { iou, nms } from "./nms.js";
 
 const f = Math.fround;
-const ROI_LEVELS = [2, 3, 4, 5], PYRAMID_LEVELS = [2, 3, 4, 5, 6];
+const ROI_LEVELS = [2, 3, 4, 5];
 /** How many filters an ROI passes, by its fate. */
 const GATES = { unknown: -1, background: 0, below_confidence: 1, suppressed: 2, class_full: 2, beyond_top: 3, detection: 4 };
 
 export class Detector {
-  /** Unpack a Map and return its detector. */
-  static async open(header, block) {
+  /** Unpack a Map, { header, block }, and return its detector. */
+  static async open({ header, block }) {
     return new Detector(header, await unpack(block, header.arrays));
   }
 
   constructor(header, arrays) {
-    this.H = header;
-    this.A = arrays;
+    this.header = header;
+    this.arrays = arrays;
     this.K = arrays.box.length / 4 - 1;
     this.T = header.arrays.topClass.shape[1];
     [this.height, this.width] = header.size;
     this.given = !arrays.anchor;
     this.imageSide = f(Math.sqrt(this.height * this.width));
+    this.base = this.run();
   }
 
   // What the data hold about a candidate
 
-  boxOf(c) { return this.A.box.subarray(4 * c, 4 * c + 4); }
+  boxOf(c) { return this.arrays.box.subarray(4 * c, 4 * c + 4); }
 
   /** The anchor of a candidate; null in a run of given ROIs. */
   anchorOf(c) {
-    const { A } = this;
+    const { arrays: A } = this;
     return this.given ? null : {
       index: A.anchor[c], level: A.anchorLevel[c], row: A.anchorCell[2 * c], column: A.anchorCell[2 * c + 1],
       ratio: A.anchorRatio[c], box: A.anchorBox.subarray(4 * c, 4 * c + 4),
@@ -40,24 +41,42 @@ export class Detector {
   }
 
   /** The row of what the second stage says about a candidate on a level; -1: it was not asked. */
-  answerOf(level, c) { return this.A.answerOf[(level - 2) * (this.K + 1) + c]; }
+  answerOf(level, c) { return this.arrays.answerOf[(level - 2) * (this.K + 1) + c]; }
 
-  /** An answer's most probable classes, best first: [{ id, p }]. */
-  topClasses(answer) {
-    return Array.from({ length: this.T }, (_, i) =>
-      ({ id: this.A.topClass[answer * this.T + i], p: this.A.topScore[answer * this.T + i] }));
+  /** Most probable classes of a candidate on a level, best first: [{ id, p }]; null: not asked. */
+  topClasses(level, c) {
+    const row = this.answerOf(level, c), { topClass, topScore } = this.arrays, from = row * this.T;
+    return row < 0 ? null : Array.from({ length: this.T }, (_, i) => ({ id: topClass[from + i], p: topScore[from + i] }));
   }
 
-  /** The refined box of an answer, clipped to the window. */
-  refinedBox(answer) { return this.A.refined.subarray(4 * answer, 4 * answer + 4); }
+  /**
+   * Probability of every class; null: not asked. Classes beyond the best ones (header.left_out.classes)
+   * are 0 here: each has less than the last of `topClasses`.
+   */
+  scores(level, c) { return this.probabilities(this.answerOf(level, c)); }
 
-  /** Deltas of an answer's best class, in standard deviations. */
-  deltasOf(answer) { return this.A.classDeltas.subarray(4 * answer, 4 * answer + 4); }
+  probabilities(row) {
+    if (row < 0) return null;
+    const all = new Float32Array(this.header.classes.length), { topClass, topScore } = this.arrays;
+    for (let i = row * this.T; i < (row + 1) * this.T; i++) all[topClass[i]] = topScore[i];
+    return all;
+  }
+
+  /** The box of a candidate on a level after its best class's deltas, clipped to the window; null: not asked. */
+  refined(level, c) { const row = this.answerOf(level, c); return row < 0 ? null : this.refinedBox(row); }
+
+  refinedBox(row) { return this.arrays.refined.subarray(4 * row, 4 * row + 4); }
+
+  /** Those deltas, in standard deviations; null: not asked. */
+  deltas(level, c) {
+    const row = this.answerOf(level, c);
+    return row < 0 ? null : this.arrays.classDeltas.subarray(4 * row, 4 * row + 4);
+  }
 
   /** A mask, bytes [M, M]; null: it was not asked. */
   mask(index) {
-    const size = this.H.maskSide ** 2;
-    return index < 0 ? null : this.A.masks.subarray(index * size, (index + 1) * size);
+    const size = this.header.mask_side ** 2;
+    return index < 0 ? null : this.arrays.masks.subarray(index * size, (index + 1) * size);
   }
 
   // Coordinates
@@ -70,7 +89,7 @@ export class Detector {
 
   /** A normalised box in whole pixels of the original image. */
   original(box) {
-    const { window, original } = this.H, sides = [this.height - 1, this.width - 1];
+    const { window, original } = this.header, sides = [this.height - 1, this.width - 1];
     const shift = [0, 1].map((i) => f(f(window[i]) / f(sides[i])));
     const end = [0, 1].map((i) => f(f(window[i + 2] - 1) / f(sides[i])));
     return [...box].map((v, i) => {
@@ -83,10 +102,10 @@ export class Detector {
 
   /** The level equation under some settings; the masks' own if `masks`. */
   rule(s, masks = false) {
-    const { H } = this, own = masks ? H.maskLevels : H.levels;
+    const { header: H } = this, own = masks ? H.mask_levels : H.levels;
     const [changed, side] = [s.rounding !== H.settings.rounding, s.side !== H.settings.side];
     const rounding = changed ? s.rounding : own.rounding;
-    const steps = (masks ? H.maskLevelSteps : H.levelSteps)[rounding];
+    const steps = (masks ? H.mask_level_steps : H.level_steps)[rounding];
     return { ...own, rounding, side: side ? s.side : own.side, steps };
   }
 
@@ -96,22 +115,25 @@ export class Detector {
    * The level is read from the steps that Python found with the stage: the smallest quotient
    * side / canonical side, in float32, at which the stage returns the next level.
    */
-  levelOf([y1, x1, y2, x2], { side: canonical, lowest, canonicalLevel, steps }) {
+  levelOf(box, s, masks = false) { return this.fit(box, this.rule(s, masks)); }
+
+  fit([y1, x1, y2, x2], { side: canonical, lowest, canonical_level, steps }) {
     const normalised = f(Math.sqrt(f(f(y2 - y1) * f(x2 - x1))));
     const quotient = f(normalised / f(f(canonical) / this.imageSide));
     const up = Number.isFinite(quotient) ? steps.filter((step) => quotient >= step).length : 0;
-    const exact = canonicalLevel + Math.log2(quotient);
+    const exact = canonical_level + Math.log2(quotient);
     return { side: f(normalised * this.imageSide), exact, level: lowest + up };
   }
 
   /** The sides, in molded pixels, at which a box reads the next level. */
-  levelEdges({ side, rounding, lowest, highest, canonicalLevel }) {
+  levelEdges(s) {
+    const { side, rounding, lowest, highest, canonical_level } = this.rule(s);
     const half = rounding === "round" ? 0.5 : 0;
-    return Array.from({ length: highest - lowest }, (_, i) => side * 2 ** (lowest + 1 + i - half - canonicalLevel));
+    return Array.from({ length: highest - lowest }, (_, i) => side * 2 ** (lowest + 1 + i - half - canonical_level));
   }
 
   /** Shape [h, w] of a level's map. */
-  mapShape(level) { return this.H.pyramid[level - 2].slice(0, 2); }
+  mapShape(level) { return this.header.pyramid[level - 2].slice(0, 2); }
 
   /** Where crop_and_resize samples a level: rows and columns, in cells of the map. */
   samples(level, [y1, x1, y2, x2], n) {
@@ -126,8 +148,8 @@ export class Detector {
 
   /** crop_and_resize on one channel of a map: n x n bilinear samples in bytes; outside it is value 0. */
   crop(level, channel, box, n) {
-    const [h, w] = this.mapShape(level), { low, step } = this.H.arrays[`p${level}`];
-    const map = this.A[`p${level}`].subarray(channel * h * w, (channel + 1) * h * w);
+    const [h, w] = this.mapShape(level), { low, step } = this.header.arrays[`p${level}`];
+    const map = this.arrays[`p${level}`].subarray(channel * h * w, (channel + 1) * h * w);
     const { ys, xs } = this.samples(level, box, n), zero = -low[channel] / step[channel];
     const out = new Float32Array(n * n).fill(zero);
     ys.forEach((y, i) => xs.forEach((x, j) => {
@@ -142,7 +164,7 @@ export class Detector {
 
   /** The byte of a map's channel as the value that the network computed. */
   valueOf(name, channel, byte) {
-    const { low, step } = this.H.arrays[name];
+    const { low, step } = this.header.arrays[name];
     return low[channel] + byte * step[channel];
   }
 
@@ -150,15 +172,15 @@ export class Detector {
 
   /** Everything that is decided from the network's answers, under some settings. */
   detect(s) {
-    const { A, K } = this, rule = this.rule(s), all = Array.from({ length: K }, (_, c) => c);
+    const { arrays: A, K } = this, rule = this.rule(s), all = Array.from({ length: K }, (_, c) => c);
     const first = this.given ? { kept: all, by: new Map(), reached: K } : nms(all, A.box, s.rpnNms, s.rois);
-    const rois = first.kept, fit = rois.map((c) => this.levelOf(this.boxOf(c), rule));
+    const rois = first.kept, fit = rois.map((c) => this.fit(this.boxOf(c), rule));
     const answers = rois.map((c, r) => this.answerOf(fit[r].level, c));
     const padding = Math.max(0, (this.given ? A.runValid.length : s.rois) - rois.length);
     const filtered = this.filter(answers, this.answerOf(rule.lowest, K), padding, s);
     const maskRule = this.rule(s, true);
     const masks = filtered.found.map((r) => {
-      const level = this.levelOf(this.refinedBox(answers[r]), maskRule).level;
+      const level = this.fit(this.refinedBox(answers[r]), maskRule).level;
       return { level, index: A.maskOf[4 * answers[r] + level - 2], original: this.original(this.refinedBox(answers[r])) };
     });
     return this.result({ settings: s, ...first, rois, fit, answers, padding, ...filtered, masks, rule });
@@ -166,7 +188,7 @@ export class Detector {
 
   /** Class, confidence, NMS per class, best D: what each ROI becomes. Padding takes part, as in the stage. */
   filter(answers, paddingAnswer, padding, s) {
-    const { A, T } = this, count = answers.length, all = [...answers, ...Array(padding).fill(paddingAnswer)];
+    const { arrays: A, T } = this, count = answers.length, all = [...answers, ...Array(padding).fill(paddingAnswer)];
     const ids = Int32Array.from(all, (a) => (a < 0 ? -1 : A.topClass[a * T]));
     const scores = Float32Array.from(all, (a) => (a < 0 ? NaN : A.topScore[a * T]));
     const boxes = new Float32Array(4 * all.length);
@@ -190,7 +212,7 @@ export class Detector {
 
   /** The decisions of the run itself, as the trace holds them. */
   run() {
-    const { A, H, K } = this, s = H.settings, rois = [...A.runCandidate].filter((c) => c < K);
+    const { arrays: A, header: H, K } = this, s = H.settings, rois = [...A.runCandidate].filter((c) => c < K);
     const by = new Map();
     if (!this.given) A.runBy.forEach((judge, c) => { if (judge >= 0) by.set(c, { by: judge, iou: A.runIou[c] }); });
     const reached = this.given ? K : A.runReached.reduce((sum, r) => sum + r, 0);
@@ -207,34 +229,37 @@ export class Detector {
     const found = [...place.keys()].filter((r) => r < rois.length);
     const masks = found.map((r) => {
       const d = place.get(r);
-      return { level: A.runMaskLevel[d], index: A.runMask[d], original: this.original(this.refinedBox(answers[r])) };
+      return { level: A.runMaskLevel[d], index: A.runMask[d], original: this.original(A.runRefined.subarray(4 * r, 4 * r + 4)) };
     });
     return this.result({
       settings: s, kept: rois, by, reached, rois, fit, answers, padding: A.runValid.length - rois.length,
       fate, found, paddingFound: place.size - found.length, masks, order: A.runOrder, rule: this.rule(s),
+      classId: rois.map((_, r) => A.runClass[r]), p: rois.map((_, r) => A.runScore[r]),
+      box: rois.map((_, r) => A.runRefined.subarray(4 * r, 4 * r + 4)),
     });
   }
 
   /** What a view needs, from the decisions. */
   result({ order, ...decided }) {
-    const { rois, fit, answers, padding, rule, fate } = decided, { A, T } = this;
+    const { rois, fit, answers, padding, rule, fate } = decided, { arrays: A, T } = this;
     const level = fit.map(({ level }) => level);
     const stack = ROI_LEVELS.flatMap((k) => rois.map((_, r) => r).filter((r) => level[r] === k));
     // The padded ROIs read the lowest level, so their crops lie in the stack above the next level.
     const row = [];
     stack.forEach((r, at) => { row[r] = order ? order[r] : at + (level[r] > rule.lowest ? padding : 0); });
     return {
-      ...decided, level, stack, row, rank: new Map(rois.map((c, r) => [c, r])),
-      fate: fate.map((one) => ({ ...one, gate: GATES[one.kind] })),
       classId: answers.map((a) => (a < 0 ? -1 : A.topClass[a * T])),
       p: answers.map((a) => (a < 0 ? NaN : A.topScore[a * T])),
       box: answers.map((a) => (a < 0 ? null : this.refinedBox(a))),
+      ...decided, level, stack, row, rank: new Map(rois.map((c, r) => [c, r])),
+      fate: fate.map((one) => ({ ...one, gate: GATES[one.kind] })),
+      probabilities: answers.map((a) => this.probabilities(a)),
       unknown: answers.filter((a) => a < 0).length, masksUnknown: decided.masks.filter(({ index }) => index < 0).length,
     };
   }
 
-  /** What differs between two runs: ROIs by their candidates, detections by class and place. */
-  differences(base, run) {
+  /** What differs from the run itself: ROIs by their candidates, detections by class and place. */
+  differences(run, base = this.base) {
     // A detection stands for one of the other run at most: a second box on an object is a gain.
     const missing = (from, to) => {
       const free = new Set(to.found);
@@ -252,11 +277,19 @@ export class Detector {
     };
   }
 
+  iou(a, b) { return iou(a, b); }
+
+  /** Why a control cannot be exact here; "" if it is. */
+  reason(key) {
+    const control = this.header.controls.find((one) => one.key === key);
+    return control ? control.note : "this Map has no such control: see `missing`";
+  }
+
   /** The call of the toolkit that asks the same: model.resume(trace, …); "" if nothing changed. */
   resumeCall(s) {
     const stages = new Map();
-    for (const { key, stage, argument } of this.H.controls) {
-      if (s[key] === this.H.settings[key]) continue;
+    for (const { key, stage, argument } of this.header.controls) {
+      if (s[key] === this.header.settings[key]) continue;
       stages.set(stage, [...(stages.get(stage) ?? []), `"${argument}": ${JSON.stringify(s[key])}`]);
     }
     const changes = [...stages].map(([stage, values]) => `${stage}={${values.join(", ")}}`);
