@@ -6,22 +6,13 @@ explorer and the new scene back, as the kernel's messages do.
 
 import shutil
 
+from mrcnn_explained.explorers.explorer import View
 from mrcnn_explained.report.explorable import _portable
 from mrcnn_explained.report.page import as_base64
 from mrcnn_explained.scenes.bundle import widget_module
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-TRAITS = (
-    "images",
-    "maps",
-    "scene",
-    "threshold",
-    "opacity",
-    "selected",
-    "drawn_box",
-    "clicked",
-    "moved_box",
-)
+TRAITS = sorted(set(View.class_traits(sync=True)) & set(vars(View)) - {"_esm"})
 START = """
 async ([source, values]) => {
   const { default: widget } = await import("data:text/javascript;base64," + source);
