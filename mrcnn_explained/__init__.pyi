@@ -55,6 +55,8 @@ from .explorers.proposals import ProposalsExplorer
 from .explorers.reorder import ReorderExplorer
 from .explorers.rpn import RpnExplorer
 from .explorers.training import TrainingExplorer
+from .lessons.case import Case, open_case
+from .lessons.here import you_are_here
 from .lessons.notebook import check_answer, describe, show
 from .media.images import demo_image, load_image
 from .media.pixels import as_image
@@ -124,6 +126,7 @@ __all__ = [
     "AnchorsExplorer",
     "AssumedConfigWarning",
     "BoxHead",
+    "Case",
     "CocoDataset",
     "Config",
     "ConfigError",
@@ -203,6 +206,7 @@ __all__ = [
     "mold_rois",
     "nms_verdict",
     "norm_boxes",
+    "open_case",
     "open_dataset",
     "open_model",
     "oracle_report",
@@ -281,4 +285,5 @@ __all__ = [
     "upsample",
     "why_missed",
     "write_report",
+    "you_are_here",
 ]
