@@ -81,6 +81,7 @@ from .plots.levels import plot_levels, plot_levels_on_image, plot_sizes
 from .plots.losses import plot_history, plot_loss_terms
 from .plots.mask_head import plot_class_masks, plot_masks
 from .plots.palette import GOOD, INK, LEVEL_COLORS, class_color
+from .plots.pooling import plot_pooling
 from .plots.proposals import plot_corners, plot_fates, plot_refinement, plot_suppression
 from .plots.pyramid import plot_pyramid
 from .plots.reorder import plot_reorder
@@ -246,6 +247,7 @@ __all__ = [
     "plot_nms_by_class",
     "plot_objects",
     "plot_overlaps",
+    "plot_pooling",
     "plot_precision_recall",
     "plot_probabilities",
     "plot_pyramid",

@@ -26,6 +26,9 @@ ANSWERS = {
     "03.1": Answer("The stride of P3 is 8: its sides are an eighth of the image's."),
     "03.2": Answer("The top-down path starts at P5.", 5),
     "03.3": Answer("The heads read P2 to P5; only the RPN reads P6."),
+    "03b.1": Answer("Half of one area, divided by one and a half.", 1 / 3, tolerance=0.01),
+    "03b.2": Answer("exp(dh) = 2, so dh is log 2.", math.log(2), tolerance=0.01),
+    "03b.3": Answer("160 pixels divided by the stride of P5, 32.", 5),
     "04.1": Answer("The number of its cells, one per 64 x 64 pixels, times that of the ratios."),
     "04.2": Answer(
         "Each level has a quarter of the anchors of the next finer one.", 75, tolerance=1
