@@ -109,13 +109,18 @@ class Explorer(ipywidgets.VBox):
         self.view.observe(self._box_moved, "moved_box")
         self.view.observe(self._row_selected, "selected")
         self.selection.observe(self._roi_selected, "roi")
-        row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+        shown = [*controls.values(), *self.buttons()]
+        row = ipywidgets.HBox(shown, layout={"flex_flow": "row wrap"})
         super().__init__([row, self.view])
         self.refresh()
 
     def background(self) -> UInt8[np.ndarray, "_ _ 3"]:
         """Return the image under the boxes, which is sent once."""
         return self.pixels
+
+    def buttons(self) -> list[ipywidgets.Widget]:
+        """Return what stands beside the controls and sets no argument of `draw` by itself."""
+        return []
 
     def _link_in_browser(self, control: ipywidgets.Widget, trait: str) -> ipywidgets.Widget:
         """Let a slider set a trait of the view within the browser, without a way to the kernel."""

@@ -1,56 +1,71 @@
-"""Explore proposals: top-k and NMS with other settings, and which box suppressed which."""
+"""Explore proposals: top-k and NMS with other settings, one kept box after the other."""
 
 from functools import cached_property
-from typing import NamedTuple
 
+import ipywidgets
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import GOOD, LOST, LOST_DASH, QUIET
+from mrcnn_explained.boxes import iou
+from mrcnn_explained.detector.trace import Trace
+from mrcnn_explained.explorers.candidates import Candidates
+from mrcnn_explained.explorers.explorer import (
+    Controls,
+    Selection,
+    TraceExplorer,
+    image_of,
+    in_graph_mode,
+    slider,
+)
+from mrcnn_explained.explorers.objects import Boxes, objects_of
+from mrcnn_explained.plots.palette import (
+    GOOD,
+    INK,
+    LOST,
+    LOST_DASH,
+    NEVER_DASH,
+    QUIET,
+    TRUTH_DASH,
+    WRONG,
+)
 from mrcnn_explained.plots.style import to_pixels
-from mrcnn_explained.scenes.format import BoxLayer, Panel, Scene
+from mrcnn_explained.scenes.format import BoxLayer, Label, Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, panel, points
 from mrcnn_explained.stages.proposals import Proposals, propose
 
-DRAWN = 40  # boxes of each kind: more of them hide each other
+DRAWN = 12  # kept boxes at first: more of them hide each other
+MOST_DRAWN = 60
+COVERED = 0.5  # IoU with a kept box from which an object counts as covered
 WIDE = 520  # CSS pixels of the panel of fates
 
 propose_again = in_graph_mode(propose)  # seven times faster, with 6000 candidates
 
 
-class _Candidates(NamedTuple):
-    """The candidates of one image as arrays; rows are candidates, by score."""
-
-    scores: np.ndarray
-    rank: np.ndarray  # -1: not kept
-    suppressed_by: np.ndarray  # -1: by none
-    suppressed_iou: np.ndarray
-
-    @property
-    def kept(self) -> np.ndarray:
-        return np.flatnonzero(self.rank >= 0)
-
-    @property
-    def suppressed(self) -> np.ndarray:
-        return np.flatnonzero(self.suppressed_by >= 0)
-
-    @property
-    def unreached(self) -> np.ndarray:
-        """The candidates that NMS did not reach before it had kept enough."""
-        return np.flatnonzero((self.rank < 0) & (self.suppressed_by < 0))
-
-    def suppressed_by_row(self, row: int) -> np.ndarray:
-        return np.flatnonzero(self.suppressed_by == row)
-
-
 class ProposalsExplorer(TraceExplorer):
-    """Move the NMS threshold and the top-k; click a box to see what suppressed it, or what it did.
+    """Move the NMS threshold and the top-k, and go through NMS one kept box after the other.
 
-    Rows are candidates, by score. `result` is a Proposals of this image alone.
+    objects    boxes in pixels of the molded image that should be covered; none: the detections
+               of the run
+
+    Click a box or a dot to see which box suppressed it, or which ones it suppressed. Rows are
+    candidates, by score. `result` is a Proposals of this image alone; `covered` is the best IoU
+    of each object with a kept box.
     """
 
     result: Proposals
+    covered: np.ndarray
+
+    def __init__(
+        self,
+        trace: Trace,
+        *,
+        image: int = 0,
+        selection: Selection | None = None,
+        objects: Boxes | None = None,
+    ):
+        image_of(trace, image)  # refuses a wrong number
+        self.objects = objects_of(trace, image, objects)
+        super().__init__(trace, image=image, selection=selection)
 
     def row_of(self, roi: int) -> int:
         """Return the candidate that became an ROI in the model's own run."""
@@ -69,7 +84,23 @@ class ProposalsExplorer(TraceExplorer):
             "nms_threshold": slider("NMS: IoU at most", float(c.rpn_nms_threshold), 0.05, 0.99),
             "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, most), 1),
             "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
+            "step": slider("NMS step, 0: all", 0, 0, c.post_nms_rois_inference, 1),
+            "drawn": slider("kept boxes drawn", DRAWN, 0, MOST_DRAWN, 1),
         }
+
+    def buttons(self) -> list[ipywidgets.Button]:
+        """Return two buttons for the steps of NMS."""
+        found = []
+        for text, way in (("◂ step back", -1), ("next step ▸", 1)):
+            button = ipywidgets.Button(description=text, layout={"width": "auto"})
+            button.on_click(lambda _, way=way: self.go(way))
+            found.append(button)
+        return found
+
+    def go(self, steps: int) -> None:
+        """Go forward, or back, by some steps of NMS."""
+        step = self.settings["step"]
+        step.value = min(max(step.value + steps, 0), step.max)
 
     @cached_property
     def inputs(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -81,7 +112,9 @@ class ProposalsExplorer(TraceExplorer):
             tf.constant(np.asarray(self.trace.anchors.boxes)),
         )
 
-    def draw(self, nms_threshold: float, pre_nms_limit: int, count: int) -> Scene:
+    def draw(
+        self, nms_threshold: float, pre_nms_limit: int, count: int, step: int, drawn: int
+    ) -> Scene:
         p = self.result = propose_again(
             *self.inputs,
             count=count,
@@ -89,78 +122,144 @@ class ProposalsExplorer(TraceExplorer):
             nms_threshold=tf.constant(nms_threshold, tf.float32),
             std_dev=self.config.rpn_bbox_std_dev,
         )
-        candidates = _Candidates(
+        candidates = Candidates(
+            place=to_pixels(p.refined_anchors_clipped.numpy()[0], self.pixels),
             scores=p.scores.numpy()[0],
             rank=p.nms.rank.numpy()[0],
             suppressed_by=p.nms.suppressed_by.numpy()[0],
             suppressed_iou=p.nms.suppressed_iou.numpy()[0],
         )
-        place = to_pixels(p.refined_anchors_clipped.numpy()[0], self.pixels)
+        step = self._limit_steps(step, len(candidates.kept))
+        shown = candidates.after(step) if step else candidates
+        overlaps = iou(tf.constant(self.objects.boxes), tf.constant(shown.place[shown.kept]))
+        self.covered = overlaps.numpy().max(axis=1, initial=0)
         selected = self.view.selected if self.view.selected < len(candidates.rank) else -1
-        kept, suppressed = candidates.kept, candidates.suppressed
-        near = {*kept[:DRAWN], *suppressed[:DRAWN]}
-        if selected >= 0:
-            title = "One kept box and what it suppressed"
-            layers = _around(selected, candidates, place)
-            near.update(candidates.suppressed_by_row(selected))
+        if step:
+            head = int(shown.kept[-1])
+            title = f"Step {step}: candidate {head} is kept, and what it suppresses"
+            layers = _around(head, selected, shown)
+        elif selected >= 0:
+            title = f"Candidate {selected}, and the boxes that had to do with it"
+            layers = _around(candidates.head_of(selected), selected, candidates)
         else:
-            title = f"The first {DRAWN} kept and suppressed"
-            layers = _first(candidates, place)
-        text = [
-            line(f"{len(kept)} of {len(candidates.rank)} candidates kept", GOOD),
-            line(f"{len(suppressed)} suppressed", LOST),
-            line(f"{len(candidates.unreached)} never reached", QUIET),
-            line(_fate_of(selected, candidates, count)),
+            some = min(drawn, len(candidates.kept))
+            title = f"The best {some} of {len(candidates.kept)} kept boxes; dots: centres of all"
+            layers = [boxes(shown.place[shown.kept[:drawn]], GOOD, shown.kept[:drawn])]
+        on_image = image_panel(
+            title,
+            self.pixels,
+            width=480,
+            boxes=[*self._object_boxes(), *layers],
+            points=[points(_centres(shown.place[shown.kept]), GOOD, shown.kept, radius=2)],
+            labels=self._object_labels(),
+        )
+        text = [self._coverage(), *_counts(shown, step, candidates, nms_threshold)]
+        text.append(line(_fate_of(selected, candidates, count)))
+        panels = [on_image, _fates_panel(shown, step)]
+        return {"panels": panels, "text": text, "tips": dict(enumerate(candidates.tips()))}
+
+    def _limit_steps(self, step: int, kept: int) -> int:
+        """Let the slider of steps end at the last kept box; return the step that is shown."""
+        before, self.held = self.held, True
+        self.settings["step"].max = max(kept, 1)
+        self.held = before
+        return min(step, kept)
+
+    def _object_boxes(self) -> list[BoxLayer]:
+        """Return the objects, dashed; those that no kept box covers in another colour."""
+        colors = [INK if most >= COVERED else WRONG for most in self.covered]
+        return [boxes(self.objects.boxes, colors, dash=TRUTH_DASH, width=2)]
+
+    def _object_labels(self) -> list[Label]:
+        """Return the names of the objects that no kept box covers."""
+        places = zip(self.objects.boxes, self.objects.names, self.covered, strict=True)
+        return [
+            label(
+                f"{name}: not covered",
+                box[1],
+                box[0],
+                box_bottom=float(box[2]),
+                background=WRONG,
+                size=11,
+                avoids_labels=True,
+            )
+            for box, name, most in places
+            if most < COVERED
         ]
-        tips = {int(i): f"candidate {i}, score {candidates.scores[i]:.3f}" for i in sorted(near)}
-        on_image = image_panel(title, self.pixels, boxes=layers)
-        return {"panels": [on_image, _fates_panel(candidates)], "text": text, "tips": tips}
+
+    def _coverage(self) -> TextLine:
+        """Return how many objects the kept boxes cover."""
+        number = int((self.covered >= COVERED).sum())
+        total, source = len(self.covered), self.objects.source
+        if not total:
+            return line(f"No objects are drawn: {source} are none.", QUIET)
+        words = f"Objects (dashed; {source}) covered: {number} of {total}"
+        return line(
+            f"{words}, with an IoU of {COVERED} or more with a kept box",
+            INK if number == total else WRONG,
+        )
 
 
-def _first(candidates: _Candidates, place: np.ndarray) -> list[BoxLayer]:
-    """Return the first suppressed and the first kept boxes."""
-    suppressed, kept = candidates.suppressed[:DRAWN], candidates.kept[:DRAWN]
-    return [
-        boxes(place[suppressed], LOST, suppressed, dash=LOST_DASH, width=0.8),
-        boxes(place[kept], GOOD, kept),
+def _around(head: int, selected: int, candidates: Candidates) -> list[BoxLayer]:
+    """Return a box, all that it suppressed, and the selected one, each drawn by its fate."""
+    lost = candidates.suppressed_by_row(head)
+    if selected >= 0 and candidates.suppressed_by[selected] >= 0:
+        lost = np.union1d(lost, [selected])
+    layers = [boxes(candidates.place[lost], LOST, lost, dash=LOST_DASH)]
+    for row in {head, selected} - {-1, *lost.tolist()}:
+        is_kept = candidates.rank[row] >= 0
+        color, dash = (GOOD, []) if is_kept else (QUIET, NEVER_DASH)
+        width = 3 if row == head else 1.5
+        layers.append(boxes(candidates.place[[row]], color, [row], width=width, dash=dash))
+    return layers
+
+
+def _counts(
+    shown: Candidates, step: int, all_steps: Candidates, threshold: float
+) -> list[TextLine]:
+    """Return how many candidates are kept, suppressed and not reached, and what a step did."""
+    total, kept, waiting = len(shown.rank), len(shown.kept), len(shown.unreached)
+    text = [
+        line(f"{kept} of {total} candidates kept", GOOD),
+        line(f"{len(shown.suppressed)} suppressed", LOST),
+        line(f"{waiting} {'not reached yet' if step else 'never reached'}", QUIET),
     ]
+    if step:
+        head = int(shown.kept[-1])
+        number = len(shown.suppressed_by_row(head))
+        what = (
+            f"Step {step} of {len(all_steps.kept)}: of those left, candidate {head} has the "
+            f"highest score, {shown.scores[head]:.3f}. It is kept as ROI {step - 1}; {number} "
+            f"others have an IoU above {threshold:.2f} with it and are suppressed."
+        )
+        text.insert(0, line(what, GOOD))
+    return text
 
 
-def _around(selected: int, candidates: _Candidates, place: np.ndarray) -> list[BoxLayer]:
-    """Return the selected box, or the one that suppressed it, and all that this one suppressed."""
-    suppressor = int(candidates.suppressed_by[selected])
-    head = suppressor if suppressor >= 0 else selected
-    lost = candidates.suppressed_by_row(head)[:DRAWN]
-    return [
-        boxes(place[lost], LOST, lost, dash=LOST_DASH),
-        boxes(place[[head]], GOOD, [head], width=3),
-    ]
-
-
-def _fates_panel(candidates: _Candidates) -> Panel:
+def _fates_panel(candidates: Candidates, step: int) -> Panel:
     """Return every candidate as a dot, in a lane for its fate."""
     lanes = [
         (candidates.kept, GOOD, "kept"),
         (candidates.suppressed, LOST, "suppressed"),
-        (candidates.unreached, QUIET, "never reached"),
+        (candidates.unreached, QUIET, "not reached yet" if step else "never reached"),
     ]
     dots, names = [], []
     for lane, (rows, color, fate) in enumerate(lanes):
         places = np.stack([rows, np.full(len(rows), lane)], axis=1)
         dots.append(points(places, color, rows, radius=2.5))
-        names.append(label(f"{len(rows)} {fate}", 0, lane - 0.4, color=color, size=11))
+        names.append(label(f"{len(rows)} {fate}", 0, lane - 0.4, color="ink", size=11))
     number = len(candidates.rank)
     return panel(
         "The fate of every candidate; the best score is on the left",
         (-0.02 * number, -0.7, 1.02 * number, 2.5),
         width=WIDE,
-        height=140,
+        height=160,
         points=dots,
         labels=names,
     )
 
 
-def _fate_of(selected: int, candidates: _Candidates, count: int) -> str:
+def _fate_of(selected: int, candidates: Candidates, count: int) -> str:
     """Describe what became of the selected candidate."""
     if selected < 0:
         return "Click a box, or a dot, to see which box suppressed which."
@@ -176,3 +275,9 @@ def _fate_of(selected: int, candidates: _Candidates, count: int) -> str:
         number = len(candidates.suppressed_by_row(selected))
         return f"{name} is ROI {rank} and suppressed {number} candidates"
     return f"{name} was never reached: NMS had kept {count} candidates before it"
+
+
+def _centres(place: np.ndarray) -> np.ndarray:
+    """Return the centres (x, y) of boxes [n, 4]."""
+    y1, x1, y2, x2 = place.T
+    return np.stack([(x1 + x2) / 2, (y1 + y2) / 2], axis=1)

@@ -56,6 +56,7 @@ DASHED = "--"  # an object that was missed
 BEFORE_DASH = [2, 2]  # a box before a change
 LOST_DASH = [4, 4]  # a box that was suppressed or filtered out
 TRUTH_DASH = [8, 4]  # a ground-truth object
+NEVER_DASH = [1, 4]  # a candidate that NMS did not take up
 #: Coloured lines only: long dashes, and a dot more from level to level.
 LEVEL_DASHES = {2: [], 3: [10, 3], 4: [10, 3, 2, 3], 5: [10, 3, 2, 3, 2, 3], 6: [5, 3]}
 

@@ -73,6 +73,7 @@ class Bench:
 
     def place(self, key, x, y):
         """The place (x, y) of a panel in pixels of the page."""
+        x, y = float(x), float(y)
         left, top, right, bottom = self.explorer.view.scene["panels"][self.panel(key)]["extent"]
         canvas = self.canvas(key)
         canvas.scroll_into_view_if_needed()

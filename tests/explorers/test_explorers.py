@@ -15,7 +15,6 @@ from mrcnn_explained.explorers.training import TrainingExplorer
 from mrcnn_explained.stages.detections import select_detections
 from mrcnn_explained.stages.instances import full_mask
 from mrcnn_explained.stages.levels import assign_levels
-from mrcnn_explained.stages.proposals import propose
 
 EXPLORERS = {
     "anchors": "AnchorsExplorer",
@@ -112,27 +111,6 @@ def test_a_box_can_be_typed_and_described_as_an_roi_is(trace):
         assert "expected" in explorer.text[-1] and explorer.view.scene["panels"]
     explorer.view.drawn_box = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
     assert explorer.settings["box"].value == "nan, 1, 2, 3"
-
-
-def test_proposals_are_the_stage_functions(trace):
-    explorer = make("proposals", trace, image=1)
-    explorer.settings["nms_threshold"].value = 0.3
-    c = trace.config
-    expected = propose(
-        trace.rpn.rpn_class[1:],
-        trace.rpn.rpn_bbox[1:],
-        trace.anchors.boxes,
-        nms_threshold=0.3,
-        count=c.post_nms_rois_inference,
-        pre_nms_limit=c.pre_nms_limit,
-        std_dev=c.rpn_bbox_std_dev,
-    )
-    by = expected.nms.suppressed_by[0].numpy()
-    np.testing.assert_array_equal(explorer.result.nms.suppressed_by[0], by)
-    assert explorer.text[1] == f"{(by >= 0).sum()} suppressed"
-    loser = int(np.flatnonzero(by >= 0)[0])
-    explorer.view.selected = loser
-    assert f"was suppressed by candidate {by[loser]} " in explorer.text[-1]
 
 
 def test_detections_are_the_stage_functions(trace):
