@@ -211,27 +211,26 @@ export function paintImage(v, area, fade = 0, [y1, x1, y2, x2] = [0, 0, 1, 1]) {
   if (fade) { v.ctx.globalAlpha = fade; v.ctx.fillStyle = v.colors.paper; v.ctx.fillRect(area.x, area.y, area.w, area.h); v.ctx.globalAlpha = 1; }
 }
 
-/** A 28x28 mask in the colours of its level; index -1: it was not computed. */
+/** A mask, as the head computes it, in the colours of its level; index -1: it was not computed. */
 export function paintMask(v, { index, level }, area) {
-  if (index < 0) return paintMissing(v, area);
-  const [, h, w] = v.H.arrays.masks.shape;
-  paint(v.ctx, v.A.masks.subarray(h * w * index, h * w * (index + 1)), w, h, v.colors.ramps[level], area);
+  if (index < 0) paintMissing(v, area);
+  else paint(v.ctx, v.d.mask(index), v.H.mask_side, v.H.mask_side, v.colors.ramps[level], area);
 }
 
-/** A mask stretched over its box in `area` and cut at one half, as the detector pastes it. */
+/** A mask stretched over its box in `area` and cut at the threshold, as the detector pastes it. */
 export function pasteMask(v, detection, area, alpha, within) {
   const { index, level } = v.run.masks[detection];
   if (index < 0) return;
-  const [, h, w] = v.H.arrays.masks.shape, [r, g, b] = channels(v.colors.level[level]);
+  const side = v.H.mask_side, mask = v.d.mask(index), [r, g, b] = channels(v.colors.level[level]), limit = 255 * v.H.mask_threshold;
   const at = place(within(v.run.box[v.run.found[detection]]), area);
-  const soft = Object.assign(document.createElement("canvas"), { width: w, height: h }), image = new ImageData(w, h);
-  for (let i = 0; i < h * w; i++) image.data.set([r, g, b, v.A.masks[h * w * index + i]], 4 * i);
+  const soft = Object.assign(document.createElement("canvas"), { width: side, height: side }), image = new ImageData(side, side);
+  for (let i = 0; i < side * side; i++) image.data.set([r, g, b, mask[i]], 4 * i);
   soft.getContext("2d").putImageData(image, 0, 0);
-  const [width, height] = [at.w, at.h].map((side) => Math.min(1200, Math.max(1, Math.round(2 * side))));
+  const [width, height] = [at.w, at.h].map((length) => Math.min(1200, Math.max(1, Math.round(2 * length))));
   const hard = Object.assign(document.createElement("canvas"), { width, height }), ctx = hard.getContext("2d");
   ctx.drawImage(soft, 0, 0, width, height);
   const cut = ctx.getImageData(0, 0, width, height);
-  for (let i = 3; i < cut.data.length; i += 4) cut.data[i] = cut.data[i] >= 128 ? 255 : 0;
+  for (let i = 3; i < cut.data.length; i += 4) cut.data[i] = cut.data[i] >= limit ? 255 : 0;
   ctx.putImageData(cut, 0, 0);
   v.ctx.save();
   v.ctx.beginPath(); v.ctx.rect(area.x, area.y, area.w, area.h); v.ctx.clip();

@@ -47,17 +47,17 @@ export const FIRST_PANELS = {
       frame(v.base, near, { class: "edge" });
       title(v, near, ["close-up"]);
       clipped(v, near, (inner, area) => {
-        frame(inner.base, place(part.inside(anchorOf(v, c)), area), { class: "anchor-box" });
+        if (!v.d.given) frame(inner.base, place(part.inside(anchorOf(v, c)), area), { class: "anchor-box" });
         markBox(inner, part.inside(boxOf(v, c)), area, { class: "roi-box", stroke: v.colors.level[levelIn(v, c)] });
         if (isDetection(v, c)) markBox(inner, part.inside(finalBox(v, c)), area, { class: "chosen-box" });
       });
-      const rows = [["anchor-box", v.colors.ink, "anchor"], ["roi-box", v.colors.level[levelIn(v, c)], `ROI, reads P${levelIn(v, c)}`]];
+      const rows = [...(v.d.given ? [] : [["anchor-box", v.colors.ink, "anchor"]]), ["roi-box", v.colors.level[levelIn(v, c)], `ROI, reads P${levelIn(v, c)}`]];
       if (isDetection(v, c)) rows.push(["chosen-box", v.colors.ink, "detection"]);
       legend(v, free.x, free.y + v.small, rows);
     },
     numbers: (v, c) => [
       `original ${dims(v.H.original)}`, `!${dims(v.H.original.slice(0, 2))} · ${number(v.H.scale, 3)} → ${dims([...v.H.size, 3])}`,
-      `window of the image (${v.H.window.join(", ")})`, `anchor (${px(v, anchorOf(v, c)).slice(1, -1)})`, `ROI ${px(v, boxOf(v, c))}`,
+      `window of the image (${v.H.window.join(", ")})`, ...(v.d.given ? [] : [`anchor ${px(v, anchorOf(v, c))}`]), `ROI ${px(v, boxOf(v, c))}`,
       ...(isDetection(v, c) ? [`detection ${px(v, finalBox(v, c))}`] : []), "boxes: (y1, x1, y2, x2) in pixels of the molded image",
     ],
   },
@@ -112,6 +112,7 @@ export const FIRST_PANELS = {
     code: "stages/anchors.py, rpn.py → trace.anchors, trace.rpn",
     about: "Each cell of each level has a few fixed boxes, the anchors. One small network, the same for all levels, scores each anchor and predicts how to move and scale it.",
     figure(v, c) {
+      if (v.d.given) return;
       const { level: k, row, column } = cellOf(v, c), [n, h, w] = v.H.arrays[`objectness${k}`].shape, areas = tiles(n + 1, v.w, v.h, v.aspect, above(v));
       const own = v.A.anchor[c] % n;
       for (let a = 0; a < n; a++) {
@@ -130,6 +131,7 @@ export const FIRST_PANELS = {
       });
     },
     numbers(v, c) {
+      if (v.d.given) return ["The ROIs of this run were given: it has no candidates, so no anchors to show."];
       const [background, object] = v.A.rpnLogits.subarray(2 * c, 2 * c + 2), deltas = [...v.A.rpnDeltas.subarray(4 * c, 4 * c + 4)];
       return [`logits: background ${number(background)}, object ${number(object)}`,
         `!p = e^${number(object)} / (e^${number(object)} + e^${number(background)}) = ${number(v.A.score[c], 4)}`,

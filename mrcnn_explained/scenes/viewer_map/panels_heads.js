@@ -3,13 +3,10 @@
 import { circle, fit, fitLabel, frame, label, line, paintCrop, paintImage, paintMask, pasteMask, place, shorten, svg, tiles } from "./draw.js";
 import { above, clipped, closeUp, title } from "./panels_first.js";
 import { markBox } from "./stages_pyramid.js";
-import { boxOf, className, confidenceOf, dims, fateOf, finalBox, maskCells, number, px, roiOf, thousands } from "./words.js";
+import { boxOf, className, confidenceOf, dims, fateOf, finalBox, number, px, roiOf, thousands } from "./words.js";
 
 /** The most probable classes of an ROI, in the order of their numbers. */
-function topClasses(v, probabilities, most) {
-  const best = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, most);
-  return best.sort((a, b) => a - b);
-}
+const topClasses = (v, r, c, most) => v.d.topClasses(v.run.level[r], c).slice(0, most).map(({ id }) => id).sort((a, b) => a - b);
 
 export const HEAD_PANELS = {
   box_head: {
@@ -25,7 +22,7 @@ export const HEAD_PANELS = {
         frame(inner.base, place(part.inside(boxOf(v, c)), area), { class: "roi-box dashed", stroke: v.colors.level[v.run.level[r]] });
         markBox(inner, part.inside(v.run.box[r]), area, { class: "chosen-box" });
       });
-      const ids = topClasses(v, p, Math.max(3, Math.floor(v.h / (v.small + 8)))), names = v.small * 7, from = near.w + 24 + names, wide = v.w - from - v.small * 4.4;
+      const ids = topClasses(v, r, c, Math.max(3, Math.floor(v.h / (v.small + 8)))), names = v.small * 7, from = near.w + 24 + names, wide = v.w - from - v.small * 4.4;
       const pitch = Math.min(40, (v.h - above(v)) / ids.length);
       title(v, { x: from, y: above(v), w: v.w - from }, [ids.length < v.H.classes.length ? `probability, top ${ids.length} of ${v.H.classes.length} classes` : "probability of each class", "probability"], { class: "quiet" });
       ids.forEach((k, i) => {
@@ -36,7 +33,7 @@ export const HEAD_PANELS = {
       });
     },
     numbers(v, c) {
-      const r = roiOf(v, c), d = [...v.d.deltas(v.run.level[r], c)], [y1, , y2] = boxOf(v, c), h = y2 - y1, middle = (y1 + y2) / 2, [sy, , sh] = v.H.settings.boxStd ?? [0.1, 0.1, 0.2, 0.2];
+      const r = roiOf(v, c), d = [...v.d.deltas(v.run.level[r], c)], [y1, , y2] = boxOf(v, c), h = y2 - y1, middle = (y1 + y2) / 2, [sy, , sh] = v.H.std_dev.box;
       return [`!${className(v, v.run.classId[r])}: ${px(v, boxOf(v, c))} → ${px(v, v.run.box[r])}`,
         `deltas (dy, dx, log dh, log dw), in standard deviations: ${d.map((x) => number(x)).join("  ")}`,
         `centre y ${number(middle, 3)} + ${sy} · ${number(d[0])} · ${number(h, 3)} = ${number(middle + sy * d[0] * h, 3)}`,
@@ -77,7 +74,8 @@ export const HEAD_PANELS = {
       const test = (ok, text) => `${ok ? "✓" : "✕"} ${text}`, lines = [test(f.gate > 0, `most probable class: ${name}`)];
       if (f.gate > 0) lines.push(`${f.gate > 1 ? "" : "!"}${test(f.gate > 1, `score ${number(run.p[r], 3)} ${f.gate > 1 ? "≥" : "<"} ${confidenceOf(v)}`)}`);
       if (f.gate > 1) lines.push(f.by === undefined ? `!${test(true, `no kept ${name} with IoU > ${number(s.nms)}`)}` : `!${test(false, `IoU with ROI ${f.by} (${number(run.p[f.by], 3)}): ${number(f.iou, 3)} > ${number(s.nms)}`)}`);
-      if (f.kind === "full") lines.push(`!${test(false, `not among the best ${s.detections}`)}`);
+      if (f.kind === "class_full") lines.push(`!${test(false, `NMS had kept ${s.detections} of ${name}`)}`);
+      if (f.kind === "beyond_top") lines.push(`!${test(false, `not among the best ${s.detections}`)}`);
       return [...lines, `${run.rois.length} ROIs → ${left(0)} foreground → ${left(1)} above the threshold → ${left(2)} after NMS → ${run.found.length} detections`];
     },
   },
@@ -89,11 +87,11 @@ export const HEAD_PANELS = {
       paintCrop(v, mask.level, box, n, crop);
       title(v, crop, [`${n}×${n} samples of P${mask.level}, channel ${v.H.channels[v.channel]}`, `${n}×${n} of P${mask.level}`]);
       paintMask(v, mask, cells);
-      title(v, cells, [`${dims(v.H.arrays.masks.shape.slice(1))} probabilities`, "probabilities"]);
+      title(v, cells, [`${dims([v.H.mask_side, v.H.mask_side])} probabilities`, "probabilities"]);
       const part = closeUp(box, 1.25), area = fit(pasted.x, pasted.y, pasted.w, pasted.h, v.aspect);
       paintImage(v, area, 0.35, part.within);
       pasteMask(v, detection, area, 0.75, part.inside);
-      title(v, area, ["cut at 0.5, on the image", "on the image"]);
+      title(v, area, [`cut at ${v.H.mask_threshold}, on the image`, "on the image"]);
       clipped(v, area, (inner, own) => markBox(inner, part.inside(box), own, { class: "chosen-box" }));
       for (const tile of [crop, cells, area]) frame(v.base, tile, { class: "edge" });
       if (cells.y === crop.y) for (const tile of [crop, cells]) label(v.base, tile.x + tile.w + 15, tile.y + tile.h / 2 + 7, "→", { class: "big middle" });
@@ -101,13 +99,12 @@ export const HEAD_PANELS = {
     numbers(v, c) {
       const { detection } = fateOf(v, c), mask = v.run.masks[detection], r = v.run.found[detection], { side } = v.d.levelOf(v.run.box[r], v.run.settings);
       return [`detection ${detection}: ${v.H.classes[v.run.classId[r]]} ${number(v.run.p[r], 4)}`, `!side of the refined box ${side.toFixed(1)} px ⇒ P${mask.level}`,
-        `mask for ${v.H.classes[v.run.classId[r]]} only: ${thousands(maskCells(v))} cells`,
-        ...(mask.index < 0 ? ["this mask was not computed in advance"] : mask.asRun ? [] : ["≈ this mask comes from the level that the run itself used"])];
+        `mask for ${v.H.classes[v.run.classId[r]]} only: ${thousands(v.H.mask_side ** 2)} cells`, ...(mask.index < 0 ? ["this mask was not computed in advance"] : [])];
     },
   },
   instances: {
     code: "stages/instances.py · unmold → trace.instances",
-    about: "Each mask is stretched over its box and cut at 0.5. The detector returns boxes, classes, scores and masks in pixels of the original image.",
+    about: "Each mask is stretched over its box and cut at the threshold. The detector returns boxes, classes, scores and masks in pixels of the original image.",
     figure(v, c) {
       const [whole, near] = tiles(2, v.w, v.h, v.aspect, above(v), 24), own = fateOf(v, c).detection, part = closeUp(finalBox(v, c), 1.5);
       paintImage(v, whole, 0.25);

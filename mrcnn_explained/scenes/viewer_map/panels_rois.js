@@ -3,7 +3,7 @@
 import { ROI_LEVELS, circle, fit, fitLabel, frame, label, line, paintCrop, paintImage, paintMap, place, svg, tiles } from "./draw.js";
 import { above, clipped, closeUp, title } from "./panels_first.js";
 import { markBox } from "./stages_pyramid.js";
-import { boxOf, className, dims, levelIn, number, plural, roiOf, signed, suppressedBy, thousands } from "./words.js";
+import { boxOf, className, dims, levelIn, number, plural, roiOf, signed, sourceLevel, suppressedBy, thousands } from "./words.js";
 
 export const ROI_PANELS = {
   proposals: {
@@ -29,7 +29,7 @@ export const ROI_PANELS = {
       for (let d = 0; d < v.run.reached; d++) {
         const t = v.d.iou(boxOf(v, kept), boxOf(v, d)), out = v.run.by.get(d)?.by === kept;
         if (t < 0.02) continue;
-        circle(v.base, x(t), y(d), d === c ? 6 : out ? 4 : 2.4, { fill: v.colors.level[v.A.anchorLevel[d]], class: d === c ? "dot" : out ? "ringed" : v.run.rank.has(d) ? "" : "gone" });
+        circle(v.base, x(t), y(d), d === c ? 6 : out ? 4 : 2.4, { fill: v.colors.level[sourceLevel(v, d)], class: d === c ? "dot" : out ? "ringed" : v.run.rank.has(d) ? "" : "gone" });
       }
       label(v.base, x(limit), top - 6, `threshold ${number(limit)}`, { class: `strong ${limit > 0.7 ? "end" : "middle"}` });
       label(v.base, right, v.h - 2, `IoU with candidate ${kept} →`, { class: "end" });
@@ -37,6 +37,7 @@ export const ROI_PANELS = {
       label(v.base, tx, ty, "higher score →", { class: "quiet", transform: `rotate(-90 ${tx} ${ty})` });
     },
     numbers(v, c) {
+      if (v.d.given) return ["The ROIs of this run were given: no NMS chose them."];
       const { run } = v, from = run.by.get(c), others = suppressedBy(v, c);
       const all = [`${thousands(v.d.K)} candidates: ${run.rois.length} kept, ${run.by.size} suppressed, ${v.d.K - run.reached} not reached`, `candidate ${c}: score ${number(v.A.score[c], 5)}`];
       if (from) return [...all, `!IoU with candidate ${from.by}: ${number(from.iou, 3)} > ${number(run.settings.rpnNms)}`, "suppressed"];
@@ -107,11 +108,11 @@ export const ROI_PANELS = {
       const rowed = areas[3].y > areas[0].y;
       ROI_LEVELS.forEach((k, i) => {
         const size = rowed ? areas[0].w - v.small * 1.2 : areas[0].w, tile = { x: from + areas[i].x, y: areas[i].y + (rowed && areas[i].y > areas[0].y ? words * 0.5 : 0), w: size, h: size };
-        const scores = v.d.scores(k, c), best = scores.indexOf(Math.max(...scores)), class_ = k === own ? "strong" : "";
+        const [best] = v.d.topClasses(k, c) ?? [], class_ = k === own ? "strong" : "";
         paintCrop(v, k, boxOf(v, c), n, tile);
         frame(v.base, tile, { class: k === own ? "chosen-box" : "edge" });
         title(v, tile, [k === own ? `P${k}: read by this ROI` : `P${k}`, `P${k}`], { class: "strong", fill: v.colors.text[k] });
-        fitLabel(v, v.base, tile.x, tile.y + size + v.small + 4, [`${className(v, best)} ${number(scores[best], 3)}`, className(v, best)], size + 14, { class: class_ });
+        fitLabel(v, v.base, tile.x, tile.y + size + v.small + 4, best ? [`${className(v, best.id)} ${number(best.p, 3)}`, className(v, best.id)] : ["not computed"], size + 14, { class: class_ });
       });
     },
     numbers(v, c) {

@@ -101,5 +101,7 @@ function buildDetails(e, act) {
 export function describeRun(e, { header }) {
   const of = header.batch > 1 ? `image ${header.number} of ${header.batch} · ` : "";
   e.source.textContent = `${of}${dims(header.original)} image · ${header.weights} · all thumbnails, boxes and numbers are this run's tensors`;
-  for (const note of header.notes ?? []) html(e.source, "span", { class: "note" }, ` · ${note}`);
+  const out = Object.entries(header.left_out).filter(([, count]) => count).map(([kind, count]) => `${count} ${kind} left out to bound the size`);
+  const changed = header.stages.filter((stage) => stage.changed).map((stage) => stage.changed);
+  e.remarks = [...header.notes, ...changed, ...header.missing.map((text) => `Not shown: ${text}`), ...out];
 }

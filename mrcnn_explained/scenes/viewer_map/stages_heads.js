@@ -10,12 +10,10 @@ const aside = (v, r) => v.classId > 0 && v.run.classId[r] !== v.classId;
 
 /** The columns of classes: all of them, or those that some ROI has, and one for the rest. */
 export function classColumns(v) {
-  const all = v.H.classes.map((_, k) => k);
-  if (v.w / all.length >= v.small * 0.9) return { ids: all, rest: [], cell: v.w / all.length };
-  const most = Math.max(2, Math.floor(v.w / v.small) - 1), counts = new Map();
-  for (const k of v.run.classId) counts.set(k, (counts.get(k) ?? 0) + 1);
-  const ids = [0, ...[...counts.keys()].filter((k) => k > 0).sort((a, b) => counts.get(b) - counts.get(a)).slice(0, most - 1)].sort((a, b) => a - b);
-  return { ids, rest: all.filter((k) => !ids.includes(k)), cell: v.w / (ids.length + 1) };
+  const all = v.H.classes.map((_, k) => k), most = Math.max(2, Math.floor(v.w / (v.small * 0.9)));
+  if (all.length <= most) return { ids: all, rest: [], cell: v.w / all.length };
+  const ids = v.H.columns.slice(0, most - 1), rest = all.filter((k) => !ids.includes(k));
+  return { ids, rest, cell: v.w / (ids.length + 1) };
 }
 
 const MASK_GAP = 26;  // where lines fan out to the masks
@@ -90,7 +88,7 @@ export const HEAD_STAGES = [
         columns.forEach((classes, column) => {
           let best = 0;
           for (let r = row * rows.per; r < Math.min(rows.count, (row + 1) * rows.per); r++) {
-            if (!aside(v, r)) for (const k of classes) best = Math.max(best, v.run.probabilities[r][k]);
+            if (!aside(v, r)) for (const k of classes) best = Math.max(best, v.run.probabilities[r]?.[k] ?? 0);
           }
           v.ctx.fillStyle = classes[0] === 0 ? v.colors.quiet : v.colors.ink;
           v.ctx.globalAlpha = 0.05 + 0.95 * best * (classes[0] === 0 ? 0.5 : 1);
@@ -99,14 +97,14 @@ export const HEAD_STAGES = [
       }
       v.ctx.globalAlpha = 1;
       columns.forEach((classes, column) => {
-        const text = classes.length > 1 || classes === rest ? `${rest.length} others` : className(v, classes[0]);
+        const text = classes.length > 1 || classes === rest ? `${rest.length} more` : className(v, classes[0]);
         const [x, y] = [(column + 0.5) * cell + v.small * 0.33, rows.height + 6];
         label(v.base, x, y, shorten(v, text, footOf(v) - 6), { class: `end ${classes.includes(v.classId) && v.classId ? "strong" : "quiet"}`, transform: `rotate(-90 ${x} ${y})` });
       });
     },
     mark(v, c) {
       const r = roiOf(v, c), rows = roiRows(v), { ids, cell } = classColumns(v);
-      if (r < 0) return;
+      if (r < 0 || !v.run.probabilities[r]) return;
       // The bars stand on the row; at the top of the list, where there is no room, they hang below it.
       const tall = 36, y = rows.y(r), title = v.small + 6, bottom = y < tall + title + 4 ? y + tall + title + 6 : y - 4;
       svg(v.sel, "rect", { x: -3, y: bottom - tall - title, width: v.w + 6, height: tall + title + 2, class: "card" });
@@ -126,6 +124,7 @@ export const HEAD_STAGES = [
     draw(v) {
       const rows = roiRows(v), gates = this.gates(v), left = [0, 1, 2].map((gate) => v.run.fate.filter((f) => f.gate > gate).length);
       v.run.fate.forEach((f, r) => {
+        if (f.gate < 0) return;  // not computed
         const passes = f.kind === "detection";
         v.ctx.globalAlpha = aside(v, r) ? 0.12 : passes ? 1 : 0.45;
         v.ctx.fillStyle = v.colors.level[v.run.level[r]];
@@ -143,6 +142,7 @@ export const HEAD_STAGES = [
       const r = roiOf(v, c), rows = roiRows(v), gates = this.gates(v);
       if (r < 0) return;
       const f = v.run.fate[r], end = gates[f.gate] ?? v.w;
+      if (f.gate < 0) return;
       const arc = (a, b) => svg(v.sel, "path", { d: `M${gates[2]},${rows.y(a)}C${v.w + 14},${rows.y(a)} ${v.w + 14},${rows.y(b)} ${gates[2]},${rows.y(b)}`, class: "arc" });
       if (f.kind === "suppressed") {
         arc(r, f.by);
@@ -153,26 +153,26 @@ export const HEAD_STAGES = [
     },
     at(v, c) {
       const r = roiOf(v, c);
-      return r < 0 ? [] : [[0, roiRows(v).y(r)], [this.gates(v)[v.run.fate[r].gate] ?? v.w, roiRows(v).y(r)]];
+      if (r < 0) return [];
+      const { gate } = v.run.fate[r], y = roiRows(v).y(r);
+      return gate < 0 ? [[0, y]] : [[0, y], [this.gates(v)[gate] ?? v.w, y]];
     },
     pick: (v, x, y) => v.run.rois[roiRows(v).at(y)] ?? -1,
   },
   {
     id: "mask_head", n: "12", title: "Masks", w: 108, gap: 0,
-    shape: (v) => `${v.H.pool[1]}×${v.H.pool[1]} → ${dims(v.H.arrays.masks.shape.slice(1))}`,
+    shape: (v) => `${v.H.pool[1]}×${v.H.pool[1]} → ${dims([v.H.mask_side, v.H.mask_side])}`,
     draw(v) {
       const s = maskPlaces(v), rows = roiRows(v);
       if (!v.run.found.length) fitLabel(v, v.base, 8, v.small + 8, ["no detection, so no mask", "no detection"], v.w, { class: "quiet" });
       v.run.found.forEach((r, d) => {
-        const area = s.area(d), { asRun, index } = v.run.masks[d];
+        const area = s.area(d), missing = v.run.masks[d].index < 0;
         if (v.left < 60) svg(v.base, "path", { d: ease(-v.left, rows.y(r), area.x - 3, area.y + area.h / 2), class: "fan", stroke: v.colors.level[v.run.level[r]] });
         v.ctx.globalAlpha = aside(v, r) ? 0.25 : 1;
         paintMask(v, v.run.masks[d], area);
         v.ctx.globalAlpha = 1;
-        const stale = index < 0 ? "no mask: " : asRun ? "" : "≈ "; // another level rule would change it
-        if (stale) frame(v.base, area, { class: "anchor-box" });
         if (!s.named) return;
-        const name = `${stale}${v.H.classes[v.run.classId[r]]}`, strong = v.gained.has(v.run.rois[r]) ? "strong" : "";
+        const name = `${missing ? "not computed: " : ""}${v.H.classes[v.run.classId[r]]}`, strong = v.gained.has(v.run.rois[r]) ? "strong" : "";
         const [x, y] = s.beside ? [area.x + area.w + 4, area.y + area.h / 2 + v.small * 0.35] : [area.x, area.y - 4];
         fitLabel(v, v.base, x, y, s.beside ? [name, shorten(v, name, v.w - x)] : [`${name} ${number(v.run.p[r])}`, name, shorten(v, name, v.w - x + 6)], v.w - x + 6, { class: strong });
       });

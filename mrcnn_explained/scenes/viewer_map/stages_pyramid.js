@@ -4,10 +4,11 @@
 
 import { LEVELS, arrow, circle, fit, fitLabel, frame, label, line, paint, paintImage, paintMap, paintMissing, place } from "./draw.js";
 import { levelRows } from "./layout.js";
-import { anchorOf, boxOf, cellOf, center, dims, finalBox, isDetection, levelIn, smallestAt, thousands } from "./words.js";
+import { anchorOf, boxOf, cellOf, center, dims, finalBox, isDetection, levelIn, smallestAt, sourceLevel, thousands } from "./words.js";
 
 /** An anchor, as far as it lies within the image. */
 export function markAnchor(v, c, area) {
+  if (v.d.given) return;
   const inside = [...anchorOf(v, c)].map((value) => Math.min(1, Math.max(0, value)));
   frame(v.sel, place(inside, area), { class: "anchor-box" });
 }
@@ -94,7 +95,7 @@ export const PYRAMID_STAGES = [
       label(v.base, tx, ty, "2× up", { class: "quiet", transform: `rotate(-90 ${tx} ${ty})` });
     },
     mark(v, c) {
-      const rows = levelRows(v), k = levelIn(v, c), box = boxOf(v, c), area = rows.area(k), anchor = v.A.anchorLevel[c];
+      const rows = levelRows(v), k = levelIn(v, c), box = boxOf(v, c), area = rows.area(k), anchor = sourceLevel(v, c);
       markBox(v, box, area, { class: "chosen-box" });
       const { ys, xs } = v.d.samples(k, box, v.H.pool[0]), [, h, w] = v.H.arrays[`p${k}`].shape, at = place(box, area);
       if (Math.min(at.w, at.h) > 18) { // else its samples would be one blot
@@ -103,7 +104,9 @@ export const PYRAMID_STAGES = [
       if (anchor !== k) markAnchor(v, c, rows.area(anchor));
     },
     at(v, c) {
-      const area = levelRows(v).area(v.A.anchorLevel[c]), { row, column, h, w } = cellOf(v, c);
+      const area = levelRows(v).area(sourceLevel(v, c)), [x, y] = center(boxOf(v, c));
+      if (v.d.given) return [[area.x + x * area.w, area.y + y * area.h]];
+      const { row, column, h, w } = cellOf(v, c);
       return [[area.x + ((column + 0.5) / w) * area.w, area.y + ((row + 0.5) / h) * area.h]];
     },
     pick(v, x, y) {
@@ -126,6 +129,7 @@ export const PYRAMID_STAGES = [
       }
     },
     mark(v, c) {
+      if (v.d.given) return;
       const { level, row, column, h, w } = cellOf(v, c), area = levelRows(v).area(level);
       markAnchor(v, c, area);
       const side = Math.max(5, area.w / w), [x, y] = [area.x + ((column + 0.5) / w) * area.w, area.y + ((row + 0.5) / h) * area.h];
@@ -133,11 +137,13 @@ export const PYRAMID_STAGES = [
       frame(v.sel, { x: x - side / 2, y: y - side / 2, w: side, h: side }, { class: "chosen-box" });
     },
     at(v, c) {
+      if (v.d.given) return [];
       const { level, row, column, h, w } = cellOf(v, c), area = levelRows(v).area(level);
       return [[area.x + ((column + 0.5) / w) * area.w, area.y + ((row + 0.5) / h) * area.h]];
     },
     /** The candidate whose anchor's cell is nearest. */
     pick(v, x, y) {
+      if (v.d.given) return -1;
       const rows = levelRows(v), k = rows.levelAt(y), area = rows.area(k), [, h, w] = v.H.arrays[`objectness${k}`].shape;
       const row = ((y - area.y) / area.h) * h - 0.5, column = ((x - area.x) / area.w) * w - 0.5;
       let best = -1, nearest = Math.max(1, 0.06 * w);

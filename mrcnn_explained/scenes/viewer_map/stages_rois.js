@@ -3,7 +3,7 @@
 import { ROI_LEVELS, ease, fit, fitLabel, frame, label, line, circle, paintCrop, paintImage, place, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { markBox } from "./stages_pyramid.js";
-import { boxOf, dims, number, plural, roiOf, smallestAt, suppressedBy, thousands } from "./words.js";
+import { boxOf, dims, number, plural, roiOf, smallestAt, sourceLevel, suppressedBy, thousands } from "./words.js";
 
 /** The row below P5's is free right of the RPN: it shows the chosen ROI, large. */
 export function lensArea(v) {
@@ -66,10 +66,10 @@ export const ROI_STAGES = [
       for (let c = 0; c < v.d.K; c++) {
         const kept = v.run.rank.has(c);
         v.ctx.globalAlpha = kept ? 1 : c < s.reached ? 0.35 : 0.15;
-        v.ctx.fillStyle = level[v.A.anchorLevel[c]];
+        v.ctx.fillStyle = level[sourceLevel(v, c)];
         v.ctx.fillRect(s.x[0], s.y(c) - thick / 2, kept ? s.x[1] - s.x[0] : 16, thick);
       }
-      strokes(v, v.run.rois.map((c, r) => [ease(s.x[1], s.y(c), s.x[2], rows.y(r)), level[v.A.anchorLevel[c]]]), lineAlpha(rows.count));
+      strokes(v, v.run.rois.map((c, r) => [ease(s.x[1], s.y(c), s.x[2], rows.y(r)), level[sourceLevel(v, c)]]), lineAlpha(rows.count));
       v.run.rois.forEach((c, r) => { v.ctx.fillStyle = level[v.run.level[r]]; v.ctx.fillRect(s.x[2], rows.top(r), 8, rows.thick); });
       const foot = v.h - footOf(v) + v.small + 2;
       label(v.base, s.x[0] - 8, foot, "by score", { class: "quiet" });
@@ -85,7 +85,7 @@ export const ROI_STAGES = [
       const others = kept ? suppressedBy(v, c) : [];
       for (const [d] of others) {
         arc(c, d);
-        line(v.sel, s.x[0], s.y(d), s.x[0] + 16, s.y(d), { class: "suppressed", stroke: level[v.A.anchorLevel[d]] });
+        line(v.sel, s.x[0], s.y(d), s.x[0] + 16, s.y(d), { class: "suppressed", stroke: level[sourceLevel(v, d)] });
       }
       if (others.length) fitLabel(v, v.sel, v.w - 14, s.y(c) + (s.y(c) < 24 ? v.small + 8 : -7), [`suppresses ${others.length}`, `−${others.length}`], v.w - 22, { class: "halo end" });
       if (from) {
