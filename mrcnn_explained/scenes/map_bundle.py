@@ -14,7 +14,28 @@ from mrcnn_explained.plots import palette
 from mrcnn_explained.scenes.bundle import without_imports
 from mrcnn_explained.scenes.map_data import MapData
 
-MAP_MODULES = ("data.js", "nms.js", "detector.js")  # each imports only from those before it
+MAP_MODULES = (
+    "data.js",
+    "nms.js",
+    "detector.js",
+    "draw.js",
+    "layout.js",
+    "words.js",
+    "stages_pyramid.js",
+    "stages_rois.js",
+    "stages_heads.js",
+    "panels_first.js",
+    "panels_rois.js",
+    "panels_heads.js",
+    "controls.js",
+    "details.js",
+    "what_if.js",
+    "lists.js",
+    "path.js",
+    "play.js",
+    "skeleton.js",
+    "app.js",
+)  # each imports only from those before it
 COLORS = ("INK", "QUIET", "FAINT", "WHITE", "DARK", "WRONG", "LEVEL_COLORS", "LEVEL_DASHES")
 
 

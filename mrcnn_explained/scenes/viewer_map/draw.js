@@ -4,7 +4,7 @@
 import { INK, LEVEL_COLORS, WHITE } from "./palette.js";  // bundle.py writes it
 
 export const LEVELS = [2, 3, 4, 5, 6];
-export const ROI_LEVELS = [2, 3, 4, 5];  // P6 serves the RPN only
+export const READ_LEVELS = [2, 3, 4, 5];  // P6 serves the RPN only
 const SVG = "http://www.w3.org/2000/svg";
 
 // ---------------------------------------------------------------- colours
@@ -67,6 +67,15 @@ export function makeColors(dark) {
   return colors;
 }
 
+/** Is the page dark where the Map stands? The nearest background says so, or the reader's preference. */
+export function isDark(host) {
+  for (let node = host; node; node = node.parentElement) {
+    const [r, g, b, alpha = 1] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
+    if (b !== undefined && alpha > 0.5) return luminance(hex([r, g, b])) < 0.18;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
 /** Hand the colours to the style sheet. */
 export function setColors(element, colors) {
   for (const name of ["ink", "quiet", "line", "faint", "paper", "ground"]) {
@@ -77,6 +86,8 @@ export function setColors(element, colors) {
     element.style.setProperty(`--t${k}`, colors.text[k]);
     element.style.setProperty(`--on${k}`, colors.on[k]);
   }
+  element.style.setProperty("--white", WHITE);
+  element.style.setProperty("--black", BLACK);
   element.style.colorScheme = colors.dark ? "dark" : "light";
 }
 

@@ -1,7 +1,7 @@
 // Details of the first stages: what each does (`about`), one figure, the numbers of the selection.
 // A number line that starts with "!" is the stage's equation, written large.
 
-import { LEVELS, fitLabel, frame, label, paint, paintImage, paintMap, paintMissing, place, tiles } from "./draw.js";
+import { LEVELS, fit, fitLabel, frame, label, paint, paintImage, paintMap, paintMissing, place, tiles } from "./draw.js";
 import { markBox, markBoxes } from "./stages_pyramid.js";
 import { anchorOf, boxOf, cellOf, dims, finalBox, isDetection, levelIn, number, px, roiOf, thousands } from "./words.js";
 
@@ -39,7 +39,7 @@ export const FIRST_PANELS = {
     code: "stages/image.py · mold_image → trace.image",
     about: "The network reads the molded image: scaled, padded, the mean colour subtracted. Three boxes describe an object: the anchor (dotted), the ROI (in its level's colour) and the detection (solid).",
     figure(v, c) {
-      const [whole, near, free] = tiles(3, v.w, v.h, v.aspect, above(v)), part = closeUp(finalBox(v, c), 1.8);
+      const words = v.small * 11, beside = v.w > 3 * words, [whole, near] = tiles(2, v.w - (beside ? words : 0), v.h - (beside ? 0 : v.small * 5), v.aspect, above(v)), part = closeUp(finalBox(v, c), 1.8);
       paintImage(v, whole);
       markBoxes({ ...v, sel: v.base }, c, whole);
       title(v, whole, ["molded image, before the mean is subtracted", "molded image"]);
@@ -53,7 +53,7 @@ export const FIRST_PANELS = {
       });
       const rows = [...(v.d.given ? [] : [["anchor-box", v.colors.ink, "anchor"]]), ["roi-box", v.colors.level[levelIn(v, c)], `ROI, reads P${levelIn(v, c)}`]];
       if (isDetection(v, c)) rows.push(["chosen-box", v.colors.ink, "detection"]);
-      legend(v, free.x, free.y + v.small, rows);
+      if (beside) legend(v, near.x + near.w + 16, near.y + v.small, rows); else legend(v, 0, near.y + near.h + v.small * 1.5, rows);
     },
     numbers: (v, c) => [
       `original ${dims(v.H.original)}`, `!${dims(v.H.original.slice(0, 2))} · ${number(v.H.scale, 3)} → ${dims([...v.H.size, 3])}`,
@@ -113,7 +113,7 @@ export const FIRST_PANELS = {
     about: "Each cell of each level has a few fixed boxes, the anchors. One small network, the same for all levels, scores each anchor and predicts how to move and scale it.",
     figure(v, c) {
       if (v.d.given) return;
-      const { level: k, row, column } = cellOf(v, c), [n, h, w] = v.H.arrays[`objectness${k}`].shape, areas = tiles(n + 1, v.w, v.h, v.aspect, above(v));
+      const { level: k, row, column } = cellOf(v, c), [n, h, w] = v.H.arrays[`objectness${k}`].shape, large = fit(0, 0, v.w * 0.45, v.h - above(v) - 4, v.aspect), areas = tiles(n, v.w - large.w - 24, v.h, v.aspect, above(v));
       const own = v.A.anchor[c] % n;
       for (let a = 0; a < n; a++) {
         const area = areas[a], cell = { x: area.x + (column / w) * area.w, y: area.y + (row / h) * area.h, w: area.w / w, h: area.h / h };
@@ -122,9 +122,9 @@ export const FIRST_PANELS = {
         title(v, area, a === own ? [`P${k}, width / height ${number(v.A.anchorRatio[c])}`, `ratio ${number(v.A.anchorRatio[c])}`] : [`P${k}, anchor ${a} of each cell`, `anchor ${a}`], a === own ? { class: "strong" } : {});
         if (a === own) { frame(v.base, { ...cell, x: cell.x - 2, y: cell.y - 2, w: cell.w + 4, h: cell.h + 4 }, { class: "casing" }); frame(v.base, { ...cell, x: cell.x - 2, y: cell.y - 2, w: cell.w + 4, h: cell.h + 4 }, { class: "chosen-box" }); }
       }
-      const near = areas[n], part = closeUp(boxOf(v, c), 2);
+      const near = { ...large, x: v.w - large.w, y: above(v) }, part = closeUp(boxOf(v, c), 2);
       paintImage(v, near, 0, part.within);
-      title(v, near, ["anchor (dotted) + deltas → box", "anchor → box"]);
+      title(v, near, ["anchor (dotted) and deltas give the box", "anchor → box"]);
       clipped(v, near, (inner, area) => {
         frame(inner.base, place(part.inside(anchorOf(v, c)), area), { class: "anchor-box" });
         markBox(inner, part.inside(boxOf(v, c)), area, { class: "roi-box", stroke: v.colors.level[levelIn(v, c)] });

@@ -1,6 +1,6 @@
 // Details of proposals, levels, crops and the reorder.
 
-import { ROI_LEVELS, circle, fit, fitLabel, frame, label, line, paintCrop, paintImage, paintMap, place, svg, tiles } from "./draw.js";
+import { READ_LEVELS, circle, fit, fitLabel, frame, label, line, paintCrop, paintImage, paintMap, place, svg, tiles } from "./draw.js";
 import { above, clipped, closeUp, title } from "./panels_first.js";
 import { markBox } from "./stages_pyramid.js";
 import { boxOf, className, dims, levelIn, number, plural, roiOf, signed, sourceLevel, suppressedBy, thousands } from "./words.js";
@@ -59,7 +59,7 @@ export const ROI_PANELS = {
       const limits = [2 ** low, ...v.d.levelEdges(s).map((edge) => Math.min(2 ** high, Math.max(2 ** low, edge))), 2 ** high];
       const at = (side) => 4 + Math.log2(side / s.side);
       clipped(v, { x: left, y: 0, w: right - left, h: bottom }, (inner) => line(inner.base, 0, y(at(2 ** low)), right - left, y(at(2 ** high)), { class: "slant" }));
-      for (const k of ROI_LEVELS) {
+      for (const k of READ_LEVELS) {
         const [a, b] = [x(limits[k - 2]), x(limits[k - 1])];
         line(v.base, left, y(k), right, y(k), { class: "edge" });
         if (b > a) line(v.base, a, y(k), b, y(k), { class: "step", stroke: v.colors.level[k] });
@@ -81,7 +81,7 @@ export const ROI_PANELS = {
       label(v.base, x(side) + (x(side) > v.w * 0.8 ? -10 : 10), y(value) - 8, `${number(value)}`, { class: `strong halo ${x(side) > v.w * 0.8 ? "end" : ""}` });
     },
     numbers(v, c) {
-      const counts = ROI_LEVELS.map((k) => `P${k} ${v.run.level.filter((l) => l === k).length}`).join(" · ");
+      const counts = READ_LEVELS.map((k) => `P${k} ${v.run.level.filter((l) => l === k).length}`).join(" · ");
       const [y1, x1, y2, x2] = boxOf(v, c), { side, exact, level } = v.run.fit[roiOf(v, c)], s = v.run.settings, [h, w] = v.H.size;
       const edges = v.d.levelEdges(s), edge = edges.reduce((a, b) => (Math.abs(b - side) < Math.abs(a - side) ? b : a));
       const whole = s.rounding === "round" ? Math.round(exact) : Math.floor(exact);
@@ -106,7 +106,7 @@ export const ROI_PANELS = {
       });
       const from = map.w + 36, rest = v.w - from, words = v.small * 2.6, areas = tiles(4, rest, v.h - words, 1, above(v), 18);
       const rowed = areas[3].y > areas[0].y;
-      ROI_LEVELS.forEach((k, i) => {
+      READ_LEVELS.forEach((k, i) => {
         const size = rowed ? areas[0].w - v.small * 1.2 : areas[0].w, tile = { x: from + areas[i].x, y: areas[i].y + (rowed && areas[i].y > areas[0].y ? words * 0.5 : 0), w: size, h: size };
         const [best] = v.d.topClasses(k, c) ?? [], class_ = k === own ? "strong" : "";
         paintCrop(v, k, boxOf(v, c), n, tile);
@@ -131,7 +131,7 @@ export const ROI_PANELS = {
       const n = v.run.rois.length, x = (i) => 6 + ((i + 0.5) / n) * (v.w - 12), top = above(v) + 10, bottom = v.h - v.small * 2 - 4, own = roiOf(v, c), half = (top + bottom) / 2;
       label(v.base, v.w, v.h - 2, "ROIs, highest score first", { class: "end" });
       let from = 0;
-      for (const k of ROI_LEVELS) {
+      for (const k of READ_LEVELS) {
         const count = v.run.level.filter((l) => l === k).length, a = x(from - 0.5), b = x(from + count - 0.5);
         if (count) {
           svg(v.base, "rect", { x: a, y: top - 10, width: Math.max(1, b - a - 1), height: 8, fill: v.colors.level[k] });

@@ -1,6 +1,6 @@
 // The path of the selection across the stages, and the lines of the levels from the pyramid to the crops.
 
-import { ROI_LEVELS, ease, fitLabel, svg } from "./draw.js";
+import { READ_LEVELS, ease, fitLabel, svg } from "./draw.js";
 import { levelRows } from "./layout.js";
 import { boxOf, isDetection, levelIn } from "./words.js";
 
@@ -22,7 +22,7 @@ export function drawBuses(map) {
   const { under } = map.e;
   under.replaceChildren();
   if (map.size === "narrow") return;
-  for (const k of ROI_LEVELS) svg(under, "path", { d: bus(map, k), class: "bus", stroke: map.colors.level[k] });
+  for (const k of READ_LEVELS) svg(under, "path", { d: bus(map, k), class: "bus", stroke: map.colors.level[k] });
   const rpn = map.placeOf("rpn"), [x, y] = map.origin(rpn), rows = levelRows(rpn.v);
   if (map.size === "wide" && rows.row - rows.h - rows.title > 14) {
     fitLabel(rpn.v, under, x, y + rows.row - 9, ["read again by the crops", "read again"], rpn.v.w + 30, { class: "halo", fill: map.colors.text[2] });

@@ -100,7 +100,7 @@ function buildDetails(e, act) {
 /** What the run was, and what of it is not here. */
 export function describeRun(e, { header }) {
   const of = header.batch > 1 ? `image ${header.number} of ${header.batch} · ` : "";
-  e.source.textContent = `${of}${dims(header.original)} image · ${header.weights} · all thumbnails, boxes and numbers are this run's tensors`;
+  e.source.textContent = `${of}${dims(header.original)} image · ${header.weights} weights · all thumbnails, boxes and numbers are this run's tensors`;
   const out = Object.entries(header.left_out).filter(([, count]) => count).map(([kind, count]) => `${count} ${kind} left out to bound the size`);
   const changed = header.stages.filter((stage) => stage.changed).map((stage) => stage.changed);
   e.remarks = [...header.notes, ...changed, ...header.missing.map((text) => `Not shown: ${text}`), ...out];

@@ -1,8 +1,8 @@
 // Right of the reorder a row of the Map is an ROI: classes, filters, masks and instances.
 
-import { ROI_LEVELS, ease, fit, fitLabel, frame, label, line, paintImage, paintMask, pasteMask, place, shorten, svg } from "./draw.js";
+import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, paintImage, paintMask, pasteMask, place, shorten, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
-import { markBox } from "./stages_pyramid.js";
+import { imageArea, markBox } from "./stages_pyramid.js";
 import { boxOf, center, className, confidenceOf, dims, fateOf, finalBox, isDetection, number, roiOf, smallestAt, thousands } from "./words.js";
 
 /** Is the ROI of another class than the one that the reader wants to see? */
@@ -25,7 +25,6 @@ function maskPlaces(v) {
   return { pitch, size, beside, named: pitch > v.small, area };
 }
 
-const instanceArea = (v) => fit(0, v.small + 4, v.w, v.listed ? Math.max(60, v.h * 0.55) : v.h - v.small - 6, v.aspect);
 
 export const HEAD_STAGES = [
   {
@@ -35,7 +34,7 @@ export const HEAD_STAGES = [
     draw(v) {
       const s = this.scale(v), rows = roiRows(v), levels = levelRows(v), { level } = v.colors;
       let from = 0;
-      for (const k of ROI_LEVELS) {
+      for (const k of READ_LEVELS) {
         const n = v.run.level.filter((x) => x === k).length;
         if (!n) continue;
         const [a, b] = [rows.top(from), rows.top(from + n - 1) + rows.step], [c, d] = [levels.y(k), (k - 1) * levels.row - 8];
@@ -134,7 +133,7 @@ export const HEAD_STAGES = [
       gates.forEach((x, gate) => {
         line(v.base, x, 0, x, rows.height, { class: "gate" });
         label(v.base, x, rows.height + v.small + 2, thousands(left[gate]), { class: "strong middle" });
-        const text = ["foreground", `score ≥ ${confidenceOf(v)}`, "NMS"][gate], [tx, ty] = [x + v.small * 0.33, rows.height + v.small + 8];
+        const text = ["foreground", `≥ ${confidenceOf(v)}`, "NMS"][gate], [tx, ty] = [x + v.small * 0.33, rows.height + v.small + 8];
         label(v.base, tx, ty, shorten(v, text, footOf(v) - v.small - 8), { class: "quiet end", transform: `rotate(-90 ${tx} ${ty})` });
       });
     },
@@ -191,16 +190,16 @@ export const HEAD_STAGES = [
     pick(v, x, y) { return v.run.rois[v.run.found[Math.floor(y / maskPlaces(v).pitch)]] ?? -1; },
   },
   {
-    id: "instances", n: "13", title: "Instances", w: 132, gap: 14, list: "fates",
+    id: "instances", n: "13", title: "Instances", w: 150, gap: 14, list: "fates",
     shape: (v) => `${v.run.found.length} of ${dims(v.H.original.slice(0, 2))}`,
     draw(v) { // masks as the detector pastes them: stretched to the box, cut at one half
-      const area = instanceArea(v);
+      const area = imageArea(v);
       paintImage(v, area, 0.4);
       v.run.found.forEach((r, d) => pasteMask(v, d, area, aside(v, r) ? 0.12 : 0.6, (box) => box));
       fitLabel(v, v.base, 0, v.small - 2, ["masks on the image", "masks"], v.w, { class: "quiet" });
     },
     mark(v, c) {
-      const area = instanceArea(v);
+      const area = imageArea(v);
       if (!isDetection(v, c)) { frame(v.sel, place(boxOf(v, c), area), { class: "anchor-box" }); return; }
       paintImage(v, area, 0.6);
       pasteMask(v, fateOf(v, c).detection, area, 0.9, (box) => box);
@@ -208,11 +207,11 @@ export const HEAD_STAGES = [
     },
     at(v, c) {
       if (!isDetection(v, c)) return [];
-      const area = instanceArea(v), [x, y] = center(finalBox(v, c));
+      const area = imageArea(v), [x, y] = center(finalBox(v, c));
       return [[area.x + x * area.w, area.y + y * area.h]];
     },
     pick(v, x, y) {
-      const area = instanceArea(v), found = v.run.found.map((r) => v.run.rois[r]);
+      const area = imageArea(v), found = v.run.found.map((r) => v.run.rois[r]);
       return smallestAt((x - area.x) / area.w, (y - area.y) / area.h, found, (c) => finalBox(v, c));
     },
   },

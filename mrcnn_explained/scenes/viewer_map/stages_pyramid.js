@@ -27,7 +27,10 @@ export function markBoxes(v, c, area) {
 }
 
 /** Where the image of a stage lies: below a line of text. */
-export const imageArea = (v) => fit(0, v.small + 4, v.w, v.listed ? Math.max(60, v.h * 0.55) : v.h - v.small - 6, v.aspect);
+export function imageArea(v) {
+  const list = v.listed ? (Math.min(8, Math.max(4, v.run.found.length)) + 1) * v.text * 1.7 + 10 : 0;  // its rows below
+  return fit(0, v.small + 4, v.w, Math.max(64, Math.min(v.h * 0.6, v.h - list)), v.aspect);
+}
 
 /** The shapes of C1 … C5, [height, width, channels]: not in every trace. */
 export function backboneAreas(v) {

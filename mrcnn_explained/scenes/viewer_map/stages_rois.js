@@ -1,6 +1,6 @@
 // From the candidates to the crops: NMS, the level of each ROI, and what is read from that level.
 
-import { ROI_LEVELS, ease, fit, fitLabel, frame, label, line, circle, paintCrop, paintImage, place, svg } from "./draw.js";
+import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, circle, paintCrop, paintImage, place, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { markBox } from "./stages_pyramid.js";
 import { boxOf, dims, number, plural, roiOf, smallestAt, sourceLevel, suppressedBy, thousands } from "./words.js";
@@ -27,7 +27,7 @@ function strokes(v, paths, alpha) {
 
 /** The scale of the staircase: sides in pixels from left to right, one row per level. */
 function stairs(v) {
-  const row = v.h / 5, left = Math.round(v.small * 2.2), right = v.w - 2, most = Math.max(512, ...v.H.size), low = Math.log2(16), high = Math.log2(most);
+  const row = v.h / 5, left = 6, right = v.w - 2, most = Math.max(512, ...v.H.size), low = Math.log2(16), high = Math.log2(most);
   const x = (side) => left + ((Math.log2(Math.min(most, Math.max(16, side))) - low) / (high - low)) * (right - left);
   const step = (k) => (k - 2) * row + row / 2;
   return { row, x, left, right, step, most, exact: (k) => (k - 1.5) * row };
@@ -47,7 +47,7 @@ function dots(v) {
 
 /** Crops of a level lie in the order of the stack, in rows of equal tiles. */
 function sheet(v) {
-  const { row, title } = levelRows(v), counts = ROI_LEVELS.map((k) => v.run.level.filter((x) => x === k).length), most = Math.max(1, ...counts);
+  const { row, title } = levelRows(v), counts = READ_LEVELS.map((k) => v.run.level.filter((x) => x === k).length), most = Math.max(1, ...counts);
   let tile = 18;
   while (tile > 2.5 && Math.ceil(most / Math.floor(v.w / tile)) * tile > row - title - 6) tile -= 0.5;
   return { row, title, tile, counts, columns: Math.max(1, Math.floor(v.w / tile)), first: (k) => counts.slice(0, k - 2).reduce((a, b) => a + b, 0) };
@@ -112,7 +112,7 @@ export const ROI_STAGES = [
     shape: (v) => `${thousands(v.run.rois.length)} integers`,
     draw(v) {
       const s = stairs(v), limits = [16, ...v.d.levelEdges(v.run.settings), s.most];
-      for (const k of ROI_LEVELS) {
+      for (const k of READ_LEVELS) {
         const [from, to] = [s.x(limits[k - 2]), s.x(limits[k - 1])], count = v.run.level.filter((x) => x === k).length;
         const before = v.map.base.level.filter((x) => x === k).length;
         if (to > from) line(v.base, from, s.step(k), to, s.step(k), { class: "step", stroke: v.colors.level[k] });
@@ -121,8 +121,9 @@ export const ROI_STAGES = [
           const end = to > v.w - v.small * 4;
           if (limits[k - 1] > 16 && limits[k - 1] < s.most) label(v.base, to + (end ? -4 : 4), s.step(k) + s.row / 2 + 4, `${limits[k - 1].toFixed(0)} px`, { class: end ? "halo end" : "halo" });
         }
-        label(v.base, 0, s.step(k) + 4, `P${k}`, { class: "strong halo", fill: v.colors.text[k] });
-        label(v.base, 0, s.step(k) + v.small + 6, count === before ? count : `${before} → ${count}`, { class: count === before ? "halo" : "strong halo" });
+        const top = (k - 2) * s.row + v.small - 1;
+        label(v.base, 0, top, `P${k}`, { class: "strong halo", fill: v.colors.text[k] });
+        label(v.base, v.small * 1.8, top, count === before ? count : `${before} → ${count}`, { class: count === before ? "halo quiet" : "strong halo" });
       }
       dots(v).forEach(([x, y], r) => {
         v.ctx.beginPath(); v.ctx.arc(x, y, 2.3, 0, 7); v.ctx.fillStyle = v.colors.level[v.run.level[r]]; v.ctx.fill();
@@ -166,7 +167,7 @@ export const ROI_STAGES = [
         paintCrop(v, k, boxOf(v, c), v.H.pool[0], tile);
         if (v.changed.has(c)) { v.ctx.strokeStyle = v.colors.ink; v.ctx.lineWidth = 1.4; v.ctx.strokeRect(tile.x, tile.y, tile.w, tile.h); }
       });
-      for (const k of ROI_LEVELS) label(v.base, 0, (k - 2) * s.row + s.title - 4, `${s.counts[k - 2]} read P${k}`, { fill: v.colors.text[k] });
+      for (const k of READ_LEVELS) label(v.base, 0, (k - 2) * s.row + s.title - 4, `${s.counts[k - 2]} read P${k}`, { fill: v.colors.text[k] });
       const { y } = lensArea(v);
       for (const [i, text] of ["P6 serves the", "RPN only: no", "ROI reads it."].entries()) label(v.base, 0, y + v.small + i * (v.small + 4), text, { class: "quiet lens-note" });
     },

@@ -45,7 +45,7 @@ export function smallestAt(x, y, candidates, box) {
 }
 
 export const FATES = {
-  detection: "detections", suppressed: "suppressed by NMS", below_confidence: "below the threshold", background: "background",
+  detection: "detections", suppressed: "suppressed by NMS", below_confidence: "below threshold", background: "background",
   class_full: "over the class limit", beyond_top: "over the limit", unknown: "not computed",
 };
 

@@ -1,0 +1,342 @@
+// The Map: the whole detector, made of one run's tensors. One selection, a candidate of the RPN, is
+// followed through every stage: hover previews it, a click holds it, arrows step, Escape clears.
+
+import { drawStageControls, drawDetails, aboutOf, exampleFor } from "./details.js";
+import { Detector } from "./detector.js";
+import { html, isDark, makeColors, setColors } from "./draw.js";
+import { drawList, markLists } from "./lists.js";
+import { drawBuses, drawPath } from "./path.js";
+import { Player } from "./play.js";
+import { buildSkeleton, describeRun } from "./skeleton.js";
+import { HEAD_STAGES } from "./stages_heads.js";
+import { PYRAMID_STAGES, imageArea } from "./stages_pyramid.js";
+import { ROI_STAGES } from "./stages_rois.js";
+import { MAP_STYLE } from "./style.js";  // the bundle writes it from map.css
+import { drawWhatIf } from "./what_if.js";
+import { SAY, endOf, levelIn, plural, titleOf, verdict } from "./words.js";
+
+const STAGES = [...PYRAMID_STAGES, ...ROI_STAGES, ...HEAD_STAGES];
+const INVITATION = "Hover over a box, a dot, a crop or a row: its path lights up. Click to hold it. Click the name of a stage for its details.";
+/** Sizes of type, pixels: small print, text, headings. */
+const TYPE = { full: [16, 18, 23], large: [14, 15.5, 20], usual: [12, 13.5, 17], phone: [13, 15, 18] };
+
+class DetectorMapView {
+  constructor(host, detector, image, options) {
+    Object.assign(this, { host, detector, image, options, base: detector.base, run: detector.base, settings: { ...detector.header.settings } });
+    Object.assign(this, { held: -1, hovered: -1, opened: null, channel: 0, classId: 0, diff: null, ranges: new Map() });
+    this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(MAP_STYLE);
+    this.root.adoptedStyleSheets = [sheet];
+    this.root.replaceChildren();
+    host.dataset.lmSuppressShortcuts = "true";  // JupyterLab leaves the keys to the Map
+    this.element = html(this.root, "div", { class: `detector-map${options.fill ? " fill" : ""}` });
+    this.e = buildSkeleton(this.element, STAGES, this.actions());
+    this.e.scratch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    this.pen = document.createElement("canvas").getContext("2d");
+    this.player = new Player(this);
+    this.listen();
+    describeRun(this.e, detector);
+    this.buildTools();
+    const begin = performance.now();
+    detector.detect(this.settings);
+    this.cost = performance.now() - begin;  // of one run in this browser
+    this.restyle();
+  }
+
+  actions() {
+    return {
+      play: () => this.play(), clear: () => this.clear(), reset: () => this.reset(), hover: (c) => this.hover(c),
+      toggle: (id) => this.open(this.opened === id ? null : id),
+      about: (id) => { if (!this.player.playing) this.drawBar(id ? aboutOf(id) : undefined); },
+      next: (all) => this.hold(all[(all.indexOf(this.held) + 1) % all.length]),
+      point: (place, event, click) => this.point(place, event, click),
+    };
+  }
+
+  listen() {
+    const { signal } = (this.life = new AbortController());
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle(), { signal });
+    this.themes = new MutationObserver(() => this.restyle());  // JupyterLab writes its theme on the body
+    for (const node of [document.documentElement, document.body]) this.themes.observe(node, { attributes: true, attributeFilter: ["class", "data-theme", "data-jp-theme-light", "data-jp-theme-name"] });
+    document.addEventListener("fullscreenchange", () => this.resize(), { signal });
+    (this.options.fill ? document : this.element).addEventListener("keydown", (event) => this.key(event), { signal });
+  }
+
+  destroy() {
+    this.player.stop();
+    this.life.abort();
+    this.observer.disconnect();
+    this.themes.disconnect();
+  }
+
+  /** Buttons of the header: full screen, other images of the batch, remarks on the run. */
+  buildTools() {
+    const { e, options } = this;
+    if (options.images > 1) {
+      const label = html(e.tools, "label", {}, "image "), list = html(label, "select", { onchange: ({ target }) => options.show(Number(target.value)) });
+      for (let i = 0; i < options.images; i++) html(list, "option", { value: i, selected: i === options.index }, String(i));
+    }
+    if (e.remarks.length) {
+      const details = html(e.tools, "details", { class: "remarks" });
+      html(details, "summary", {}, plural(e.remarks.length, "remark"));
+      const list = html(details, "ul");
+      for (const remark of e.remarks) html(list, "li", {}, remark);
+    }
+    if (document.fullscreenEnabled) html(e.tools, "button", { type: "button", class: "full", onclick: () => this.fullScreen() }, "Full screen");
+  }
+
+  fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen(); else this.host.requestFullscreen?.();
+  }
+
+  // Look and size
+
+  restyle() {
+    this.colors = makeColors(isDark(this.host));
+    setColors(this.element, this.colors);
+    this.resize();
+  }
+
+  resize() {
+    const width = this.element.getBoundingClientRect().width, full = document.fullscreenElement === this.host;
+    if (!width) return;
+    this.size = width >= 1200 ? "wide" : width >= 640 ? "middle" : "narrow";
+    const type = full ? TYPE.full : width >= 1700 ? TYPE.large : this.size === "narrow" ? TYPE.phone : TYPE.usual;
+    [this.small, this.text, this.big] = type;
+    ["small", "text", "big"].forEach((name, i) => this.element.style.setProperty(`--${name}`, `${type[i]}px`));
+    this.element.dataset.size = this.size;
+    this.element.classList.toggle("full-screen", full);
+    this.family = getComputedStyle(this.element).fontFamily;
+    this.putDetails();
+    this.drawAll();
+  }
+
+  measure(text, strong) {
+    this.pen.font = `${strong ? "700 " : ""}${this.small}px ${this.family}`;
+    return this.pen.measureText(text).width;
+  }
+
+  // Views
+
+  get shown() { return this.hovered >= 0 ? this.hovered : this.held; }
+  get state() { return { held: this.held, hovered: this.hovered, open: this.opened, settings: this.settings, run: this.run, playing: this.player.playing, step: this.player.step }; }
+  get view() { return this.placeOf("image").v; }
+  placeOf(id) { return this.e.places.find(({ stage }) => stage.id === id); }
+
+  /** Left upper corner of a stage's body, in the Map. */
+  origin({ body }) {
+    const map = this.e.map.getBoundingClientRect(), at = body.getBoundingClientRect();
+    return [at.left - map.left + this.e.map.scrollLeft, at.top - map.top + this.e.map.scrollTop];
+  }
+
+  /** The space above a stage's heading, where stages lie below each other. */
+  above(place) {
+    const map = this.e.map.getBoundingClientRect(), lane = place.section.parentElement;
+    const top = lane.firstElementChild === place.section && this.size !== "narrow" ? lane.parentElement : place.section;
+    return top.getBoundingClientRect().top - map.top + this.e.map.scrollTop - 6;
+  }
+
+  drawAll() {
+    this.changed = new Set([...(this.diff?.moved ?? []), ...(this.diff?.roisGained ?? [])]);
+    this.gained = new Set(this.diff?.gained);
+    for (const [i, place] of this.e.places.entries()) this.draw(place, this.e.places[i - 1], this.e.places[i + 1]);
+    drawBuses(this);
+    this.refresh();
+    if (this.opened) drawDetails(this, this.opened);
+  }
+
+  /** Fit a stage's layers to its place and draw what the run computed. */
+  draw(place, before, after) {
+    const { stage, body, canvas, selCanvas, svg, selSvg } = place, at = body.getBoundingClientRect(), scale = Math.min(2, devicePixelRatio || 1);
+    for (const layer of [canvas, selCanvas]) {
+      layer.width = Math.round(at.width * scale);
+      layer.height = Math.round(at.height * scale);
+      layer.getContext("2d").scale(scale, scale);
+    }
+    svg.replaceChildren();
+    const gap = (left, right) => { // between neighbours of one line; far where the next stage lies below
+      const [a, b] = [left?.body.getBoundingClientRect(), right?.body.getBoundingClientRect()];
+      return a && b && Math.abs(a.top - b.top) < 2 ? b.left - a.right : 999;
+    };
+    const { header: H, arrays: A } = this.detector;
+    place.v = {
+      map: this, d: this.detector, H, A, run: this.run, colors: this.colors, small: this.small, text: this.text, measure: (text, strong) => this.measure(text, strong),
+      ctx: canvas.getContext("2d"), base: svg, sel: selSvg, w: at.width, h: at.height, inset: stage.inset ?? 0, left: gap(before, place), right: gap(place, after),
+      aspect: H.size[1] / H.size[0], channel: this.channel, classId: this.classId, changed: this.changed, gained: this.gained, listed: !!stage.list,
+    };
+    place.shape.textContent = stage.shape(place.v);
+    svg.setAttribute("aria-label", `${stage.title}: ${stage.shape(place.v)}`);
+    stage.draw(place.v);
+    if (place.list) { const area = imageArea(place.v); drawList(place, this.diff, area.y + area.h + 10, this.actions()); }
+  }
+
+  /** Draw whatever depends on the selection. */
+  refresh() {
+    const c = this.shown, { e } = this, end = c < 0 ? -1 : endOf(this.view, c);
+    e.map.classList.toggle("chosen", c >= 0);
+    e.map.classList.toggle("preview", this.hovered >= 0 && this.hovered !== this.held);
+    e.places.forEach((place, i) => {
+      const { v, selCanvas, selSvg, stage, section } = place, ctx = selCanvas.getContext("2d");
+      selSvg.replaceChildren();
+      ctx.clearRect(0, 0, v.w, v.h);
+      if (c >= 0) stage.mark({ ...v, ctx }, c);
+      section.classList.toggle("beyond", c >= 0 && i > end);
+    });
+    markLists(this.element, c);
+    drawPath(this);
+    this.drawBar();
+    if (this.opened && this.hovered < 0) drawDetails(this, this.opened);
+  }
+
+  drawBar(text, large = false) {
+    const c = this.shown, { e } = this;
+    e.who.replaceChildren();
+    if (c >= 0) html(e.who, "b", { class: `chip p${levelIn(this.view, c)}` }, `P${levelIn(this.view, c)}`);
+    html(e.who, "span", {}, c >= 0 ? titleOf(this.view, c) : this.run.rois.length ? "Nothing selected" : "No ROI");
+    e.verdict.textContent = text ?? (c >= 0 ? verdict(this.view, c) : this.run.found.length ? INVITATION : `Nothing was detected. ${INVITATION}`);
+    e.verdict.classList.toggle("large", large);
+    e.play.textContent = this.player.playing ? "❚❚ Pause" : "▶ Play";
+  }
+
+  /** While it plays: what the present stage does with the selection. */
+  say(id) { this.drawBar(SAY[id](this.view, this.held), true); }
+
+  // Selection
+
+  point(place, event, click) {
+    const at = place.body.getBoundingClientRect(), c = place.stage.pick(place.v, event.clientX - at.left, event.clientY - at.top);
+    if (!click) this.hover(c); else if (c >= 0) this.hold(c); else this.clear();
+  }
+
+  hover(c) { if (!this.player.playing && c !== this.hovered) { this.hovered = c; this.refresh(); } }
+
+  hold(c) {
+    this.player.stop();
+    this.held = c;
+    this.hovered = -1;
+    this.refresh();
+    this.announce();
+  }
+
+  clear() {
+    this.player.stop();
+    this.held = this.hovered = -1;
+    this.refresh();
+    this.announce();
+  }
+
+  /** The same for a screen reader: the verdict at once, the whole path as a list. */
+  announce() {
+    const { e } = this, c = this.held;
+    e.steps.replaceChildren();
+    e.live.textContent = c < 0 ? "Nothing selected." : `${titleOf(this.view, c)}. ${verdict(this.view, c)}`;
+    if (c >= 0) for (const { stage } of e.places.slice(0, endOf(this.view, c) + 1)) html(e.steps, "li", {}, `${stage.title}: ${SAY[stage.id](this.view, c)}`);
+  }
+
+  // Settings
+
+  change(key, value) {
+    this.player.stop();
+    if (key === "channel" || key === "classId") { this[key] = value; this.drawAll(); return; }
+    this.settings = { ...this.settings, [key]: value };
+    const { detector } = this, own = detector.header.settings, changed = Object.keys(own).some((name) => own[name] !== this.settings[name]);
+    this.run = changed ? detector.detect(this.settings) : this.base;
+    this.diff = changed ? detector.differences(this.run) : null;
+    if (this.diff) this.diff.lostNames = this.diff.lostIds.map((k) => detector.header.classes[k]);
+    if (!this.run.classId.includes(this.classId)) this.classId = 0;
+    drawWhatIf(this);
+    this.drawAll();
+    if (this.opened && !this.root.activeElement?.matches("input[type=range]")) this.drawControls();
+  }
+
+  reset() {
+    Object.assign(this, { settings: { ...this.detector.header.settings }, run: this.base, diff: null });
+    drawWhatIf(this);
+    this.drawAll();
+    if (this.opened) this.drawControls();
+    this.e.map.focus();
+  }
+
+  drawControls() { if (this.opened) drawStageControls(this, this.opened); }
+
+  // Details, play, keys
+
+  open(id) {
+    this.player.stop();
+    this.opened = id;
+    const { e } = this;
+    e.panel.hidden = !id;
+    this.element.classList.toggle("detail", !!id);
+    for (const { stage, button, section } of e.places) {
+      button.setAttribute("aria-expanded", String(stage.id === id));
+      section.classList.toggle("open", stage.id === id);
+    }
+    this.putDetails();
+    if (id) this.drawControls();
+    this.drawAll();
+    if (id && this.size !== "wide") e.panel.scrollIntoView({ block: "nearest", behavior: this.calm.matches ? "auto" : "smooth" });
+  }
+
+  /** Details open in place: below the Map, below the lane, on a phone below the stage. */
+  putDetails() {
+    const { e, opened, size } = this;
+    if (!opened) return;
+    const { section } = this.placeOf(opened), before = size === "wide" ? e.map : size === "middle" ? section.closest(".lane") : section;
+    if (before.nextElementSibling !== e.panel) before.after(e.panel);
+  }
+
+  play() {
+    const v = this.view;
+    if (this.player.playing) { const id = STAGES[this.player.step]?.id ?? "image"; this.player.stop(); this.drawBar(SAY[id](v, this.held)); return; }
+    if (this.held < 0) this.held = exampleFor(v, 0, -1);
+    if (this.held < 0) return;
+    this.hovered = -1;
+    this.refresh();
+    this.announce();
+    this.player.start(this.held);
+    this.drawBar();
+  }
+
+  key(event) {
+    const target = event.composedPath()[0], typing = target.matches?.("input, select, textarea");
+    if ((typing && event.key !== "Escape") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.options.fill && !event.composedPath().includes(this.host) && target !== document.body) return;
+    const { rois } = this.run, found = this.run.found.map((r) => rois[r]);
+    const step = (list, by) => {
+      if (!list.length) return;
+      const at = list.indexOf(this.held);
+      this.hold(list[at < 0 ? (by > 0 ? 0 : list.length - 1) : (at + by + list.length) % list.length]);
+    };
+    const act = {
+      ArrowRight: () => step(rois, 1), ArrowLeft: () => step(rois, -1), ArrowDown: () => step(found, 1), ArrowUp: () => step(found, -1),
+      Escape: () => { if (this.opened) { this.placeOf(this.opened).button.focus(); this.open(null); } else this.clear(); },
+      p: () => this.play(), f: () => this.fullScreen(),
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+}
+
+/**
+ * Show a Map in `host`; several may live on one page.
+ * @param {HTMLElement} host
+ * @param {object[]} payloads { header, block } of each image of the run
+ * @param {object} [options] fill: as high as the window, keys of the whole page
+ */
+export function mountMap(host, payloads, options = {}) {
+  const show = async (index) => {
+    const detector = await Detector.open(payloads[index]), image = new Image();
+    image.src = detector.header.image;
+    await image.decode();
+    host.theMap?.destroy();
+    host.theMap = new DetectorMapView(host, detector, image, { ...options, index, images: payloads.length, show });
+    return host.theMap;
+  };
+  return show(0);
+}
