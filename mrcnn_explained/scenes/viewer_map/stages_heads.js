@@ -109,7 +109,7 @@ export const HEAD_STAGES = [
       svg(v.sel, "rect", { x: -3, y: bottom - tall - title, width: v.w + 6, height: tall + title + 2, class: "card" });
       ids.forEach((k, column) => {
         const p = v.run.probabilities[r][k], height = Math.max(0.7, p * tall);
-        svg(v.sel, "rect", { x: column * cell + 1, y: bottom - height, width: cell - 2, height, fill: k === v.run.classId[r] ? v.colors.ink : v.colors.quiet });
+        svg(v.sel, "rect", { x: column * cell + 1, y: bottom - height, width: Math.max(1, cell - 2), height, fill: k === v.run.classId[r] ? v.colors.ink : v.colors.quiet });
       });
       label(v.sel, v.w / 2, bottom - tall - 4, `${className(v, v.run.classId[r])} ${number(v.run.p[r], 3)}`, { class: "strong middle" });
     },

@@ -53,7 +53,7 @@ export const PYRAMID_STAGES = [
         frame(v.base, place(v.run.box[r], area), { class: "casing thin" });
         frame(v.base, place(v.run.box[r], area), { class: "object-box" });
       }
-      if (v.right > 8) arrow(v.base, area.x + area.w + 2, area.y + 18, v.w + v.right - 2, area.y + 18);
+      if (v.right < 60) arrow(v.base, area.x + area.w + 2, area.y + 18, v.w + v.right - 2, area.y + 18);
     },
     mark(v, c) { markBoxes(v, c, imageArea(v)); },
     at(v, c) { const area = imageArea(v), [x, y] = center(finalBox(v, c)); return [[area.x + x * area.w, area.y + y * area.h]]; },
@@ -128,7 +128,7 @@ export const PYRAMID_STAGES = [
         paint(v.ctx, best, w, h, v.colors.ramps[k], area);
         frame(v.base, area, { class: "edge" });
         fitLabel(v, v.base, 0, area.y - 4, [`${count} of ${side} px`, `${side} px`], v.w + 4, { class: "quiet" });
-        arrow(v.base, -v.left + 2, rows.middle(k), -2, rows.middle(k));
+        if (v.left < 200) arrow(v.base, -v.left + 2, rows.middle(k), -2, rows.middle(k));
       }
     },
     mark(v, c) {

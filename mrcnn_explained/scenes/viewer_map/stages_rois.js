@@ -29,11 +29,11 @@ function strokes(v, paths, alpha) {
 function stairs(v) {
   const row = v.h / 5, left = 6, right = v.w - 2, most = Math.max(512, ...v.H.size), low = Math.log2(16), high = Math.log2(most);
   const x = (side) => left + ((Math.log2(Math.min(most, Math.max(16, side))) - low) / (high - low)) * (right - left);
-  const step = (k) => (k - 2) * row + row / 2;
-  return { row, x, left, right, step, most, exact: (k) => (k - 1.5) * row };
+  const step = (k) => (k - 2) * row + row * 0.74;
+  return { row, x, left, right, step, most };
 }
 
-/** Dots beside each other where their sides are alike; closer where there are many. */
+/** Dots stand on their step, on each other where their sides are alike; closer where there are many. */
 function dots(v) {
   const s = stairs(v), places = new Map();
   const slots = v.run.rois.map((c, r) => {
@@ -41,8 +41,8 @@ function dots(v) {
     places.set(key, n + 1);
     return [slot * 5, n];
   });
-  const most = Math.max(1, ...places.values()), pitch = Math.min(4.8, (s.row - 34) / most);
-  return slots.map(([x, n], r) => [x, s.step(v.run.level[r]) + (n % 2 ? 1 : -1) * (5 + pitch * Math.floor(n / 2))]);
+  const most = Math.max(1, ...places.values()), pitch = Math.min(5, (s.row * 0.74 - v.small - 8) / most);
+  return slots.map(([x, n], r) => [x, s.step(v.run.level[r]) - 5 - pitch * n]);
 }
 
 /** Crops of a level lie in the order of the stack, in rows of equal tiles. */
@@ -119,7 +119,7 @@ export const ROI_STAGES = [
         if (k < 5) {
           line(v.base, to, s.step(k), to, s.step(k + 1), { class: "riser" });
           const end = to > v.w - v.small * 4;
-          if (limits[k - 1] > 16 && limits[k - 1] < s.most) label(v.base, to + (end ? -4 : 4), s.step(k) + s.row / 2 + 4, `${limits[k - 1].toFixed(0)} px`, { class: end ? "halo end" : "halo" });
+          if (limits[k - 1] > 16 && limits[k - 1] < s.most) label(v.base, to + (end ? -4 : 4), s.step(k) + v.small + 3, `${limits[k - 1].toFixed(0)} px`, { class: end ? "halo end" : "halo" });
         }
         const top = (k - 2) * s.row + v.small - 1;
         label(v.base, 0, top, `P${k}`, { class: "strong halo", fill: v.colors.text[k] });
@@ -141,12 +141,12 @@ export const ROI_STAGES = [
       v.ctx.globalAlpha = 1;
     },
     mark(v, c) {
-      const r = roiOf(v, c), s = stairs(v);
+      const r = roiOf(v, c);
       if (r < 0) return;
       const { side, level } = v.run.fit[r], [x, y] = dots(v)[r];
       circle(v.sel, x, y, 6, { fill: v.colors.level[level], class: "dot" });
       const left = x > v.w - v.small * 5;
-      label(v.sel, x + (left ? -9 : 9), y < s.step(level) ? y - 8 : y + v.small + 6, `${side.toFixed(0)} px`, { class: `strong halo ${left ? "end" : ""}` });
+      label(v.sel, x + (left ? -9 : 9), y - 8, `${side.toFixed(0)} px`, { class: `strong halo ${left ? "end" : ""}` });
       markBox(v, boxOf(v, c), lensArea(v), { class: "roi-box", stroke: v.colors.level[level] });
     },
     at(v, c) { const r = roiOf(v, c); return r < 0 ? [] : [dots(v)[r]]; },
