@@ -51,10 +51,12 @@ from .explorers.detections import DetectionsExplorer
 from .explorers.explorer import Selection
 from .explorers.levels import LevelsExplorer
 from .explorers.mask_head import MaskExplorer
+from .explorers.progress import TrainingProgress
 from .explorers.proposals import ProposalsExplorer
 from .explorers.reorder import ReorderExplorer
 from .explorers.rpn import RpnExplorer
 from .explorers.training import TrainingExplorer
+from .explorers.what_if import WhatIfExplorer
 from .lessons.case import Case, open_case
 from .lessons.here import you_are_here
 from .lessons.notebook import check_answer, describe, show
@@ -162,10 +164,12 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TrainingExplorer",
+    "TrainingProgress",
     "TrainingTrace",
     "ViaDataset",
     "WeightFileError",
     "WeightReport",
+    "WhatIfExplorer",
     "__version__",
     "aligned_crops",
     "apply_box_deltas",

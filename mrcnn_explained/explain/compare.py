@@ -9,8 +9,9 @@ from mrcnn_explained.detector.ranges import check_rows
 from mrcnn_explained.detector.schema import Omitted, tensors_of
 from mrcnn_explained.detector.trace import COMPUTED, Trace
 from mrcnn_explained.errors import InputError
-from mrcnn_explained.explain.fates import Fate, fates
+from mrcnn_explained.explain.fates import Fate, fates, fates_of
 from mrcnn_explained.inputs import check_image_number
+from mrcnn_explained.stages.detections import Detections
 
 SHOWN = 20  # ROIs that a story lists
 NAMED = 3  # tensors that a file lacks which a story names
@@ -185,6 +186,8 @@ def _detection_count(trace: Trace, image: int) -> int:
 
 def _difference(name: str, x: Any, y: Any, within: float) -> TensorDifference | None:
     """How two tensors differ; None if they are equal."""
+    if x is y:  # a resumed run keeps what is upstream of the change
+        return None
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape:
         size = max(x.size, y.size)
@@ -207,26 +210,36 @@ def _roi_changes(a: Trace, b: Trace, image: int) -> Iterator[RoiChange]:
     """Yield changed ROIs in the order of the first run, then those that only the second has."""
     check_rows(a)
     check_rows(b)
-    states_a, states_b = _roi_states(a, image), _roi_states(b, image)
+    states_a, states_b = roi_states(a, image), roi_states(b, image)
     for key in {**states_a, **states_b}:
         before, after = states_a.get(key), states_b.get(key)
         if before is None or after is None or before.differs(after):
             yield RoiChange(before, after)
 
 
-def _roi_states(trace: Trace, image: int) -> dict[tuple[str, int], RoiState]:
-    """Every ROI that is not padding, by its anchor, or by its row if the caller gave it."""
+def roi_states(
+    trace: Trace, image: int = 0, detections: Detections | None = None
+) -> dict[tuple[str, int], RoiState]:
+    """Return every ROI that is not padding, by its anchor, or by its row if the caller gave it.
+
+    The key is the same in two runs on one image, though the row of an ROI may differ.
+
+    detections    of this image alone, in place of the run's own: with other thresholds
+    """
     proposals = trace.proposals
     candidates, top = np.asarray(proposals.post_nms_ix[image]), np.asarray(proposals.top_ix[image])
     levels = np.asarray(trace.levels.roi_level[image]).tolist()
-    classes = np.asarray(trace.detections.class_ids[image]).tolist()
-    fate_of = fates(trace, image)
+    if detections is None:
+        classes, fate_of = np.asarray(trace.detections.class_ids[image]), fates(trace, image)
+    else:
+        classes = np.asarray(detections.class_ids[0])
+        fate_of = fates_of(detections, proposals.valid[image : image + 1])
 
     def key(row: int) -> tuple[str, int]:
         candidate = candidates[row]
         return ("anchor", int(top[candidate])) if candidate >= 0 else ("row", row)
 
     return {
-        key(row): RoiState(row, levels[row], classes[row], fate_of[row])
+        key(row): RoiState(row, levels[row], int(classes[row]), fate_of[row])
         for row in np.flatnonzero(np.asarray(proposals.valid[image])).tolist()
     }

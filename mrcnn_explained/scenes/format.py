@@ -169,6 +169,7 @@ class TextLine(TypedDict):
     text: str
     color: str  # of the bar beside it; "": no bar
     live: NotRequired[bool]
+    code: NotRequired[bool]  # in a font of fixed width
 
 
 class StoryStep(TypedDict):

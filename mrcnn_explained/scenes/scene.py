@@ -131,6 +131,22 @@ def heat(values: ArrayLike, extent: Sequence[float], **style: Unpack[ImageStyle]
     return {**pixels_of(shown.astype(np.uint8)), "extent": _numbers(extent), **style}
 
 
+def mask_layer(
+    mask: np.ndarray, color: str, *, shift: Sequence[float] = (0, 0), **style: Unpack[ImageStyle]
+) -> ImageLayer:
+    """Return the pixels of a mask, bool [h, w], in one colour; only the part with pixels is sent.
+
+    shift    (y, x) of the mask's first pixel in the panel
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    y1, y2 = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
+    x1, x2 = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
+    y, x = shift
+    extent = _numbers([x + x1, y + y1, x + x2, y + y2])
+    pixels = pixels_of(mask[y1:y2, x1:x2].astype(np.uint8) * 255)
+    return {**pixels, "extent": extent, "tint": color, **style}
+
+
 def thresholded_map(name: str, extent: Sequence[float], **style: Unpack[ImageStyle]) -> ImageLayer:
     """Return a layer that is bright where one of the view's maps reaches the view's threshold.
 
@@ -218,15 +234,18 @@ def movable(name: str, box: ArrayLike, color: str = "ink") -> MovableBox:
     return {"name": name, "box": _numbers(np.asarray(box).tolist()), "color": color}
 
 
-def line(text: str, color: str = "", *, live: bool = False) -> TextLine:
+def line(text: str, color: str = "", *, live: bool = False, code: bool = False) -> TextLine:
     """Return a line of text below the panels.
 
     color    of a bar beside it
     live     screen readers announce its changes; if no line is live, they announce all of them
+    code     Python, in a font of fixed width
     """
     written: TextLine = {"text": text, "color": color}
     if live:
         written["live"] = True
+    if code:
+        written["code"] = True
     return written
 
 

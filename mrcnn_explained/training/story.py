@@ -69,9 +69,10 @@ def scene_result(trace: Trace, image: int = 0) -> SceneResult:
     molded image. Raises InputError otherwise.
     """
     original, molded = trace.image.original_shape[image], trace.image.molded.shape[1:3]
-    if tuple(original[:2]) != tuple(molded):
+    shape = [int(side) for side in original[:2]]
+    if shape != list(molded):
         raise InputError(
-            f"the scene is {list(original[:2])} pixels, the molded image {list(molded)}; expected "
+            f"the scene is {shape} pixels, the molded image {list(molded)}; expected "
             "the same: draw the scene at the config's image_max_dim"
         )
     rows = np.flatnonzero(trace.proposals.valid[image])[:ROIS]

@@ -1,5 +1,4 @@
-// The layers of a panel: images, lines, boxes, points and labels. This module decodes the bytes
-// of a layer and draws it on a Surface (panel.js). The types are those of scenes/format.py.
+// Decodes the layers of a panel and draws them on a Surface. Types: those of scenes/format.py.
 
 import { WHITE } from "./palette.js";  // bundle.py writes it
 
@@ -317,7 +316,7 @@ export function drawLabel(surface, label) {
   const width = pen.measureText(label.text).width;
   const [x, y] = labelPosition(surface, label, width, height);
   const [left, right] = [x - 2, x + width + 2];  // the background is wider than the text
-  if (label.avoids_labels) surface.labelFrames.push({ left, right, y });
+  if (label.avoids_labels) surface.labelFrames.push({ left, right, y, side: label.side });
   if (label.background) {
     pen.fillStyle = label.background;
     pen.fillRect(left, y - height / 2, right - left, height);
@@ -336,7 +335,8 @@ function labelPosition(surface, label, width, height) {
   const top = height / 2, bottom = surface.height - height / 2;
   const inside = (y) => Math.min(Math.max(y, top), bottom);
   const isFree = (y) => y >= top && y <= bottom && !surface.labelFrames.some((other) =>
-    x - 2 < other.right && other.left < x + width + 2 && Math.abs(y - other.y) < height);
+    x - 2 < other.right && other.left < x + width + 2 && Math.abs(y - other.y) < height &&
+    (!label.side || !other.side || label.side === other.side));
   if (label.box_bottom !== undefined) {
     const above = anchorY - top - 1;
     const below = surface.toCanvas(label.x, label.box_bottom)[1] + top + 1;

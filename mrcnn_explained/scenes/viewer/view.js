@@ -25,6 +25,7 @@ import { Player } from "./player.js";
  * @typedef {object} TextLine
  * @property {string} text
  * @property {string} color of the bar beside it; "": no bar
+ * @property {boolean} [code] in a font of fixed width
  * @property {boolean} [live] screen readers announce its changes; if no line has it, those of all
  */
 
@@ -52,6 +53,7 @@ const STYLE = `
 .mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
 .mx-frame { position: relative; }
 .mx-target { position: absolute; pointer-events: none; outline-offset: 3px; }
+.mx-code { font-family: ui-monospace, monospace; font-size: 12px; }
 .mx-divider { position: absolute; top: 0; bottom: 0; width: 24px; margin-left: -12px; cursor: ew-resize;
   touch-action: none; background: linear-gradient(${WHITE}, ${WHITE}) center / 4px 100% no-repeat;
   filter: drop-shadow(0 0 1px ${INK}); }
@@ -187,10 +189,11 @@ class View {
     const someAreLive = lines.some(({ live }) => live);
     this.text.setAttribute("aria-live", someAreLive ? "off" : "polite");
     while (this.text.children.length > lines.length) this.text.lastChild.remove();
-    lines.forEach(({ text, color, live }, i) => {
+    lines.forEach(({ text, color, live, code }, i) => {
       const line = this.text.children[i] || addElement(this.text, "div", "mx-line");
       if (live) line.setAttribute("aria-live", "polite");
       else line.removeAttribute("aria-live");
+      line.classList.toggle("mx-code", Boolean(code));
       if (line.textContent !== text) line.textContent = text;
       line.style.borderLeftColor = color || "transparent";
     });
