@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.boxes import clip_boxes, norm_boxes
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import (
     Controls,
@@ -17,8 +17,10 @@ from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.level_chart import level_chart
-from mrcnn_explained.scenes.scene import boxes, image_panel, line
+from mrcnn_explained.scenes.scene import boxes, image_panel, line, movable
 from mrcnn_explained.stages.levels import (
+    CANONICAL_LEVEL,
+    LOWEST,
     ROI_LEVELS,
     LevelAssignment,
     Rounding,
@@ -26,9 +28,11 @@ from mrcnn_explained.stages.levels import (
     level_boundaries,
 )
 
+DRAWN = 12  # ROIs at first: more of them hide each other
+
 
 class LevelsExplorer(TraceExplorer):
-    """Draw or type a box and see which level it reads, and why.
+    """Draw or type a box, move and resize it, and see which level it reads, and why.
 
     All ROIs of the run have the colours of their levels, on the image and on the chart of the
     equation; a box of the reader's is one more ROI. `result` is a LevelAssignment of the ROIs,
@@ -43,7 +47,7 @@ class LevelsExplorer(TraceExplorer):
         return {
             "rounding": choice("rounding", ["round", "floor"], self.config.level_rounding),
             "canonical_side": slider("canonical side, px", 224, 56, 896, 8),
-            "shown": slider("ROIs drawn", min(60, self._number()), 0, self._number(), 1),
+            "shown": slider("ROIs drawn", min(DRAWN, self._number()), 0, self._number(), 1),
             "box": box,
         }
 
@@ -51,7 +55,11 @@ class LevelsExplorer(TraceExplorer):
         """Write a box that is drawn into the field where one can be typed."""
         y1, x1, y2, x2 = box
         if y2 > y1 and x2 > x1:  # a box that has just begun has no area
-            self.settings["box"].value = ", ".join(f"{v:g}" for v in box)
+            self.settings["box"].value = ", ".join(f"{v:g}" for v in np.round(box, 1))
+
+    def box_moved(self, name: str, box: list[float]) -> None:
+        """Write a box that is moved or resized into the field where one can be typed."""
+        self.box_drawn(box)
 
     def roi_of(self, row: int) -> int:
         """Return the row itself; -1 for the reader's own box, the row after the ROIs."""
@@ -67,9 +75,9 @@ class LevelsExplorer(TraceExplorer):
     def draw(self, rounding: Rounding, canonical_side: int, shown: int, box: str) -> Scene:
         height, width = self.pixels.shape[:2]
         rois = np.asarray(self.trace.proposals.rpn_rois[self.image], np.float32)
-        own, wrong = _read_own(box)
-        if own:
-            normalised = norm_boxes(tf.constant([own], tf.float32), [height, width])
+        own, wrong = _read_own(box, height, width)
+        if own is not None:
+            normalised = norm_boxes(tf.constant(own[None]), [height, width])
             rois = np.concatenate([rois, normalised.numpy()])
         found = assign_levels(
             tf.constant(rois[None]),
@@ -94,15 +102,22 @@ class LevelsExplorer(TraceExplorer):
             text.append(line(wrong, BAD))
         drawn = [*real[:shown], *range(self._number(), len(rois))]
         tips = {int(row): self._tip(int(row)) for row in real}
-        return {"panels": [self._on_image(rois, drawn), chart], "text": text, "tips": tips}
+        on_image = self._on_image(rois, drawn, own)
+        return {"panels": [on_image, chart], "text": text, "tips": tips}
 
-    def _on_image(self, rois: np.ndarray, drawn: list[int]) -> Panel:
+    def _on_image(self, rois: np.ndarray, drawn: list[int], own: np.ndarray | None) -> Panel:
         """Return some ROIs on the image, small ones on top, in the colours of their levels."""
         level, side = self.result.roi_level[0], self.result.side[0]
         rows = sorted(dict.fromkeys(drawn), key=lambda row: -side[row])
         colors = [LEVEL_COLORS[k] for k in level[rows]]
         layer = boxes(to_pixels(rois[rows], self.pixels), colors, rows)
-        return image_panel("Drag to draw a box", self.pixels, drawable=True, boxes=[layer])
+        title = "Drag to draw a box"
+        moved = []
+        if own is not None:
+            k = int(level[-1])
+            title = f"Your box reads P{k}; move it, or resize it by its handles"
+            moved = [movable("your box", own, LEVEL_COLORS[k])]
+        return image_panel(title, self.pixels, drawable=True, boxes=[layer], movable=moved)
 
     def _tip(self, row: int) -> str:
         """Return what hovering over an ROI shows."""
@@ -120,20 +135,44 @@ class LevelsExplorer(TraceExplorer):
             return [*counts, line("Click an ROI, or draw or type a box, to see its numbers.")]
         k, margin = int(r.roi_level[0, row]), float(r.margin[0, row])
         name = f"ROI {row}" if row < self._number() else "Your box"
+        if r.side[0, row] <= 0:
+            return [*counts, line(f"{name} has no area: it reads the lowest level, P{k}.")]
         side_of_boundary = "above" if margin >= 0 else "below"
         equation = (
             f"{name}: sqrt({r.w[0, row]:.4f} x {r.h[0, row]:.4f}) is a side of "
-            f"{r.side[0, row]:.1f} px; log2 of side / canonical side is "
-            f"{r.octaves[0, row]:.3f}, rounded {r.rounded_octaves[0, row]:.0f}: P{k}. The side "
-            f"is {abs(margin):.1f} px {side_of_boundary} the boundary at "
-            f"{r.boundary[0, row]:.1f} px."
+            f"{r.side[0, row]:.1f} px; {self._rounding_of(row)}. The side is {abs(margin):.1f} px "
+            f"{side_of_boundary} the boundary at {r.boundary[0, row]:.1f} px."
         )
         return [*counts, line(equation, LEVEL_COLORS[k])]
 
+    def _rounding_of(self, row: int) -> str:
+        """Return how the octaves of an ROI became its level: rounded, added, clamped."""
+        r, way = self.result, self.settings["rounding"].value
+        octaves, whole = float(r.octaves[0, row]), int(r.rounded_octaves[0, row])  # -0 becomes 0
+        k, unclamped = int(r.roi_level[0, row]), CANONICAL_LEVEL + whole
+        rounded = "rounded" if way == "round" else "rounded down"
+        words = (
+            f"log2 of side / canonical side is {octaves:.3f}, {rounded} to {whole}: "
+            f"k = {CANONICAL_LEVEL} {'-' if whole < 0 else '+'} {abs(whole)} = {unclamped}"
+        )
+        if k == unclamped:
+            return f"{words}, so it reads P{k}"
+        end = "lowest" if k == LOWEST else "highest"
+        return f"{words}, clamped to the {end} level of ROIs, so it reads P{k}"
 
-def _read_own(text: str) -> tuple[list[float] | None, str]:
-    """Return the box that was typed or drawn, if there is one, and what is wrong with the text."""
+
+def _read_own(text: str, height: int, width: int) -> tuple[np.ndarray | None, str]:
+    """Return the box that was typed or drawn, within the image, and what was wrong or changed."""
+    if not text.strip():
+        return None, ""
     try:
-        return (read_box(text, "the box"), "") if text.strip() else (None, "")
+        typed = np.float32(read_box(text, "the box"))
     except InputError as error:
         return None, str(error)
+    own = clip_boxes(tf.constant(typed), tf.constant([0.0, 0.0, height, width])).numpy()
+    if (own[2:] <= own[:2]).any():
+        return None, f"The box {text.strip()} lies outside the image of {height} x {width} px."
+    if (own == typed).all():
+        return own, ""
+    corners = ", ".join(f"{v:g}" for v in own)
+    return own, f"The box ends outside the image: it was clipped to {corners}."

@@ -16,8 +16,8 @@ from mrcnn_explained.stages.levels import (
     ROI_LEVELS,
 )
 
-LOW = -1.0  # the lowest exact level that the chart shows
-FOOT = 0.8 - LOW  # y below level 0, of the chart's lower edge
+LOW, HIGH = -1.0, 6.0  # exact levels that the chart shows at least
+AXIS = 1.3  # height of the axis below the lowest exact level, in levels
 LEFT, RIGHT = 3.0, 11.0  # log2 of the sides that the chart shows: 8 to 2048 pixels
 
 
@@ -44,9 +44,12 @@ def level_chart(
     The panel's units are log2 of pixels to the right and minus the level downwards. Dots and
     their lines carry the rows of their ROIs.
     """
-    # ROIs outside the chart lie at its edge; the exact level of an empty ROI is minus infinity.
+    # The exact level of an empty ROI is minus infinity: it lies at the lower edge of the chart.
+    finite = exact[rows][np.isfinite(exact[rows])]
+    low, high = min(LOW, finite.min(initial=LOW)), max(HIGH, finite.max(initial=HIGH))
+    foot = AXIS - low  # y of the chart's lower edge
     x = np.clip(np.log2(np.maximum(side, 1)), LEFT, RIGHT)
-    y = -np.maximum(exact, LOW)
+    y = -np.maximum(exact, low)
     levels = range(lowest, highest + 1)
     intercept = canonical_level - np.log2(canonical_side)  # exact level of a side of one pixel
     upper_edges = zip(levels, edges, strict=False)  # the highest level has none
@@ -60,17 +63,20 @@ def level_chart(
     )
     return panel(
         f"k = {canonical_level} + log2(side / {canonical_side:g} px), and the level that is read",
-        (LEFT - 0.6, -6.2, RIGHT + 0.2, FOOT),
+        (LEFT - 0.6, -high - 0.2, RIGHT + 0.2, foot),
         width=520,
         height=400,
         lines=[
             *_steps(levels, edges),
-            _exact_levels(intercept),
-            _boundary_lines(boundaries),
+            _exact_levels(intercept, low, high),
+            _boundary_lines(boundaries, foot),
             *_falls(x, y, level, rows),
         ],
         points=[dots],
-        labels=_axis_labels(list(boundaries.values())),
+        labels=[
+            *_axis_labels(list(boundaries.values()), foot),
+            *_clamped_labels(levels, low, high),
+        ],
     )
 
 
@@ -83,15 +89,15 @@ def _steps(levels: range, edges: Sequence[float]) -> list[LineLayer]:
     ]
 
 
-def _exact_levels(intercept: float) -> LineLayer:
-    """Return the line of the equation before rounding."""
-    first = max(LEFT, LOW - intercept)
-    return lines([[first, -intercept - first, RIGHT, -intercept - RIGHT]], QUIET)
+def _exact_levels(intercept: float, low: float, high: float) -> LineLayer:
+    """Return the line of the equation before rounding, as far as the chart shows it."""
+    first, last = max(LEFT, low - intercept), min(RIGHT, high - intercept)
+    return lines([[first, -intercept - first, last, -intercept - last]], QUIET)
 
 
-def _boundary_lines(boundaries: Mapping[int, float]) -> LineLayer:
+def _boundary_lines(boundaries: Mapping[int, float], foot: float) -> LineLayer:
     """Return a line from the upper end of each level, whose side is given, to the axis."""
-    ends = [[np.log2(edge), -k, np.log2(edge), FOOT - 0.4] for k, edge in boundaries.items()]
+    ends = [[np.log2(edge), -k, np.log2(edge), foot - 0.9] for k, edge in boundaries.items()]
     return lines(ends, QUIET, alpha=0.4, dash=[2, 3])
 
 
@@ -105,11 +111,21 @@ def _falls(x: np.ndarray, y: np.ndarray, level: np.ndarray, rows: np.ndarray) ->
     return layers
 
 
-def _axis_labels(edges: Sequence[float]) -> list[Label]:
+def _clamped_labels(levels: range, low: float, high: float) -> list[Label]:
+    """Return the whole levels outside the pyramid, each with the level that is read instead."""
+    whole = range(int(np.ceil(low)), int(np.floor(high)) + 1)
+    return [
+        label(f"{k} → P{min(max(k, levels[0]), levels[-1])}", LEFT - 0.5, -k, size=11)
+        for k in whole
+        if k not in levels
+    ]
+
+
+def _axis_labels(edges: Sequence[float], foot: float) -> list[Label]:
     """Return the names of the levels, the sides at the boundaries, and the axis' title."""
-    bottom = FOOT - 0.2
+    numbers, title = foot - 0.7, foot - 0.2
     names = [
         label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True) for k in ROI_LEVELS
     ]
-    sides = [label(f"{edge:.0f}", np.log2(edge), bottom, align="center") for edge in edges]
-    return [*names, *sides, label("side of the ROI, px", LEFT - 0.5, bottom, size=11)]
+    sides = [label(f"{edge:.0f}", np.log2(edge), numbers, align="center") for edge in edges]
+    return [*names, *sides, label("side of the ROI, px", RIGHT, title, align="right", size=11)]

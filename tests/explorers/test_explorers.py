@@ -14,7 +14,6 @@ from mrcnn_explained.explorers.explorer import Selection
 from mrcnn_explained.explorers.training import TrainingExplorer
 from mrcnn_explained.stages.detections import select_detections
 from mrcnn_explained.stages.instances import full_mask
-from mrcnn_explained.stages.levels import assign_levels
 
 EXPLORERS = {
     "anchors": "AnchorsExplorer",
@@ -76,41 +75,6 @@ def test_an_image_without_anything(nothing_found, name):
 def test_an_image_that_is_not_there(trace):
     with pytest.raises(InputError, match="image is 2; the trace holds 2: give 0 to 1"):
         make("levels", trace, image=2)
-
-
-def test_levels_are_the_stage_functions(trace):
-    explorer = make("levels", trace, image=1)
-    explorer.settings["rounding"].value = "floor"
-    explorer.settings["canonical_side"].value = 112
-    explorer.view.drawn_box = [10.0, 20.0, 60.0, 100.0]
-    shape = explorer.pixels.shape[:2]
-    own = norm_boxes(tf.constant([[10.0, 20.0, 60.0, 100.0]]), shape)
-    rois = tf.concat([trace.proposals.rpn_rois[1], own], 0)[None]
-    expected = assign_levels(
-        rois, tf.constant(shape, tf.float32), rounding="floor", canonical_side=112.0
-    )
-    np.testing.assert_array_equal(explorer.result.roi_level, expected.roi_level)
-    k = int(expected.roi_level[0, -1])
-    assert f": P{k}." in explorer.text[-1] and explorer.text[-1].startswith("Your box")
-
-
-def test_a_box_can_be_typed_and_described_as_an_roi_is(trace):
-    selection = Selection()
-    explorer = make("levels", trace, selection=selection)
-    explorer.view.drawn_box = [10.0, 20.0, 60.0, 100.0]
-    assert explorer.settings["box"].value == "10, 20, 60, 100"
-    drawn = explorer.text
-    explorer.settings["box"].value = ""
-    explorer.settings["box"].value = "10,20,60,1e2"
-    assert explorer.text == drawn and drawn[-1].startswith("Your box")
-    assert selection.roi == -1  # it is no ROI of the run
-    explorer.view.selected = 1
-    assert explorer.text[-1].startswith("ROI 1: ") and selection.roi == 1
-    for wrong in ("10, 20, 60", "a, b, c, d", "60, 20, 10, 100", "nan, 1, 2, 3"):
-        explorer.settings["box"].value = wrong
-        assert "expected" in explorer.text[-1] and explorer.view.scene["panels"]
-    explorer.view.drawn_box = [5.0, 5.0, 5.0, 9.0]  # begun, without area yet
-    assert explorer.settings["box"].value == "nan, 1, 2, 3"
 
 
 def test_detections_are_the_stage_functions(trace):

@@ -276,6 +276,7 @@ export class PanelView {
 
   endGesture() {
     this.movable.release();
+    if (this.moving) this.draw();
     [this.pressed, this.moving] = [null, false];
   }
 
