@@ -109,7 +109,7 @@ def main() -> None:
 
 def measure(page: Page, number: int, slider: str) -> list[float]:
     view = page.explorer(number)
-    view.scroll_into_view_if_needed()
+    view.locator("canvas").first.scroll_into_view_if_needed()
     page.settled(view, 1.0)
     box = view.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
     label = box.locator(".widget-inline-hbox label").get_by_text(slider, exact=True)

@@ -1,8 +1,8 @@
-"""Take a screenshot of every explorer in JupyterLab and Chromium.
+"""Take screenshots of every explorer in JupyterLab and Chromium.
 
-python tools/screenshots.py                     docs/images/explorers/*.png
-python tools/screenshots.py --out dark --dark
-python tools/screenshots.py --out narrow --width 800
+python tools/screenshots.py                          docs/images/explorers/*.png, 1440 px, light
+python tools/screenshots.py --every --out looks      at 1920, 1440, 1000 and 390 px, light and dark
+python tools/screenshots.py --every --out looks --only levels crops
 """
 
 import argparse
@@ -12,6 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+
+WIDTHS = (1920, 1440, 1000, 390)  # of the window, pixels
+DOCS_WIDTH = 1440
+#: A telephone shows no margins of a notebook: below this width, the window is wider by them.
+TELEPHONE = 600
+MARGINS = 150
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+PREPARE = "() => window.jupyterapp.shell.collapseLeft()"
+CHANGE_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
 
 
 def main() -> None:
@@ -23,27 +32,37 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "explorers")
-    parser.add_argument("--dark", action="store_true", help="JupyterLab's dark theme")
-    parser.add_argument("--width", type=int, default=1400, help="of the window, pixels")
+    parser.add_argument("--every", action="store_true", help="every width, light and dark")
+    parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="EXPLORER")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    cells = [SETUP] + [
-        f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
+    made = {
+        module: f"from mrcnn_explained.explorers.{module} import {name}\n{name}(trace)"
         for module, name in EXPLORERS.items()
-    ]
+    }
+    cells = [SETUP, *({**made, "training": TRAINING}[name] for name in options.only)]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder), free_port(), dark=options.dark)
+        lab = Lab(Path(folder), free_port())
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = Page(browser, lab, "screenshots", [*cells, TRAINING], (options.width, 1200))
-            for number, name in enumerate(NAMES):
-                view = page.explorer(number)
-                view.scroll_into_view_if_needed()
-                page.settled(view, 0.5)
-                box = view.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
-                path = options.out / f"{name}.png"
-                box.screenshot(path=path)
-                print(path)
+            page = Page(browser, lab, "screenshots", cells, (DOCS_WIDTH, 1200))
+            page.page.evaluate(PREPARE)
+            for theme in THEMES if options.every else ["light"]:
+                page.page.evaluate(CHANGE_THEME, THEMES[theme])
+                for width in WIDTHS if options.every else [DOCS_WIDTH]:
+                    wider = MARGINS if width < TELEPHONE else 0
+                    page.page.set_viewport_size({"width": width + wider, "height": 1200})
+                    for number, name in enumerate(options.only):
+                        view = page.explorer(number)
+                        # The view itself has no box: its parts lie in the explorer's grid.
+                        view.locator(".mx-text").scroll_into_view_if_needed()
+                        page.settled(view, 0.4)
+                        end = f"_{width}_{theme}" if options.every else ""
+                        path = options.out / f"{name}{end}.png"
+                        view.locator("xpath=ancestor::*[contains(@class, 'mx-room')]").screenshot(
+                            path=path
+                        )
+                        print(path, flush=True)
         finally:
             lab.close()
 

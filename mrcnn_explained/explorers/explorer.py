@@ -20,10 +20,13 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.inputs import check_image_number
 from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
 from mrcnn_explained.scenes.bundle import widget_module
-from mrcnn_explained.scenes.format import Scene
+from mrcnn_explained.scenes.format import Scene, TextLine
 from mrcnn_explained.scenes.scene import line, pixels_of
 
 Controls = dict[str, ipywidgets.Widget]
+#: Labels and controls are aligned in the column of controls.
+LAYOUT = {"style": {"description_width": "44%"}, "layout": {"width": "auto"}}
+BEST = 12  # boxes that are shown until the reader asks for more
 STAMPS = itertools.count(1)
 
 
@@ -46,6 +49,7 @@ class View(anywidget.AnyWidget):
     threshold    lower scores and values are not drawn; a slider moves it within the browser
     opacity      0…1, of the layers with `uses_opacity`; a slider moves it within the browser
     divider      share of the width at which the divider of a panel is; the reader moves it
+    busy         Python computes the next scene; the view says so after 150 ms
     selected     the row that the reader has selected; -1: none
     drawn_box    the box that the reader draws, (y1, x1, y2, x2) in the units of its panel
     clicked      the place in a clickable panel: `panel` (its key), `x`, `y`, `event` (a count)
@@ -59,6 +63,7 @@ class View(anywidget.AnyWidget):
     threshold = traitlets.Float(0.0).tag(sync=True)
     opacity = traitlets.Float(1.0).tag(sync=True)
     divider = traitlets.Float(0.5).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     drawn_box = traitlets.List(traitlets.Float()).tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)
@@ -72,7 +77,7 @@ class Selection(traitlets.HasTraits):
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above a view. Whatever a reader changes runs the stage function again.
+    """Controls, a view and its readout. Whatever a reader changes runs the stage function again.
 
     image        uint8 [H, W, 3], drawn under the boxes
     controls     by the names of `draw`'s arguments
@@ -109,9 +114,11 @@ class Explorer(ipywidgets.VBox):
         self.view.observe(self._box_moved, "moved_box")
         self.view.observe(self._row_selected, "selected")
         self.selection.observe(self._roi_selected, "roi")
-        shown = [*controls.values(), *self.buttons()]
-        row = ipywidgets.HBox(shown, layout={"flex_flow": "row wrap"})
-        super().__init__([row, self.view])
+        column = ipywidgets.VBox([*controls.values(), *self.buttons()])
+        grid = ipywidgets.Box([column, self.view])
+        super().__init__([grid])
+        for widget, name in ((column, "controls"), (grid, "explorer"), (self, "room")):
+            widget.add_class(f"mx-{name}")  # the classes of scenes/viewer/style.js
         self.refresh()
 
     def background(self) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -197,10 +204,13 @@ class Explorer(ipywidgets.VBox):
             for name, control in self.settings.items()
             if name != self.opacity_control
         }
+        self.view.busy = True
         try:
             scene = self.draw(**values)
         except InputError as error:
             scene = {"panels": [], "text": [line(str(error), BAD)]}
+        finally:
+            self.view.busy = False
         self.view.scene = {**scene, "stamp": next(STAMPS)}
 
     def draw(self, *args: Any, **settings: Any) -> Scene:
@@ -273,7 +283,25 @@ def slider(
 ) -> ipywidgets.Widget:
     """Return a slider that shows its value while it moves; of integers if the value is one."""
     kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
-    return kind(value=value, min=low, max=high, step=step, description=text, **_layout(text))
+    return kind(value=value, min=low, max=high, step=step, description=text, **LAYOUT)
+
+
+def boxes_shown(number: int) -> ipywidgets.Widget:
+    """Return the slider of how many of `number` boxes are shown: at first the best twelve."""
+    return slider("boxes shown", min(BEST, number), min(1, number), number, 1)
+
+
+def hidden_line(shown: int, number: int, what: str) -> TextLine:
+    """Return the line that states how many boxes are shown and how many are not.
+
+    what    the boxes that are counted, in the plural, such as "ROIs"
+    """
+    if shown >= number:
+        return line(f"All {number} {what} are drawn.")
+    return line(
+        f"The best {shown} of {number} {what} are drawn, {number - shown} are not: "
+        'see "boxes shown".'
+    )
 
 
 def text_field(text: str, placeholder: str) -> ipywidgets.Text:
@@ -282,23 +310,15 @@ def text_field(text: str, placeholder: str) -> ipywidgets.Text:
         placeholder=placeholder,
         description=text,
         continuous_update=False,
-        **_layout(text + placeholder),
+        **LAYOUT,
     )
 
 
 def choice(text: str, options: Any, value: Any) -> ipywidgets.Dropdown:
     """Return a list to choose from: values, or pairs of text and value."""
-    return ipywidgets.Dropdown(options=options, value=value, description=text, **_layout(text))
+    return ipywidgets.Dropdown(options=options, value=value, description=text, **LAYOUT)
 
 
 def level_choice(text: str, value: int) -> ipywidgets.Dropdown:
     """Return a list of the pyramid's levels P2 to P6; its values are 2 to 6."""
     return choice(text, [(f"P{k}", k) for k in LEVEL_COLORS], value)
-
-
-def _layout(text: str) -> dict[str, dict[str, str]]:
-    """Return a style and a width with room for the text and the control beside it."""
-    return {
-        "style": {"description_width": "initial"},
-        "layout": {"width": "auto", "min_width": f"{190 + 7 * len(text)}px"},
-    }

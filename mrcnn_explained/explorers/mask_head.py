@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, choice, slider
-from mrcnn_explained.plots.palette import BAD, WHITE, class_color
+from mrcnn_explained.plots.palette import BAD, INK, class_color
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import (
     boxes,
@@ -125,7 +125,7 @@ class MaskExplorer(TraceExplorer):
             fade=1.0,
             images=[] if empty else [over],
             boxes=[
-                boxes(self.found.boxes, WHITE, self.found.rois, width=1),
+                boxes(self.found.boxes, INK, self.found.rois),
                 boxes([box], color, width=2),
             ],
         )

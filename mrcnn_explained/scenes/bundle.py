@@ -10,14 +10,20 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from mrcnn_explained.plots.palette import INK, WHITE
+from mrcnn_explained.plots.palette import CASING, DARK, INK, WHITE
 
 MODULES = (
     "layers.js",
+    "pixels.js",
+    "surface.js",
+    "drawing.js",
+    "labels.js",
     "movable.js",
     "divider.js",
     "panel.js",
     "player.js",
+    "layout.js",
+    "style.js",
     "view.js",
 )  # each imports only from those before it
 
@@ -44,7 +50,7 @@ def without_imports(source: str) -> str:
 
 
 def _palette() -> str:
-    """Return the colours that the viewer itself needs, as JavaScript."""
-    colors = {"INK": INK, "WHITE": WHITE}
+    """Return the colours and the width of casings that the viewer itself needs, as JavaScript."""
+    colors = {"INK": INK, "WHITE": WHITE, "DARK": DARK, "CASING": CASING}
     constants = [f"const {name} = {json.dumps(color)};" for name, color in colors.items()]
     return "\n".join(["// The project's palette, from plots/palette.py.", *constants]) + "\n"

@@ -72,6 +72,8 @@ class BoxStyle(TypedDict, total=False):
 
     width: float
     dash: list[int]
+    dashes: list[list[int]]  # one dash per box, in place of `dash`
+    tags: list[str]  # one short text per box, drawn at its corner where there is room
     side: Side  # of the panel's divider on which it is drawn; default: both
 
 
@@ -160,6 +162,7 @@ class Panel(Layers, Touch):
     color: str  # of the bar beside the title; "": no bar
     drawable: bool
     starts_row: bool
+    joined: bool  # it stays in one row with the panel before it
     below_text: bool
 
 

@@ -84,7 +84,7 @@ def _steps(levels: range, edges: Sequence[float]) -> list[LineLayer]:
     """Return each level as a step, from its lower to its upper boundary."""
     ends = np.clip([LEFT, *np.log2(edges), RIGHT], LEFT, RIGHT)
     return [
-        lines([[left, -k, right, -k]], LEVEL_COLORS[k], width=7, alpha=0.35)
+        lines([[left, -k, right, -k]], LEVEL_COLORS[k], width=5)
         for k, left, right in zip(levels, ends[:-1], ends[1:], strict=True)
     ]
 
@@ -98,7 +98,7 @@ def _exact_levels(intercept: float, low: float, high: float) -> LineLayer:
 def _boundary_lines(boundaries: Mapping[int, float], foot: float) -> LineLayer:
     """Return a line from the upper end of each level, whose side is given, to the axis."""
     ends = [[np.log2(edge), -k, np.log2(edge), foot - 0.9] for k, edge in boundaries.items()]
-    return lines(ends, QUIET, alpha=0.4, dash=[2, 3])
+    return lines(ends, QUIET, dash=[2, 3])
 
 
 def _falls(x: np.ndarray, y: np.ndarray, level: np.ndarray, rows: np.ndarray) -> list[LineLayer]:
@@ -107,7 +107,7 @@ def _falls(x: np.ndarray, y: np.ndarray, level: np.ndarray, rows: np.ndarray) ->
     for k in ROI_LEVELS:
         here = rows[level[rows] == k]
         ends = np.stack([x[here], y[here], x[here], -level[here]], 1)
-        layers.append(lines(ends, LEVEL_COLORS[k], here, alpha=0.5))
+        layers.append(lines(ends, LEVEL_COLORS[k], here, width=0.8))
     return layers
 
 
@@ -115,7 +115,7 @@ def _clamped_labels(levels: range, low: float, high: float) -> list[Label]:
     """Return the whole levels outside the pyramid, each with the level that is read instead."""
     whole = range(int(np.ceil(low)), int(np.floor(high)) + 1)
     return [
-        label(f"{k} → P{min(max(k, levels[0]), levels[-1])}", LEFT - 0.5, -k, size=11)
+        label(f"{k} → P{min(max(k, levels[0]), levels[-1])}", LEFT - 0.5, -k)
         for k in whole
         if k not in levels
     ]
@@ -128,4 +128,4 @@ def _axis_labels(edges: Sequence[float], foot: float) -> list[Label]:
         label(f"P{k}", LEFT - 0.5, -k, background=LEVEL_COLORS[k], bold=True) for k in ROI_LEVELS
     ]
     sides = [label(f"{edge:.0f}", np.log2(edge), numbers, align="center") for edge in edges]
-    return [*names, *sides, label("side of the ROI, px", RIGHT, title, align="right", size=11)]
+    return [*names, *sides, label("side of the ROI, px", RIGHT, title, align="right")]

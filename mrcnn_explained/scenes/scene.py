@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mrcnn_explained.plots.palette import LEVEL_COLORS, LEVEL_DASHES
 from mrcnn_explained.scenes.format import (
     BoxLayer,
     BoxStyle,
@@ -30,7 +31,7 @@ from mrcnn_explained.scenes.format import (
 )
 
 WIDTH = 400  # CSS pixels of a panel that holds an image
-FADE = 0.55  # opacity of the image under the boxes
+FADE = 0.7  # opacity of the image under the boxes, on white
 
 Colors = str | Sequence[str]  # one colour, or one per item
 Rows = Sequence[int] | np.ndarray
@@ -48,6 +49,7 @@ class PanelOptions(PanelParts, total=False):
     color: str
     drawable: bool
     starts_row: bool
+    joined: bool
     below_text: bool
 
 
@@ -72,16 +74,20 @@ def panel(
     color: str = "",
     drawable: bool = False,
     starts_row: bool = False,
+    joined: bool = False,
     below_text: bool = False,
     **parts: Unpack[PanelParts],
 ) -> Panel:
     """Return one canvas.
 
     extent           (x1, y1, x2, y2) that it shows, in the units of its layers
-    width, height    CSS pixels; the height follows from the extent unless given
+    width, height    in proportion to the other panels, CSS pixels in a view that is wide enough
+                     for them; the height follows from the extent unless given. All panels of
+                     a row are scaled alike, so that the row fills the view
     color            of a bar beside the title
     drawable         whether the reader can draw a box on it
     starts_row       whether it starts a new row of panels
+    joined           whether it stays in one row with the panel before it, however narrow the view
     below_text       whether it lies below the text; such panels come last
     parts            images, lines, boxes, points, labels, drawn in this order; and `key`,
                      `clickable`, `movable`, … of format.Touch
@@ -96,6 +102,7 @@ def panel(
         "color": color,
         "drawable": drawable,
         "starts_row": starts_row,
+        "joined": joined,
         "below_text": below_text,
         **parts,
     }
@@ -188,6 +195,24 @@ def boxes(
     scores    float32 [n]: only boxes whose score reaches the view's threshold are drawn
     """
     return {**_items(values, color, rows), **_scores(scores), **style}
+
+
+def level_boxes(
+    values: ArrayLike,
+    levels: ArrayLike,
+    rows: Rows = (),
+    *,
+    scores: ArrayLike | None = None,
+    **style: Unpack[BoxStyle],
+) -> BoxLayer:
+    """Return boxes [n, 4] in the colours and dashes of their pyramid levels, with the levels' tags.
+
+    levels    [n], 2 to 6
+    """
+    of_box = [int(k) for k in np.asarray(levels)]
+    dashes, tags = [LEVEL_DASHES[k] for k in of_box], [f"P{k}" for k in of_box]
+    shown: BoxStyle = {"dashes": dashes, "tags": tags, **style}
+    return boxes(values, [LEVEL_COLORS[k] for k in of_box], rows, scores=scores, **shown)
 
 
 def points(

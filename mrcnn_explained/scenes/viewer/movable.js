@@ -78,8 +78,7 @@ export class MovableBoxes {
     const { pen } = surface;
     for (const { name, box, color } of this.boxes) {
       const shown = color === "ink" ? surface.ink : color;
-      surface.frame(box, WHITE, 5);
-      surface.frame(box, shown, 2.5);
+      surface.frame(box, { color: shown, width: 2.5 });
       for (const [x, y] of this.handlesOf(box).map((handle) => this.placeOf(box, handle))) {
         Object.assign(pen, { fillStyle: WHITE, strokeStyle: shown, lineWidth: 2 });
         pen.fillRect(x - HALF, y - HALF, 2 * HALF, 2 * HALF);
@@ -87,7 +86,7 @@ export class MovableBoxes {
       }
       this.placeTarget(this.targets.get(name), box, surface);
     }
-    if (this.drawn) surface.frame(this.drawn, surface.ink, 2, [5, 3]);
+    if (this.drawn) surface.frame(this.drawn, { color: surface.ink, width: 2, dash: [5, 3] });
   }
 
   placeTarget(target, box, surface) {

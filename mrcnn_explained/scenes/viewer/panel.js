@@ -2,11 +2,12 @@
 // If the panel says so, its reader points at places, or draws, moves and resizes boxes.
 
 import { Divider } from "./divider.js";
-import {
-  decodeLayer, drawBoxes, drawImage, drawLabel, drawLines, drawPoints,
-} from "./layers.js";
+import { drawBoxes, drawImage, drawLines, drawPoints } from "./drawing.js";
+import { drawLabels, drawTags } from "./labels.js";
+import { decodeLayer } from "./layers.js";
 import { ARROWS, MovableBoxes } from "./movable.js";
 import { INK } from "./palette.js";  // bundle.py writes it
+import { Surface } from "./surface.js";
 
 /**
  * One canvas. Its layers are drawn in the order images, lines, boxes, points, labels.
@@ -17,6 +18,7 @@ import { INK } from "./palette.js";  // bundle.py writes it
  * @property {string} color of the bar beside the title; "": no bar
  * @property {boolean} drawable whether the reader can draw a box on it
  * @property {boolean} starts_row whether it starts a new row of panels
+ * @property {boolean} joined whether it stays in one row with the panel before it
  * @property {boolean} below_text whether it lies below the text; such panels come last
  * @property {string} [key] name under which places and boxes of this panel are reported
  * @property {boolean} [clickable] clicks and arrow keys report a place, they select no row
@@ -35,68 +37,11 @@ import { INK } from "./palette.js";  // bundle.py writes it
 /** The distance in CSS pixels from which the pointer reaches a dot. */
 const REACH = 12;
 
+/** The least side in CSS pixels of the area in which the pointer reaches a box. */
+const LEAST_AREA = 18;
+
 /** How far in CSS pixels the pointer may move while it clicks. */
 const SLACK = 4;
-
-/** The canvas of a panel: its pen, and the scale from the panel's units to CSS pixels. */
-class Surface {
-  constructor(canvas) {
-    this.canvas = canvas;
-    this.pen = canvas.getContext("2d");
-  }
-
-  /** Prepare an empty canvas for a panel. `ink` is the colour of the page's text. */
-  clear({ extent, size: [width, height] }, ink) {
-    const { canvas, pen } = this;
-    const ratio = this.pixelRatio = window.devicePixelRatio || 1;
-    Object.assign(this, { extent, width, height, ink, labelFrames: [] });
-    const [columns, rows] = [width, height].map((side) => Math.round(side * ratio));
-    if (canvas.width !== columns || canvas.height !== rows) {
-      canvas.width = columns;
-      canvas.height = rows;
-      canvas.style.width = `${width}px`;
-      canvas.style.aspectRatio = `${width} / ${height}`;
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-  }
-
-  /** CSS pixels of the canvas for a position in the panel's units. */
-  toCanvas(x, y) {
-    const [x0, y0, x1, y1] = this.extent;
-    return [((x - x0) / (x1 - x0)) * this.width, ((y - y0) / (y1 - y0)) * this.height];
-  }
-
-  /** The colour of one item of a layer. */
-  colorOf({ color }, item) {
-    const name = Array.isArray(color) ? color[item] : color;
-    return name === "ink" ? this.ink : name;
-  }
-
-  /** An image at the size that it has on the canvas, kept for the next time. */
-  scaled(image, width, height) {
-    const size = [width, height].map((side) => Math.max(1, Math.round(side * this.pixelRatio)));
-    const { cached } = this;
-    if (cached?.image !== image || String(cached.size) !== String(size)) {
-      const canvas = document.createElement("canvas");
-      [canvas.width, canvas.height] = size;
-      canvas.getContext("2d").drawImage(image, 0, 0, ...size);
-      this.cached = { image, size, canvas };
-    }
-    return this.cached.canvas;
-  }
-
-  /** Draw the frame of one box (y1, x1, y2, x2). */
-  frame([top, left, bottom, right], color, width, dash = []) {
-    const { pen } = this;
-    const [x0, y0] = this.toCanvas(left, top), [x1, y1] = this.toCanvas(right, bottom);
-    pen.setLineDash(dash);
-    pen.strokeStyle = color;
-    pen.lineWidth = width;
-    pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
-    pen.setLineDash([]);
-  }
-}
 
 /** A panel on the page, and what its reader does to it. */
 export class PanelView {
@@ -110,14 +55,16 @@ export class PanelView {
     this.title = addElement(element, "div", "mx-title");
     this.frame = addElement(element, "div", "mx-frame");
     this.canvas = addElement(this.frame, "canvas");
+    this.note = addElement(element, "div", "mx-note");
     this.tip = addElement(element, "div", "mx-tip");
     this.surface = new Surface(this.canvas);
+    this.size = null;  // [width, height] that the layout gives it; null: that of the panel
     this.pressed = null;  // where the pointer was pressed
     this.movable = new MovableBoxes(this);
     this.divider = new Divider(this);
     const listeners = {
       pointermove: (event) => this.pointerMoved(event),
-      pointerleave: () => this.hideTip(),
+      pointerleave: () => this.leave(),
       pointerdown: (event) => this.pointerPressed(event),
       pointerup: (event) => this.pointerReleased(event),
       pointercancel: () => this.endGesture(),
@@ -144,6 +91,14 @@ export class PanelView {
     this.draw();
   }
 
+  /** Take another size, CSS pixels; return whether it is another one. */
+  resize(size) {
+    if (String(size) === String(this.size)) return false;
+    this.size = size;
+    this.element.style.width = `${size[0]}px`;
+    return true;
+  }
+
   /** Describe the canvas to a screen reader. A canvas without anything to select is an image. */
   describe() {
     const { canvas, panel } = this;
@@ -167,18 +122,34 @@ export class PanelView {
   draw() {
     const { panel, surface, view } = this;
     // An element that is not on the page yet has no colour.
-    surface.clear(panel, getComputedStyle(this.element).color || INK);
+    surface.clear(panel, this.size || panel.size, getComputedStyle(this.element).color || INK);
     const on = (layer, call) => this.divider.clip(surface, layer.side, call);
+    const focus = this.focus();
+    surface.ground = panel.images?.[0];
     for (const layer of panel.images || []) {
       const image = view.imageOf(layer);
       if (image) on(layer, () => drawImage(surface, layer, image, view.opacity));
     }
-    for (const layer of this.lines) drawLines(surface, layer);
-    for (const layer of this.boxes) on(layer, () => drawBoxes(surface, layer, view.selected));
-    for (const layer of this.points) drawPoints(surface, layer, view.selected);
-    for (const label of panel.labels || []) on(label, () => drawLabel(surface, label));
+    for (const layer of this.lines) drawLines(surface, layer, focus);
+    for (const layer of this.boxes) on(layer, () => drawBoxes(surface, layer, focus));
+    for (const layer of this.points) drawPoints(surface, layer, focus);
+    for (const side of new Set((panel.labels || []).map((label) => label.side))) {
+      const labels = panel.labels.filter((label) => label.side === side);
+      on({ side }, () => drawLabels(surface, labels, this.boxes, focus));
+    }
+    for (const layer of this.boxes) on(layer, () => drawTags(surface, layer, focus));
     this.divider.place();
     this.movable.draw(surface);
+    const { hidden } = surface;
+    this.note.textContent = hidden ? `${hidden} ${hidden > 1 ? "labels have" : "label has"} no room here.` : "";
+  }
+
+  /** What is selected, and what is under the pointer if this panel shows it; else null. */
+  focus() {
+    const { selected, hovered } = this.view;
+    const shows = ({ rows }) => rows.includes(hovered);
+    const here = hovered !== null && [...this.boxes, ...this.points].some(shows);
+    return { selected, hovered: here ? hovered : null };
   }
 
   /** The rows that can be selected here, in ascending order. */
@@ -204,12 +175,17 @@ export class PanelView {
 
   smallestBoxAt([x, y]) {
     let found = null, smallest = Infinity;
+    const [x1, y1, x2, y2] = this.panel.extent, { width, height } = this.surface;
+    const least = [Math.abs(x2 - x1) / width, Math.abs(y2 - y1) / height].map((v) => v * LEAST_AREA);
     for (const { rows, values, side } of this.boxes) {
       if (this.divider.hides(side, x)) continue;
       for (let i = 0; i < rows.length; i++) {
         const [top, left, bottom, right] = values.subarray(4 * i, 4 * i + 4);
         const area = (bottom - top) * (right - left);
-        if (x >= left && x <= right && y >= top && y <= bottom && area < smallest) {
+        const padX = Math.max(0, least[0] - (right - left)) / 2;
+        const padY = Math.max(0, least[1] - (bottom - top)) / 2;
+        const inside = x >= left - padX && x <= right + padX && y >= top - padY && y <= bottom + padY;
+        if (inside && area < smallest) {
           [found, smallest] = [rows[i], area];
         }
       }
@@ -244,6 +220,7 @@ export class PanelView {
   /** Show the tip of the row under the pointer. */
   showTip(event) {
     const row = this.rowAt(this.pointerPosition(event));
+    this.view.hover(row);
     const text = row === null ? undefined : (this.view.scene.tips || {})[row];
     if (!text) { this.hideTip(); return; }
     const { style } = this.tip;
@@ -253,6 +230,11 @@ export class PanelView {
     const left = event.clientX - frame.left + 14;
     style.left = `${Math.min(left, Math.max(0, frame.width - this.tip.offsetWidth))}px`;
     style.top = `${event.clientY - frame.top + 14}px`;
+  }
+
+  leave() {
+    this.hideTip();
+    this.view.hover(null);
   }
 
   hideTip() { this.tip.style.display = "none"; }

@@ -5,10 +5,12 @@
 // it computes nothing of the detector. The threshold and the opacity act here, without a new
 // scene. The viewer has no dependency and makes no request.
 
-import { imageCanvas } from "./layers.js";
-import { INK, WHITE } from "./palette.js";  // bundle.py writes it
+import { arrange } from "./layout.js";
+import { INK } from "./palette.js";  // bundle.py writes it
 import { PanelView, addElement } from "./panel.js";
+import { imageCanvas } from "./pixels.js";
 import { Player } from "./player.js";
+import { STYLE } from "./style.js";
 
 /**
  * What a view shows.
@@ -39,38 +41,11 @@ import { Player } from "./player.js";
  * @property {number} opacity 0 to 1, of the layers that use it
  * @property {number} divider share of the width at which dividers are
  * @property {number} selected row; -1: none
+ * @property {boolean} busy Python computes the next scene
  * @property {number[]} drawn_box (y1, x1, y2, x2) that the reader draws, in the panel's units
  * @property {object} clicked {panel, x, y, event}: the place in a clickable panel, by its key
  * @property {object} moved_box {panel, name, box, event}: a movable box at its new place
  */
-
-const STYLE = `
-.mx { font: 13px/1.45 system-ui, sans-serif; color: var(--jp-ui-font-color1, inherit); }
-.mx-panels { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
-.mx-panel { position: relative; max-width: 100%; }
-.mx-break { flex-basis: 100%; height: 0; }
-.mx-title { font-weight: 600; margin: 0 0 3px; }
-.mx canvas { display: block; max-width: 100%; border-radius: 3px; outline-offset: 2px; }
-.mx-frame { position: relative; }
-.mx-target { position: absolute; pointer-events: none; outline-offset: 3px; }
-.mx-code { font-family: ui-monospace, monospace; font-size: 12px; }
-.mx-divider { position: absolute; top: 0; bottom: 0; width: 24px; margin-left: -12px; cursor: ew-resize;
-  touch-action: none; background: linear-gradient(${WHITE}, ${WHITE}) center / 4px 100% no-repeat;
-  filter: drop-shadow(0 0 1px ${INK}); }
-.mx-divider span { position: absolute; left: 50%; bottom: 8px; padding: 2px 8px; white-space: nowrap;
-  background: ${INK}; color: ${WHITE}; border-radius: 9px; font-size: 12px; user-select: none; }
-.mx-player { margin: 4px 0 8px; min-height: 28px; }
-.mx-player button { font: inherit; padding: 2px 12px; margin-right: 6px; cursor: pointer; }
-.mx-now { outline: 3px solid currentColor; outline-offset: 4px; border-radius: 3px; }
-.mx-dim { opacity: 0.35; }
-@media (prefers-reduced-motion: no-preference) { .mx-panel { transition: opacity 0.3s; } }
-.mx-titled { padding-left: 6px; border-left: 4px solid; }
-.mx-tip { position: absolute; pointer-events: none; z-index: 5; padding: 3px 7px; display: none;
-  box-sizing: border-box; width: max-content; max-width: 100%; white-space: pre-wrap;
-  background: ${INK}; color: ${WHITE}; border-radius: 3px; font-size: 12px; }
-.mx-text { margin: 8px 0; white-space: pre-wrap; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.mx-line { padding-left: 9px; border-left: 4px solid transparent; }
-`;
 
 /** A scene on the page. */
 class View {
@@ -82,14 +57,22 @@ class View {
     this.model = model;
     this.element = element;
     this.canvases = new Map();  // name of an image to its pixels, decoded once
+    this.decoded = new WeakMap();  // layer with pixels of its own to its canvas
     this.panels = [];
+    this.hovered = null;  // the row under the pointer
     this.redraws = 0;  // of the present scene
     element.classList.add("mx");
     addElement(element, "style").textContent = STYLE;
-    this.player = new Player(this, element);
-    this.upperPanels = addElement(element, "div", "mx-panels");
+    const stage = addElement(element, "div", "mx-stage");
+    const busy = addElement(stage, "div", "mx-busy");
+    busy.textContent = "Python computes …";
+    busy.setAttribute("role", "status");
+    this.player = new Player(this, stage);
+    this.upperPanels = addElement(stage, "div", "mx-panels");
+    this.resizeObserver = new ResizeObserver(() => this.fit());
+    this.resizeObserver.observe(stage);
     this.text = addElement(element, "div", "mx-text");
-    this.lowerPanels = addElement(element, "div", "mx-panels");
+    this.lowerPanels = addElement(element, "div", "mx-panels mx-lower");
   }
 
   get scene() { return this.model.get("scene"); }
@@ -103,10 +86,7 @@ class View {
    * @param {ImageLayer} layer
    */
   imageOf(layer) {
-    if (layer.data) return imageCanvas(layer);
-    if (layer.thresholded) {
-      return imageCanvas({ ...this.model.get("maps")[layer.name], ...layer }, this.threshold);
-    }
+    if (layer.data || layer.thresholded) return this.decode(layer);
     if (!this.canvases.has(layer.name)) {
       const image = this.model.get("images")[layer.name];
       if (!image) return null;
@@ -116,12 +96,53 @@ class View {
     return canvas.complete === false ? null : canvas;
   }
 
+  /** The pixels of a layer of its own, decoded once: the pointer redraws panels as it moves. */
+  decode(layer) {
+    const map = layer.thresholded ? this.model.get("maps")[layer.name] : null;
+    const known = this.decoded.get(layer);
+    if (known && known.map === map && known.threshold === this.threshold) return known.canvas;
+    const canvas = imageCanvas({ ...map, ...layer }, this.threshold);
+    this.decoded.set(layer, { map, threshold: this.threshold, canvas });
+    return canvas;
+  }
+
   /** An image file that the browser decodes; the panels are drawn again when it is ready. */
   load(src) {
     const image = new Image();
     image.onload = () => { for (const panel of this.panels) panel.draw(); };
     image.src = src;
     return image;
+  }
+
+  /** Bring the items of a row to the front in all panels; null: none. */
+  hover(row) {
+    if (row === this.hovered) return;
+    this.hovered = row;
+    for (const panel of this.panels) panel.draw();
+  }
+
+  /** Give the panels the places and sizes at which they fill the view; return those that change. */
+  layOut() {
+    for (const old of this.element.querySelectorAll(".mx-break")) old.remove();
+    const changed = [];
+    for (const parent of [this.upperPanels, this.lowerPanels]) {
+      const here = this.panels.filter(({ element }) => element.parentNode === parent);
+      const shown = here.map((panelView) => this.scene.panels[this.panels.indexOf(panelView)]);
+      arrange(shown, parent.clientWidth, window.innerHeight).forEach(({ size, endsRow }, i) => {
+        if (here[i].resize(size)) changed.push(here[i]);
+        if (!endsRow) return;
+        const lineBreak = document.createElement("div");
+        lineBreak.className = "mx-break";
+        here[i].element.after(lineBreak);
+      });
+    }
+    return changed;
+  }
+
+  /** Fill the width that the view has now. */
+  fit() {
+    if (!this.panels.length) return;
+    for (const panel of this.layOut()) panel.draw();
   }
 
   select(row) {
@@ -161,24 +182,22 @@ class View {
     while (this.panels.length < scene.panels.length) {
       this.panels.push(new PanelView(this, addElement(this.upperPanels, "div", "mx-panel")));
     }
-    for (const old of this.upperPanels.querySelectorAll(".mx-break")) old.remove();
-    scene.panels.forEach((panel, i) => this.showPanel(this.panels[i], panel));
+    scene.panels.forEach((panel, i) => this.place(this.panels[i], panel));
+    this.layOut();
+    scene.panels.forEach((panel, i) => this.panels[i].show(panel));
     this.showText(scene.text || []);
     this.player.show(scene.steps || []);
     this.element.dataset.stamp = `${scene.stamp}.${this.redraws}`;
   }
 
-  showPanel(panelView, panel) {
-    const { element } = panelView;
+  /** Put a panel above or below the text. */
+  place({ element }, panel) {
     const parent = panel.below_text ? this.lowerPanels : this.upperPanels;
     if (element.parentNode !== parent) parent.append(element);  // moving it loses the focus
-    if (panel.starts_row) {
-      const lineBreak = document.createElement("div");
-      lineBreak.className = "mx-break";
-      element.before(lineBreak);
-    }
-    panelView.show(panel);
   }
+
+  /** Say after a moment that Python computes; it ends with the next scene. */
+  showBusy() { this.element.classList.toggle("mx-computing", Boolean(this.model.get("busy"))); }
 
   /**
    * Write the lines of text. A line that stays the same is not touched, so that a screen reader
@@ -195,7 +214,7 @@ class View {
       else line.removeAttribute("aria-live");
       line.classList.toggle("mx-code", Boolean(code));
       if (line.textContent !== text) line.textContent = text;
-      line.style.borderLeftColor = color || "transparent";
+      line.style.borderLeftColor = (color === INK ? "currentColor" : color) || "transparent";
     });
   }
 
@@ -221,6 +240,7 @@ export function render({ model, el }) {
     threshold: () => view.redraw(),
     opacity: () => view.redraw(),
     divider: () => view.redrawSelection(),
+    busy: () => view.showBusy(),
   };
   for (const [name, call] of Object.entries(listeners)) model.on(`change:${name}`, call);
   view.show();
@@ -235,6 +255,7 @@ export function render({ model, el }) {
   return () => {
     darkScheme.removeEventListener("change", redrawLater);
     observer.disconnect();
+    view.resizeObserver.disconnect();
     for (const [name, call] of Object.entries(listeners)) model.off(`change:${name}`, call);
   };
 }
