@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from traitlets import Bunch
 
+from mrcnn_explained.explorers.crop_panels import (
+    Crop,
+    bin_steps,
+    channel_of,
+    crop_panel,
+    crop_text,
+    difference_panel,
+    framed,
+    map_panel,
+    mixture,
+    samples_of_bin,
+    weight_labels,
+    window_start,
+)
 from mrcnn_explained.explorers.explorer import (
     Controls,
     TraceExplorer,
@@ -15,22 +29,19 @@ from mrcnn_explained.explorers.explorer import (
     slider,
 )
 from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, WHITE
-from mrcnn_explained.plots.style import to_pixels
-from mrcnn_explained.scenes.format import Label, Panel, Scene
-from mrcnn_explained.scenes.scene import boxes, heat, image_panel, label, line, panel, points
+from mrcnn_explained.plots.style import cells_to_pixels, to_pixels
+from mrcnn_explained.scenes.format import ImageLayer, Panel, Scene
+from mrcnn_explained.scenes.scene import boxes, image_panel, line, panel, points
 from mrcnn_explained.stages.crops import (
     AlignedCrops,
     LevelCrops,
-    bilinear_weights,
     crop_levels,
     roi_align,
 )
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS
 
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
-SIDE = 145  # CSS pixels of a panel
-UNIT = (0.0, 0.0, 1.0, 1.0)  # extent of a panel that shows a crop
-DRAWN = 60  # ROIs drawn on the image besides the selected one
+DRAWN = 12  # ROIs drawn on the image besides the selected one
 
 
 @in_graph_mode
@@ -56,26 +67,13 @@ def align_every_level(
     return [roi_align(m, box, [0], image_shape, **setting) for m in maps]
 
 
-weights_again = in_graph_mode(bilinear_weights)
-
-
-class _Crop(NamedTuple):
-    """The crop of one ROI from one level."""
-
-    level: int
-    map: np.ndarray  # [Hk, Wk], one channel or the mean of all
-    pooled: np.ndarray  # [P, P], of the way that is chosen
-    plain: np.ndarray  # [P, P], of crop_and_resize
-    ys: np.ndarray  # rows of the samples, in cells of the map
-    xs: np.ndarray  # columns of the samples
-    cells: np.ndarray  # [n, 2], the cells (row, column) of which the chosen bin is a mixture
-    weights: np.ndarray  # [n], their weights
-
-
 class CropsExplorer(TraceExplorer):
     """One ROI cropped from its own level and from the three others, three ways.
 
-    Click an ROI on the image, or choose its number; choose a bin to see which cells it mixes.
+    Click an ROI on the image, or choose its number. Click a bin on the image around the ROI, on a
+    map, on a crop or on a difference: it lights up in all of them, with the cells that it mixes
+    and their weights.
+
     `result` is a dict: level → LevelCrops of this one ROI, as `crop_levels` returns it;
     `aligned` holds level → AlignedCrops if the way is ROIAlign.
     """
@@ -86,16 +84,44 @@ class CropsExplorer(TraceExplorer):
     def controls(self) -> Controls:
         number = int(np.sum(np.asarray(self.trace.proposals.valid[self.image])))
         channels = int(self.trace.pyramid.roi_maps[0].shape[-1])
-        return {
+        last = self.config.pool_size - 1
+        controls = {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
             "channel": choice(
                 "channel", [("mean of all", -1), *((f"{k}", k) for k in range(channels))], -1
             ),
             "way": choice("pooled by", list(WAYS), WAYS[0]),
             "pool_size": slider("side of the crop", self.config.pool_size, 1, 28, 1),
-            "row": slider("row of the bin", 0.5, 0.0, 1.0),
-            "column": slider("column of the bin", 0.5, 0.0, 1.0),
+            "row": slider("row of the bin", self.config.pool_size // 2, 0, last, 1),
+            "column": slider("column of the bin", self.config.pool_size // 2, 0, last, 1),
         }
+        controls["pool_size"].observe(self._size_changed, "value")
+        return controls
+
+    def _size_changed(self, change: Bunch) -> None:
+        """Keep the chosen bin where it is in the ROI when the number of bins changes."""
+        with self.drawn_once():
+            for control in (self.settings["row"], self.settings["column"]):
+                share = (control.value + 0.5) / change.old
+                control.max = change.new - 1
+                control.value = int(share * change.new)
+
+    def place_clicked(self, panel: str, x: float, y: float) -> None:
+        """Choose the bin at a place on the image (pixels), a map (cells) or a crop (bins)."""
+        size = self.settings["pool_size"].value
+        kind, _, level = panel.partition(" ")
+        if kind == "bins":
+            row, column = int(y), int(x)
+        else:
+            ys, xs = self._samples(int(level))
+            if kind == "image":
+                ys, xs = self._in_pixels(int(level), ys, xs)
+            row, column = (
+                int(np.abs(places - place).argmin()) * size // len(places)
+                for places, place in ((ys, y), (xs, x))
+            )
+        row, column = np.clip([row, column], 0, size - 1).tolist()
+        self.set_controls(row=row, column=column)
 
     @cached_property
     def maps(self) -> list[tf.Tensor]:
@@ -103,21 +129,52 @@ class CropsExplorer(TraceExplorer):
         return [tf.constant(self.of_image(x)) for x in self.trace.pyramid.roi_maps]
 
     def draw(
-        self, roi: int, channel: int, way: str, pool_size: int, row: float, column: float
+        self, roi: int, channel: int, way: str, pool_size: int, row: int, column: int
     ) -> Scene:
         if not np.asarray(self.trace.proposals.valid[self.image]).any():
             return {"panels": [], "text": [line("This image has no ROI.")]}
         rois = np.asarray(self.trace.proposals.rpn_rois[self.image], np.float32)
         own = int(self.trace.levels.roi_level[self.image][roi])
         self._crop(tf.constant(rois[[roi]]), way, pool_size)
-        chosen_bin = (round(row * (pool_size - 1)), round(column * (pool_size - 1)))
-        panels, text = [self._on_image(rois, roi, own)], []
-        for k in ROI_LEVELS:
-            crop = self._crop_of(k, channel, chosen_bin, pool_size)
-            panels += _level_panels(crop, own, aligned=k in self.aligned)
-            words = _crop_text(crop, chosen_bin, aligned=k in self.aligned)
-            text.append(line(words, LEVEL_COLORS[k]))
+        # The sliders of the bin change after the size does.
+        chosen_bin = (min(row, pool_size - 1), min(column, pool_size - 1))
+        crops = [self._crop_of(k, channel, chosen_bin, pool_size) for k in ROI_LEVELS]
+        panels = [
+            self._on_image(rois, roi, own),
+            self._around_roi(rois[roi], crops[own - LOWEST], chosen_bin),
+            *(
+                map_panel(crop, f"P{crop.level}{', its level' if crop.level == own else ''}")
+                for crop in crops
+            ),
+            *(crop_panel(crop, chosen_bin) for crop in crops),
+        ]
+        if self.aligned:
+            most = max(np.abs(crop.pooled - crop.plain).max() for crop in crops)
+            panels += [difference_panel(crop, chosen_bin, float(most)) for crop in crops]
+        text = [
+            line(crop_text(crop, chosen_bin, aligned=bool(self.aligned)), LEVEL_COLORS[crop.level])
+            for crop in crops
+        ]
         return {"panels": panels, "text": text, "tips": {}}
+
+    def _samples(self, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and columns of the samples on one level, in cells of its map."""
+        if level in self.aligned:
+            found = self.aligned[level]
+            return found.sample_y.numpy()[0], found.sample_x.numpy()[0]
+        plain = self.result[level]
+        return plain.sample_y[0].numpy()[0], plain.sample_x[0].numpy()[0]
+
+    def _in_pixels(
+        self, level: int, ys: np.ndarray, xs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and columns on the map of a level in pixels of the image."""
+        cells = self.maps[level - LOWEST].shape[1:3]
+        corners = not self.aligned
+        return tuple(
+            cells_to_pixels(places, int(number), side, aligned_corners=corners)
+            for places, number, side in zip((ys, xs), cells, self.pixels.shape[:2], strict=True)
+        )
 
     def _crop(self, box: tf.Tensor, way: str, pool_size: int) -> None:
         """Crop a box [1, 4] from every level, by crop_and_resize and by the way chosen."""
@@ -136,27 +193,61 @@ class CropsExplorer(TraceExplorer):
 
     def _crop_of(
         self, level: int, channel: int, chosen_bin: tuple[int, int], pool_size: int
-    ) -> _Crop:
+    ) -> Crop:
         """Read what was cropped from one level, and of which cells one bin is a mixture."""
         plain = self.result[level]
         plain_pooled = plain.pooled[0].numpy()[0]
-        if level in self.aligned:
-            aligned = self.aligned[level]
-            pooled = aligned.pooled.numpy()[0]
-            ys, xs = aligned.sample_y.numpy()[0], aligned.sample_x.numpy()[0]
-        else:
-            pooled = plain_pooled
-            ys, xs = plain.sample_y[0].numpy()[0], plain.sample_x[0].numpy()[0]
-        cells, weights = _mixture(ys, xs, chosen_bin, pool_size)
-        return _Crop(
+        pooled = self.aligned[level].pooled.numpy()[0] if self.aligned else plain_pooled
+        ys, xs = self._samples(level)
+        per_bin = len(ys) // pool_size
+        cells, weights = mixture(ys, xs, chosen_bin, per_bin)
+        return Crop(
             level=level,
-            map=_channel(self.maps[level - LOWEST].numpy()[0], channel),
-            pooled=_channel(pooled, channel),
-            plain=_channel(plain_pooled, channel),
+            map=channel_of(self.maps[level - LOWEST].numpy()[0], channel),
+            pooled=channel_of(pooled, channel),
+            plain=channel_of(plain_pooled, channel),
             ys=ys,
             xs=xs,
+            per_bin=per_bin,
+            own_samples=samples_of_bin(ys, xs, chosen_bin, per_bin),
             cells=cells,
             weights=weights,
+        )
+
+    def _around_roi(self, roi: np.ndarray, crop: Crop, chosen_bin: tuple[int, int]) -> Panel:
+        """Return the image around the ROI, with the samples of its own level in pixels."""
+        y1, x1, y2, x2 = to_pixels(roi, self.pixels)[0]
+        ys, xs = self._in_pixels(crop.level, crop.ys, crop.xs)
+        rows, columns = self._in_pixels(crop.level, crop.cells[:, 0], crop.cells[:, 1])
+        own_y, own_x = self._in_pixels(crop.level, *crop.own_samples.T)
+        half = [side / n / 2 for side, n in zip(self.pixels.shape[:2], crop.map.shape, strict=True)]
+        side = max(y2 - y1, x2 - x1) * 1.2 + 4 * max(half)
+        left = window_start((x1 + x2 - side) / 2 - 0.5, side, self.pixels.shape[1]) + 0.5
+        top = window_start((y1 + y2 - side) / 2 - 0.5, side, self.pixels.shape[0]) + 0.5
+        height, width = self.pixels.shape[:2]
+        background: ImageLayer = {
+            "name": "image",
+            "extent": [0.0, 0.0, float(width), float(height)],
+            "alpha": 0.75,
+        }
+        color = LEVEL_COLORS[crop.level]
+        cells = np.stack([rows - half[0], columns - half[1], rows + half[0], columns + half[1]], 1)
+        return panel(
+            f"Bin {chosen_bin} and the cells of P{crop.level} that it mixes",
+            (left, top, left + side, top + side),
+            width=280,
+            color=color,
+            key=f"image {crop.level}",
+            clickable=True,
+            cursor=[float(own_x.mean()), float(own_y.mean())],
+            step=bin_steps(xs, ys, crop.per_bin),
+            images=[background],
+            boxes=[boxes([[y1, x1, y2, x2]], color, width=2), *framed(cells)],
+            points=[
+                points(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2), WHITE, radius=1.5),
+                points(np.stack([own_x, own_y], 1), INK, radius=3.5, halo=True),
+            ],
+            labels=weight_labels(crop, np.stack([rows, columns], 1)),
         )
 
     def _on_image(self, rois: np.ndarray, roi: int, own: int) -> Panel:
@@ -176,107 +267,3 @@ class CropsExplorer(TraceExplorer):
                 boxes(place[[roi]], LEVEL_COLORS[own], width=3),
             ],
         )
-
-
-def _level_panels(crop: _Crop, own: int, *, aligned: bool) -> list[Panel]:
-    """Return the map around the ROI with its samples, the crop, and how far two ways differ."""
-    k, low, span = crop.level, float(crop.map.min()), _span(crop.map)
-    color = LEVEL_COLORS[k]
-    panels = [
-        _map_panel(crop, f"P{k}, {'its level' if k == own else 'not read'}"),
-        panel(
-            f"{len(crop.pooled)} x {len(crop.pooled)}",
-            UNIT,
-            width=SIDE,
-            color=color,
-            images=[heat((crop.pooled - low) / span, UNIT)],
-        ),
-    ]
-    if aligned:
-        difference = np.abs(crop.pooled - crop.plain)
-        share = heat(difference / max(difference.max(), 1e-9), UNIT)
-        panels.append(panel("difference", UNIT, width=SIDE, color=color, images=[share]))
-    return panels
-
-
-def _map_panel(crop: _Crop, title: str) -> Panel:
-    """Return the map around the ROI, with the samples and the cells of the chosen bin."""
-    ys, xs, cells = crop.ys, crop.xs, crop.cells
-    rim = 1.5 + 0.15 * max(np.ptp(ys), np.ptp(xs))  # cells around the ROI
-    left, top = xs.min() - rim, ys.min() - rim
-    side = max(xs.max() + rim - left, ys.max() + rim - top)
-    height, width = crop.map.shape
-    whole = [-0.5, -0.5, width - 0.5, height - 0.5]
-    samples = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
-    distance = SIDE * np.ptp(xs) / side / max(len(xs) - 1, 1)  # of two samples, CSS pixels
-    return panel(
-        title,
-        (left, top, left + side, top + side),
-        width=SIDE,
-        color=LEVEL_COLORS[crop.level],
-        starts_row=crop.level in (LOWEST, LOWEST + 2),
-        images=[heat((crop.map - crop.map.min()) / _span(crop.map), whole)],
-        boxes=[
-            boxes([[ys.min(), xs.min(), ys.max(), xs.max()]], INK),
-            boxes(np.concatenate([cells - 0.5, cells + 0.5], 1), INK, width=2),
-        ],
-        points=[points(samples, WHITE, radius=min(1.8, max(0.6, 0.3 * distance)))],
-        labels=_weight_labels(crop) if SIDE / side > 28 else [],
-    )
-
-
-def _weight_labels(crop: _Crop) -> list[Label]:
-    """Return the weights of the cells, where a cell is wide enough for a number."""
-    return [
-        label(f"{weight:.2f}", x, y, size=10, align="center", background=WHITE, color=INK)
-        for (y, x), weight in zip(crop.cells, crop.weights, strict=True)
-        if weight > 0.02
-    ]
-
-
-def _crop_text(crop: _Crop, chosen_bin: tuple[int, int], *, aligned: bool) -> str:
-    """Return the mixture of the chosen bin, and how far the two ways differ."""
-    distance = crop.ys[1] - crop.ys[0] if len(crop.ys) > 1 else 0
-    text = (
-        f"P{crop.level}: {distance:.2f} cells between samples; bin {chosen_bin} is "
-        f"{_sum(crop.cells, crop.weights)} = {crop.pooled[chosen_bin]:.3f}"
-    )
-    if not aligned:
-        return text
-    most = np.abs(crop.pooled - crop.plain).max()
-    return (
-        f"{text}; differs from crop_and_resize by up to {most:.3f} "
-        f"(values of the map: {crop.map.min():.3f} to {crop.map.max():.3f})"
-    )
-
-
-def _span(values: np.ndarray) -> float:
-    return max(float(values.max()) - float(values.min()), 1e-9)
-
-
-def _channel(values: np.ndarray, channel: int) -> np.ndarray:
-    return values.mean(-1) if channel < 0 else values[..., channel]
-
-
-def _mixture(
-    ys: np.ndarray, xs: np.ndarray, chosen_bin: tuple[int, int], pool_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells [n, 2] that one bin mixes and their weights, over all its samples."""
-    per_bin = len(ys) // pool_size  # samples of a bin, each way
-    rows, columns = (np.arange(i * per_bin, (i + 1) * per_bin) for i in chosen_bin)
-    y, x = np.meshgrid(ys[rows], xs[columns], indexing="ij")
-    cells, weights = weights_again(tf.constant(y.ravel()), tf.constant(x.ravel()))
-    unique, index = np.unique(cells.numpy().reshape(-1, 2), axis=0, return_inverse=True)
-    total = np.bincount(index.ravel(), weights.numpy().ravel() / y.size)
-    return unique.astype(np.float64), total
-
-
-def _sum(cells: np.ndarray, weights: np.ndarray) -> str:
-    """Return the mixture as a sum, its four largest terms."""
-    terms = [
-        f"{weights[i]:.2f} x cell ({cells[i][0]:.0f}, {cells[i][1]:.0f})"
-        for i in np.argsort(-weights)[:4]
-        if weights[i] > 0.005
-    ]
-    more = np.sum(weights > 0.005) > len(terms)
-    return " + ".join(terms) + (" + …" if more else "")

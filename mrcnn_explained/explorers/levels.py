@@ -166,7 +166,7 @@ def _read_own(text: str, height: int, width: int) -> tuple[np.ndarray | None, st
     if not text.strip():
         return None, ""
     try:
-        typed = np.float32(read_box(text, "the box"))
+        typed = np.asarray(read_box(text, "the box"), np.float32)
     except InputError as error:
         return None, str(error)
     own = clip_boxes(tf.constant(typed), tf.constant([0.0, 0.0, height, width])).numpy()

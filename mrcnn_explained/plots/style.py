@@ -88,6 +88,24 @@ def to_pixels(boxes: Any, pixels: Any) -> np.ndarray:
     return denorm_boxes(boxes, np.asarray(pixels).shape[:2]).numpy()
 
 
+def cells_to_pixels(
+    places: np.ndarray, cells: int, pixels: int, *, aligned_corners: bool = True
+) -> np.ndarray:
+    """Convert places on a map along one axis to pixels of the molded image.
+
+    places             in cells; 0 is the centre of the first cell
+    cells, pixels      length of the map and of the image along that axis
+    aligned_corners    as `crop_and_resize` reads a map: the centres of the first and the last
+                       cell are those of the first and the last pixel. Otherwise, as in ROIAlign,
+                       a cell covers pixels / cells of them
+
+    Pixel 0 spans 0 to 1, so its centre is at 0.5.
+    """
+    if aligned_corners:
+        return places / max(cells - 1, 1) * (pixels - 1) + 0.5
+    return (places + 0.5) * (pixels / cells)
+
+
 def class_label(class_id: int | np.integer, names: Sequence[str] = ()) -> str:
     """Return the name of a class, or `class 3` without names; crowds have negative ids."""
     return plain_text(names[abs(int(class_id))]) if names else f"class {class_id}"

@@ -22,7 +22,7 @@ from mrcnn_explained.explain.rois import roi_rows
 from mrcnn_explained.media.pixels import as_image
 from mrcnn_explained.plots.crops import find_roi
 from mrcnn_explained.plots.palette import LEVEL_COLORS, class_color
-from mrcnn_explained.plots.style import to_pixels
+from mrcnn_explained.plots.style import cells_to_pixels, to_pixels
 from mrcnn_explained.report.thresholds import thresholds_of
 from mrcnn_explained.scenes.format import Label, Panel
 from mrcnn_explained.scenes.level_chart import level_chart
@@ -222,18 +222,9 @@ def _samples(
         rows, columns = getattr(trace.pyramid, f"p{level}").shape[1:3]
         y = trace.crops.sample_y[level - LOWEST][row]
         x = trace.crops.sample_x[level - LOWEST][row]
-        sample_y[place, : len(y)] = _cells_to_pixels(y, rows, height)
-        sample_x[place, : len(x)] = _cells_to_pixels(x, columns, width)
+        sample_y[place, : len(y)] = cells_to_pixels(y, rows, height)
+        sample_x[place, : len(x)] = cells_to_pixels(x, columns, width)
     return sample_y, sample_x
-
-
-def _cells_to_pixels(
-    places: Float32[np.ndarray, "P"], cells: int, pixels: int
-) -> Float32[np.ndarray, "P"]:
-    """Places on a map, in cells, as places on the image, in pixels."""
-    # Corners are aligned: the centres of the first and the last cell are those of the first and
-    # the last pixel, and the centre of pixel 0 lies at 0.5.
-    return places / max(cells - 1, 1) * (pixels - 1) + 0.5
 
 
 def _portable(value: Any) -> Any:

@@ -107,15 +107,6 @@ def test_masks_are_the_stage_functions(trace):
     np.testing.assert_array_equal(explorer.result, expected)
 
 
-def test_a_crop_is_that_of_the_model_on_its_own_level(trace):
-    explorer = make("crops", trace)
-    level = int(trace.levels.roi_level[0, 3])
-    explorer.view.selected = 3
-    assert explorer.settings["roi"].value == 3
-    got = explorer.result[level].pooled[0][0]
-    np.testing.assert_allclose(got, trace.reordered.pooled[0, 3], rtol=1e-5, atol=1e-6)
-
-
 def test_the_reorder_breaks_where_the_keys_run_out(trace):
     explorer = make("reorder", trace)
     explorer.settings["images"].value = 2
@@ -186,18 +177,6 @@ def test_terms_are_the_losses(step, what, loss):
     for row, term in explorer.result.items():
         assert term == pytest.approx(terms[row], abs=1e-6)
     assert explorer.text[0] == f"{name}: {float(found.loss):.4f}"
-
-
-@pytest.mark.parametrize("way", ["crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples"])
-def test_a_bin_is_the_sum_that_is_shown(trace, way):
-    explorer = make("crops", trace)
-    explorer.settings["way"].value = way
-    explorer.settings["channel"].value = 0
-    explorer.settings["row"].value, explorer.settings["column"].value = 0.0, 1.0
-    for k in range(2, 6):
-        crop = explorer.aligned[k].pooled[0] if "ROI" in way else explorer.result[k].pooled[0][0]
-        value = float(crop[0, -1, 0])
-        assert f"= {value:.3f}" in explorer.text[k - 2] and "bin (0, 6)" in explorer.text[k - 2]
 
 
 def test_rows_that_are_no_rois_share_the_selection_by_their_roi(trace):

@@ -72,7 +72,8 @@ def test_boxes_dots_and_samples_by_hand(trace, html):
     places = floats(dots["data"]).reshape(-1, 2)
     for row, (x, y) in zip(ints(dots["rows"]), places, strict=True):
         assert 2**x == pytest.approx(np.clip(trace.levels.side[0][row], 8, 2048), rel=1e-4)
-        assert -y == pytest.approx(trace.levels.exact_level[0][row], rel=1e-4)
+        exact = trace.levels.exact_level[0][row]  # an empty ROI lies at the lower edge
+        assert -y == pytest.approx(exact, rel=1e-4) or (exact == -np.inf and y == max(places[:, 1]))
     y = floats(data["sample_y"]).reshape(-1, 7)
     for roi in range(0, 32, 7):
         top, _, bottom, _ = trace.proposals.rpn_rois[0][roi]
