@@ -19,6 +19,7 @@ NOTEBOOKS = (
     Notebook("01", "image", "01_image.ipynb", ("image",)),
     Notebook("02", "backbone", "02_backbone.ipynb", ("backbone",)),
     Notebook("03", "pyramid", "03_pyramid.ipynb", ("pyramid",)),
+    Notebook("03b", "boxes", "03b_boxes.ipynb"),
     Notebook("04", "anchors", "04_anchors.ipynb", ("anchors",)),
     Notebook("05", "RPN", "05_rpn.ipynb", ("rpn",)),
     Notebook("06", "proposals", "06_proposals.ipynb", ("proposals",)),
