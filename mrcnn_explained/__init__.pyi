@@ -58,8 +58,9 @@ from .explorers.rpn import RpnExplorer
 from .explorers.training import TrainingExplorer
 from .explorers.what_if import WhatIfExplorer
 from .lessons.case import Case, open_case
+from .lessons.check import check_answer
 from .lessons.here import you_are_here
-from .lessons.notebook import check_answer, describe, show
+from .lessons.notebook import describe, show
 from .media.images import demo_image, load_image
 from .media.pixels import as_image
 from .media.splash import color_splash, splash_video

@@ -1,4 +1,4 @@
-"""Helpers for notebooks: show a plot, list the tensors of a result, check an answer."""
+"""Helpers for notebooks: show a plot, list the tensors of a result."""
 
 import io
 from typing import Any
@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.detector.schema import tensors_of
-from mrcnn_explained.lessons.answers import ANSWERS
 
 
 def show(drawn: Axes | Figure) -> None:
@@ -32,24 +31,3 @@ def describe(result: Any) -> None:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
-
-
-def check_answer(question: str, answer: Any, right: Any = None) -> None:
-    """Print whether an answer is right, and why.
-
-    question    notebook and number, "07.2"
-    answer      the reader's; None if there is none yet
-    right       the right answer, if it comes from the notebook's own tensors
-    """
-    if answer is None:
-        print("Put your answer in place of None and run the cell again.")
-        return
-    known = ANSWERS[question]
-    right = known.right if right is None else right
-    numeric = all(isinstance(x, int | float | np.number) for x in (answer, right))
-    correct = abs(answer - right) <= known.tolerance if numeric else answer == right
-    if correct:
-        print(f"Right. {known.why}")
-        return
-    hint = f" Too {'low' if answer < right else 'high'}." if numeric else ""
-    print(f"Not yet.{hint} Look again, and try another answer.")
