@@ -33,6 +33,7 @@ MAP_MODULES = (
     "lists.js",
     "path.js",
     "play.js",
+    "keys.js",
     "skeleton.js",
     "app.js",
 )  # each imports only from those before it

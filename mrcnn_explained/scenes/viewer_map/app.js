@@ -4,6 +4,7 @@
 import { drawStageControls, drawDetails, aboutOf, exampleFor } from "./details.js";
 import { Detector } from "./detector.js";
 import { html, isDark, makeColors, setColors } from "./draw.js";
+import { pressKey } from "./keys.js";
 import { drawList, markLists } from "./lists.js";
 import { drawBuses, drawPath } from "./path.js";
 import { Player } from "./play.js";
@@ -23,7 +24,7 @@ const TYPE = { full: [16, 18, 23], large: [14, 15.5, 20], usual: [12, 13.5, 17],
 class DetectorMapView {
   constructor(host, detector, image, options) {
     Object.assign(this, { host, detector, image, options, base: detector.base, run: detector.base, settings: { ...detector.header.settings } });
-    Object.assign(this, { held: -1, hovered: -1, opened: null, channel: 0, classId: 0, diff: null, ranges: new Map() });
+    Object.assign(this, { held: -1, hovered: -1, opened: null, channel: 0, classId: 0, diff: null, ranges: new Map(), crops: new Map(), masks: new Map() });
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     const sheet = new CSSStyleSheet();
@@ -58,12 +59,12 @@ class DetectorMapView {
   listen() {
     const { signal } = (this.life = new AbortController());
     this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(this.element);
+    for (const node of [this.element, this.e.map]) this.observer.observe(node);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle(), { signal });
     this.themes = new MutationObserver(() => this.restyle());  // JupyterLab writes its theme on the body
     for (const node of [document.documentElement, document.body]) this.themes.observe(node, { attributes: true, attributeFilter: ["class", "data-theme", "data-jp-theme-light", "data-jp-theme-name"] });
     document.addEventListener("fullscreenchange", () => this.resize(), { signal });
-    (this.options.fill ? document : this.element).addEventListener("keydown", (event) => this.key(event), { signal });
+    (this.options.fill ? document : this.element).addEventListener("keydown", (event) => pressKey(this, event), { signal });
   }
 
   destroy() {
@@ -111,13 +112,19 @@ class DetectorMapView {
     this.element.dataset.size = this.size;
     this.element.classList.toggle("full-screen", full);
     this.family = getComputedStyle(this.element).fontFamily;
+    this.widths = new Map();
     this.putDetails();
     this.drawAll();
   }
 
+  /** The width of a text in small print. */
   measure(text, strong) {
-    this.pen.font = `${strong ? "700 " : ""}${this.small}px ${this.family}`;
-    return this.pen.measureText(text).width;
+    const key = `${strong ? 1 : 0}${text}`;
+    if (!this.widths.has(key)) {
+      this.pen.font = `${strong ? "700 " : ""}${this.small}px ${this.family}`;
+      this.widths.set(key, this.pen.measureText(text).width);
+    }
+    return this.widths.get(key);
   }
 
   // Views
@@ -127,47 +134,52 @@ class DetectorMapView {
   get view() { return this.placeOf("image").v; }
   placeOf(id) { return this.e.places.find(({ stage }) => stage.id === id); }
 
-  /** Left upper corner of a stage's body, in the Map. */
-  origin({ body }) {
-    const map = this.e.map.getBoundingClientRect(), at = body.getBoundingClientRect();
-    return [at.left - map.left + this.e.map.scrollLeft, at.top - map.top + this.e.map.scrollTop];
+  /** Left upper corner of a stage's body, in the Map; the space above its heading. */
+  origin({ at }) { return [at.x, at.y]; }
+  above({ at }) { return at.above; }
+
+  /** Where each stage lies: read once, because every reading after a change lays the page out again. */
+  measurePlaces() {
+    const { e } = this, map = e.map.getBoundingClientRect(), [dx, dy] = [e.map.scrollLeft - map.left, e.map.scrollTop - map.top];
+    for (const place of e.places) {
+      const at = place.body.getBoundingClientRect(), lane = place.section.parentElement;
+      const head = lane.firstElementChild === place.section && this.size !== "narrow" ? lane.parentElement : place.section;
+      place.at = { x: at.left + dx, y: at.top + dy, w: at.width, h: at.height, above: head.getBoundingClientRect().top + dy - 6, left: 999, right: 999 };
+    }
+    e.places.forEach(({ at }, i) => { // the gap between neighbours of one line; far where the next stage lies below
+      const next = e.places[i + 1]?.at;
+      if (next && Math.abs(next.y - at.y) < 2) at.right = next.left = next.x - at.x - at.w;
+    });
   }
 
-  /** The space above a stage's heading, where stages lie below each other. */
-  above(place) {
-    const map = this.e.map.getBoundingClientRect(), lane = place.section.parentElement;
-    const top = lane.firstElementChild === place.section && this.size !== "narrow" ? lane.parentElement : place.section;
-    return top.getBoundingClientRect().top - map.top + this.e.map.scrollTop - 6;
-  }
+  drawAll() { this.measurePlaces(); this.redraw(() => true); }
 
-  drawAll() {
+  /** Draw again what a setting can change: the maps of the first stages stay. */
+  redraw(which = ({ fixed }) => !fixed) {
     this.changed = new Set([...(this.diff?.moved ?? []), ...(this.diff?.roisGained ?? [])]);
     this.gained = new Set(this.diff?.gained);
-    for (const [i, place] of this.e.places.entries()) this.draw(place, this.e.places[i - 1], this.e.places[i + 1]);
+    for (const place of this.e.places) this.draw(place, which(place.stage));
     drawBuses(this);
     this.refresh();
-    if (this.opened) drawDetails(this, this.opened);
+    if (this.opened && this.hovered >= 0) drawDetails(this, this.opened);
   }
 
-  /** Fit a stage's layers to its place and draw what the run computed. */
-  draw(place, before, after) {
-    const { stage, body, canvas, selCanvas, svg, selSvg } = place, at = body.getBoundingClientRect(), scale = Math.min(2, devicePixelRatio || 1);
+  /** A stage's view of the run; `paint`: fit its layers and draw them, else they stay. */
+  draw(place, paint) {
+    const { stage, at, canvas, selCanvas, svg, selSvg } = place, scale = Math.min(2, devicePixelRatio || 1), { header: H, arrays: A } = this.detector;
+    place.v = {
+      map: this, d: this.detector, H, A, run: this.run, colors: this.colors, small: this.small, text: this.text, measure: (text, strong) => this.measure(text, strong),
+      ctx: canvas.getContext("2d"), base: svg, sel: selSvg, ...at, inset: stage.inset ?? 0, memo: new Map(), aspect: H.size[1] / H.size[0],
+      channel: this.channel, classId: this.classId, changed: this.changed, gained: this.gained, listed: !!stage.list,
+    };
+    if (!paint) return;
+    const [w, h] = [Math.round(at.w * scale), Math.round(at.h * scale)];
     for (const layer of [canvas, selCanvas]) {
-      layer.width = Math.round(at.width * scale);
-      layer.height = Math.round(at.height * scale);
+      if (layer.width === w && layer.height === h) { layer.getContext("2d").clearRect(0, 0, at.w, at.h); continue; }
+      Object.assign(layer, { width: w, height: h });
       layer.getContext("2d").scale(scale, scale);
     }
     svg.replaceChildren();
-    const gap = (left, right) => { // between neighbours of one line; far where the next stage lies below
-      const [a, b] = [left?.body.getBoundingClientRect(), right?.body.getBoundingClientRect()];
-      return a && b && Math.abs(a.top - b.top) < 2 ? b.left - a.right : 999;
-    };
-    const { header: H, arrays: A } = this.detector;
-    place.v = {
-      map: this, d: this.detector, H, A, run: this.run, colors: this.colors, small: this.small, text: this.text, measure: (text, strong) => this.measure(text, strong),
-      ctx: canvas.getContext("2d"), base: svg, sel: selSvg, w: at.width, h: at.height, inset: stage.inset ?? 0, left: gap(before, place), right: gap(place, after),
-      aspect: H.size[1] / H.size[0], channel: this.channel, classId: this.classId, changed: this.changed, gained: this.gained, listed: !!stage.list,
-    };
     place.shape.textContent = stage.shape(place.v);
     svg.setAttribute("aria-label", `${stage.title}: ${stage.shape(place.v)}`);
     stage.draw(place.v);
@@ -241,15 +253,16 @@ class DetectorMapView {
 
   change(key, value) {
     this.player.stop();
-    if (key === "channel" || key === "classId") { this[key] = value; this.drawAll(); return; }
+    if (key === "channel" || key === "classId") { this[key] = value; this.redraw(() => true); return; }
     this.settings = { ...this.settings, [key]: value };
     const { detector } = this, own = detector.header.settings, changed = Object.keys(own).some((name) => own[name] !== this.settings[name]);
     this.run = changed ? detector.detect(this.settings) : this.base;
     this.diff = changed ? detector.differences(this.run) : null;
     if (this.diff) this.diff.lostNames = this.diff.lostIds.map((k) => detector.header.classes[k]);
     if (!this.run.classId.includes(this.classId)) this.classId = 0;
+    const shown = !this.e.whatIf.hidden;
     drawWhatIf(this);
-    this.drawAll();
+    if (shown === !!this.diff) this.redraw(); else this.drawAll();
     if (this.opened && !this.root.activeElement?.matches("input[type=range]")) this.drawControls();
   }
 
@@ -299,27 +312,6 @@ class DetectorMapView {
     this.announce();
     this.player.start(this.held);
     this.drawBar();
-  }
-
-  key(event) {
-    const target = event.composedPath()[0], typing = target.matches?.("input, select, textarea");
-    if ((typing && event.key !== "Escape") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.options.fill && !event.composedPath().includes(this.host) && target !== document.body) return;
-    const { rois } = this.run, found = this.run.found.map((r) => rois[r]);
-    const step = (list, by) => {
-      if (!list.length) return;
-      const at = list.indexOf(this.held);
-      this.hold(list[at < 0 ? (by > 0 ? 0 : list.length - 1) : (at + by + list.length) % list.length]);
-    };
-    const act = {
-      ArrowRight: () => step(rois, 1), ArrowLeft: () => step(rois, -1), ArrowDown: () => step(found, 1), ArrowUp: () => step(found, -1),
-      Escape: () => { if (this.opened) { this.placeOf(this.opened).button.focus(); this.open(null); } else this.clear(); },
-      p: () => this.play(), f: () => this.fullScreen(),
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
   }
 }
 

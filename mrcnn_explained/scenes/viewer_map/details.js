@@ -58,7 +58,7 @@ function drawFigure(map, panel, place, c, hidden) {
   if (c < 0 || hidden || w < 20 || h < 20) return;
   const ctx = canvas.getContext("2d");
   ctx.scale(scale, scale);
-  panel.figure({ ...place.v, ctx, base: svg, sel: svg, w, h, left: 0, right: 0, inset: 0, listed: false }, c);
+  panel.figure({ ...place.v, memo: new Map(), ctx, base: svg, sel: svg, w, h, left: 0, right: 0, inset: 0, listed: false }, c);
 }
 
 /** The controls are drawn when a stage opens and when a control is let go: a slider in the hand stays. */

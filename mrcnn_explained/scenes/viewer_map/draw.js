@@ -112,6 +112,21 @@ export function arrow(parent, x1, y1, x2, y2) {
 /** A curve that leaves and arrives level. */
 export const ease = (x1, y1, x2, y2) => `M${x1},${y1}C${(x1 + x2) / 2},${y1} ${(x1 + x2) / 2},${y2} ${x2},${y2}`;
 
+/** Curves [x1, y1, x2, y2, colour] on a canvas: those of one colour are one path. */
+export function strokeCurves(ctx, curves, alpha) {
+  const colors = new Map();
+  for (const [x1, y1, x2, y2, color] of curves) {
+    if (!colors.has(color)) colors.set(color, new Path2D());
+    const path = colors.get(color), middle = (x1 + x2) / 2;
+    path.moveTo(x1, y1);
+    path.bezierCurveTo(middle, y1, middle, y2, x2, y2);
+  }
+  ctx.lineWidth = 1;
+  ctx.globalAlpha = alpha;
+  for (const [color, path] of colors) { ctx.strokeStyle = color; ctx.stroke(path); }
+  ctx.globalAlpha = 1;
+}
+
 /** An element with attributes and listeners (`onclick`); `style` holds custom properties. */
 export function html(parent, name, attributes = {}, text) {
   const node = document.createElement(name);
@@ -214,6 +229,29 @@ export function paintCrop(v, level, box, side, area, channel = v.channel) {
   paint(v.ctx, v.d.crop(level, channel, box, side), side, side, v.colors.ramps[level], area, rangeOf(v, `p${level}`, channel));
 }
 
+/** The crops of all ROIs, each in its tile: their pixels are written at once, then drawn tile by tile. */
+export function paintCrops(v, areas) {
+  const n = v.H.pool[0], count = v.run.rois.length;
+  if (!count) return;
+  const columns = Math.ceil(Math.sqrt(count)), image = new ImageData(columns * n, Math.ceil(count / columns) * n), pixels = new Uint32Array(image.data.buffer);
+  v.run.rois.forEach((c, r) => {
+    const k = v.run.level[r], values = cropOf(v, k, c, n), [low, high] = rangeOf(v, `p${k}`, v.channel), colors = v.colors.ramps[k], scale = 255 / (high - low || 1);
+    const from = Math.floor(r / columns) * n * image.width + (r % columns) * n;
+    for (let i = 0; i < n * n; i++) pixels[from + Math.floor(i / n) * image.width + (i % n)] = colors[Math.max(0, Math.min(255, Math.round((values[i] - low) * scale)))];
+  });
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  v.ctx.imageSmoothingEnabled = false;
+  areas.forEach((area, r) => v.ctx.drawImage(canvas, (r % columns) * n, Math.floor(r / columns) * n, n, n, area.x, area.y, area.w, area.h));
+}
+
+/** A candidate's crop, kept: sliders ask for it again and again. */
+function cropOf(v, level, c, n) {
+  const { crops } = v.map, key = (v.channel * 8 + level) * (v.d.K + 1) + c;
+  if (!crops.has(key)) crops.set(key, v.d.crop(level, v.channel, v.d.boxOf(c), n));
+  return crops.get(key);
+}
+
 /** The image, whole or the part below a box, faded towards the paper. */
 export function paintImage(v, area, fade = 0, [y1, x1, y2, x2] = [0, 0, 1, 1]) {
   const { image } = v.map, { width, height } = image;
@@ -232,22 +270,31 @@ export function paintMask(v, { index, level }, area) {
 export function pasteMask(v, detection, area, alpha, within) {
   const { index, level } = v.run.masks[detection];
   if (index < 0) return;
-  const side = v.H.mask_side, mask = v.d.mask(index), [r, g, b] = channels(v.colors.level[level]), limit = 255 * v.H.mask_threshold;
   const at = place(within(v.run.box[v.run.found[detection]]), area);
+  v.ctx.save();
+  v.ctx.beginPath(); v.ctx.rect(area.x, area.y, area.w, area.h); v.ctx.clip();
+  v.ctx.globalAlpha = alpha; v.ctx.imageSmoothingEnabled = true;
+  v.ctx.drawImage(stretched(v, index, v.colors.level[level], at), at.x, at.y, at.w, at.h);
+  v.ctx.restore();
+}
+
+/** The pixels of a mask at twice the size of its place, 0 or 1; kept, because views draw it again. */
+function stretched(v, index, color, at) {
+  const [width, height] = [at.w, at.h].map((length) => Math.min(1200, Math.max(1, Math.round(2 * length))));
+  const key = `${index}/${color}/${width}x${height}`, { masks } = v.map;
+  if (masks.has(key)) return masks.get(key);
+  if (masks.size > 300) masks.clear();
+  const side = v.H.mask_side, mask = v.d.mask(index), [r, g, b] = channels(color), limit = 255 * v.H.mask_threshold;
   const soft = Object.assign(document.createElement("canvas"), { width: side, height: side }), image = new ImageData(side, side);
   for (let i = 0; i < side * side; i++) image.data.set([r, g, b, mask[i]], 4 * i);
   soft.getContext("2d").putImageData(image, 0, 0);
-  const [width, height] = [at.w, at.h].map((length) => Math.min(1200, Math.max(1, Math.round(2 * length))));
-  const hard = Object.assign(document.createElement("canvas"), { width, height }), ctx = hard.getContext("2d");
+  const hard = Object.assign(document.createElement("canvas"), { width, height }), ctx = hard.getContext("2d", { willReadFrequently: true });
   ctx.drawImage(soft, 0, 0, width, height);
   const cut = ctx.getImageData(0, 0, width, height);
   for (let i = 3; i < cut.data.length; i += 4) cut.data[i] = cut.data[i] >= limit ? 255 : 0;
   ctx.putImageData(cut, 0, 0);
-  v.ctx.save();
-  v.ctx.beginPath(); v.ctx.rect(area.x, area.y, area.w, area.h); v.ctx.clip();
-  v.ctx.globalAlpha = alpha; v.ctx.imageSmoothingEnabled = true;
-  v.ctx.drawImage(hard, at.x, at.y, at.w, at.h);
-  v.ctx.restore();
+  masks.set(key, hard);
+  return hard;
 }
 
 /** A text, cut to a width. */

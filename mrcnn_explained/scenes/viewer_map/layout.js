@@ -16,7 +16,7 @@ export function levelRows(v) {
 }
 
 /** Height of the zone below the rows of ROIs, which holds the names of columns. */
-export const footOf = (v) => Math.round(v.small * 7.2);
+export const footOf = (v) => Math.round(v.small * 7.5);
 
 /** Rows of ROIs, the best on top. Where they would be thinner than 1.5 pixels, a row holds several. */
 export function roiRows(v) {

@@ -24,6 +24,7 @@ export function drawList(place, diff, top, act) {
   const { stage, list, v } = place, own = stage.list === "objects";
   const rows = own ? objects(v, diff) : fates(v), focused = [...list.querySelectorAll("button")].indexOf(list.getRootNode().activeElement);
   list.replaceChildren();
+  list.classList.toggle("fates", !own);
   list.style.top = `${top}px`;
   html(list, "p", {}, own ? "Detected objects" : `Fates of ${plural(v.run.rois.length, "ROI")}`);
   if (own && !rows.length) html(list, "p", { class: "none" }, "None. Select an ROI: its path shows where it was removed.");

@@ -83,7 +83,7 @@ export const FIRST_PANELS = {
         title(v, near, [`${((cells[2] - cells[0]) / stride).toFixed(1)} × ${((cells[3] - cells[1]) / stride).toFixed(1)} cells`, "box"]);
       }
     },
-    numbers: (v) => (v.H.backbone.length ? v.H.backbone.map((s, i) => `C${i + 1}  ${dims(s)} = ${thousands(s.reduce((a, b) => a * b))} values`)
+    numbers: (v) => (v.A.c5 ? v.H.backbone.map((s, i) => `C${i + 1}  ${dims(s)} = ${thousands(s.reduce((a, b) => a * b, 1))} values`)
       : ["The saved trace does not hold C1 … C5. Trace the image again to see them."]),
   },
   pyramid: {

@@ -112,7 +112,7 @@ export const ROI_PANELS = {
         paintCrop(v, k, boxOf(v, c), n, tile);
         frame(v.base, tile, { class: k === own ? "chosen-box" : "edge" });
         title(v, tile, [k === own ? `P${k}: read by this ROI` : `P${k}`, `P${k}`], { class: "strong", fill: v.colors.text[k] });
-        fitLabel(v, v.base, tile.x, tile.y + size + v.small + 4, best ? [`${className(v, best.id)} ${number(best.p, 3)}`, className(v, best.id)] : ["not computed"], size + 14, { class: class_ });
+        fitLabel(v, v.base, tile.x, tile.y + size + v.small + 4, best ? [`${className(v, best.id)} ${number(best.p, 3)}`, className(v, best.id)] : ["not computed"], rowed ? rest / 2 - 10 : size + 14, { class: class_ });
       });
     },
     numbers(v, c) {

@@ -36,7 +36,13 @@ function between([x1, y1], [x2, y2], gutter, above) {
   return `H${gutter - q}Q${gutter},${y1} ${gutter},${y1 + r}V${y2 - r}Q${gutter},${y2} ${gutter + q},${y2}H${x2}`;
 }
 
-/** Where the selection passes: one path, and how long it is when each stage is reached. */
+/** How long the path is when each stage is reached. */
+export function lengthsOf({ parts }) {
+  const probe = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  return parts.map((d) => { probe.setAttribute("d", d || "M0,0"); return d ? probe.getTotalLength() : 0; });
+}
+
+/** Where the selection passes: one path; `parts` are its beginnings, up to each stage. */
 export function drawPath(map) {
   const { thread } = map.e, c = map.shown;
   thread.replaceChildren();
@@ -50,7 +56,7 @@ export function drawPath(map) {
     svg(thread, "path", { d: `${d}L${cx + tile[0]},${cy + tile[1]}`, class: "features", stroke: map.colors.level[k] });
   }
   let d = "", last = null, gutter = 0;
-  const reached = [], probe = svg(thread, "path", { class: "probe" });
+  const parts = [];
   map.e.places.forEach((place, i) => {
     const [ox, oy] = map.origin(place), next = map.e.places[i + 1];
     const points = place.stage.at(place.v, c).map(([x, y]) => [ox + x, oy + y]);
@@ -61,13 +67,11 @@ export function drawPath(map) {
       last = point;
     });
     if (points.length) gutter = ox + place.v.w + Math.min(14, next?.v.left ?? 14) / 2;
-    probe.setAttribute("d", d || "M0,0");
-    reached.push(d ? probe.getTotalLength() : 0);
+    parts.push(d);
   });
-  probe.remove();
   if (!last) return;
   svg(thread, "path", { d, class: "thread-halo" });
-  map.path = { node: svg(thread, "path", { d, class: "thread" }), reached };
+  map.path = { node: svg(thread, "path", { d, class: "thread" }), parts };
   if (!isDetection(pyramid.v, c)) {
     const [x, y] = last;
     for (const name of ["cross-halo", "cross"]) svg(thread, "path", { d: `M${x - 6},${y - 6}l12,12m0,-12l-12,12`, class: name });

@@ -1,6 +1,7 @@
 // Play: the selection walks through its stages, at most 12 seconds. With reduced motion it steps.
 
 import { paintCrop, paintImage, paintMask } from "./draw.js";
+import { lengthsOf } from "./path.js";
 import { boxOf, endOf, fateOf, levelIn } from "./words.js";
 
 const STEP = 950, MOVE = 550;  // milliseconds a stage: twelve stages take 11.4 s
@@ -15,6 +16,7 @@ export class Player {
   start(c) {
     const { map } = this, begin = performance.now(), end = endOf(map.placeOf("image").v, c);
     this.step = -1;
+    this.reached = map.path ? lengthsOf(map.path) : [];
     map.e.map.classList.add("playing");
     const tick = (now) => {
       const elapsed = Math.max(0, now - begin), step = Math.floor(elapsed / STEP);
@@ -38,7 +40,7 @@ export class Player {
   }
 
   move(step, part) {
-    const { map } = this, { node, reached } = map.path, from = step ? reached[step - 1] : 0;
+    const { map, reached } = this, { node } = map.path, from = step ? reached[step - 1] : 0;
     const at = from + (reached[step] - from) * part, { x, y } = node.getPointAtLength(at);
     node.style.strokeDasharray = `${at} ${node.getTotalLength() + 1}`;
     const right = map.e.map.clientWidth - 48;

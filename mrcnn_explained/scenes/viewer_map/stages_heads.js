@@ -1,6 +1,6 @@
 // Right of the reorder a row of the Map is an ROI: classes, filters, masks and instances.
 
-import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, paintImage, paintMask, pasteMask, place, shorten, svg } from "./draw.js";
+import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, paintImage, paintMask, pasteMask, place, shorten, strokeCurves, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { imageArea, markBox } from "./stages_pyramid.js";
 import { boxOf, center, className, confidenceOf, dims, fateOf, finalBox, isDetection, number, roiOf, smallestAt, thousands } from "./words.js";
@@ -42,15 +42,12 @@ export const HEAD_STAGES = [
         if (b - a > v.small + 4) label(v.base, s.x[0] - 4, (a + b) / 2 + v.small * 0.35, `P${k}`, { class: "strong halo end", fill: v.colors.text[k] });
         from += n;
       }
-      v.ctx.lineWidth = 1;
       v.run.stack.forEach((r, at) => {
-        v.ctx.fillStyle = v.ctx.strokeStyle = level[v.run.level[r]];
+        v.ctx.fillStyle = level[v.run.level[r]];
         v.ctx.fillRect(s.x[0], rows.top(at), 8, rows.thick);
         v.ctx.fillRect(s.x[2], rows.top(r), 8, rows.thick);
-        v.ctx.globalAlpha = lineAlpha(rows.count);
-        v.ctx.stroke(new Path2D(ease(s.x[1], rows.y(at), s.x[2], rows.y(r))));
-        v.ctx.globalAlpha = 1;
       });
+      strokeCurves(v.ctx, v.run.stack.map((r, at) => [s.x[1], rows.y(at), s.x[2], rows.y(r), level[v.run.level[r]]]), lineAlpha(rows.count));
       const foot = v.h - footOf(v) + v.small + 2;
       label(v.base, s.x[0], foot, "stack", { class: "quiet" });
       label(v.base, v.w, foot, "ROIs", { class: "quiet end" });
@@ -58,7 +55,7 @@ export const HEAD_STAGES = [
     mark(v, c) {
       const r = roiOf(v, c), s = this.scale(v), rows = roiRows(v);
       if (r < 0) return;
-      const at = v.run.row[r], clear = (y, other) => y + (y < v.small + 6 || (y > other && y - other < 24) ? v.small + 5 : -6);
+      const at = v.run.row[r], clear = (y, other) => y + (y < v.small + 6 || other < y ? v.small + 5 : -6);  // away from the path
       if (Math.abs(rows.y(r) - rows.y(at)) < v.small + 4) {
         label(v.sel, (s.x[1] + s.x[2]) / 2, clear(rows.y(r), 0), `${at} → ${r}`, { class: "halo strong middle" });
         return;

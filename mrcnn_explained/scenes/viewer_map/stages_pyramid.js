@@ -28,7 +28,7 @@ export function markBoxes(v, c, area) {
 
 /** Where the image of a stage lies: below a line of text. */
 export function imageArea(v) {
-  const list = v.listed ? (Math.min(8, Math.max(4, v.run.found.length)) + 1) * v.text * 1.7 + 10 : 0;  // its rows below
+  const list = v.listed ? (Math.min(8, Math.max(4, v.run.found.length)) + 2) * v.text * 1.7 + 10 : 0;  // its rows below
   return fit(0, v.small + 4, v.w, Math.max(64, Math.min(v.h * 0.6, v.h - list)), v.aspect);
 }
 
@@ -64,20 +64,20 @@ export const PYRAMID_STAGES = [
     },
   },
   {
-    id: "backbone", n: "2", title: "Backbone", w: 72, gap: 14,
+    id: "backbone", n: "2", title: "Backbone", w: 72, gap: 14, fixed: true,
     shape: () => "C1 … C5",
     draw(v) {
       for (const [i, area] of backboneAreas(v)) {
         const shape = v.H.backbone[i - 1];
         if (v.A[`c${i}`]) paintMap(v, `c${i}`, 0, "quiet", area); else paintMissing(v, area);
-        const wordings = [...(shape ? [`C${i} ${dims(shape)}`, `C${i} ${dims(shape.slice(0, 2))}`] : [`C${i} not in the trace`]), `C${i}`];
+        const wordings = [...(shape?.length ? [`C${i} ${dims(shape)}`, `C${i} ${dims(shape.slice(0, 2))}`] : [`C${i} not in the trace`]), `C${i}`];
         fitLabel(v, v.base, 0, area.y - 4, wordings, v.w + 10, { class: "quiet" });
       }
     },
     mark() {}, at: () => [], pick: () => -1,
   },
   {
-    id: "pyramid", n: "3", title: "Pyramid", w: 134, gap: 0, inset: 42,
+    id: "pyramid", n: "3", title: "Pyramid", w: 134, gap: 0, inset: 42, fixed: true,
     shape: () => "P2 … P6",
     draw(v) {
       const rows = levelRows(v), plus = 21, { x, middle } = rows;
@@ -119,7 +119,7 @@ export const PYRAMID_STAGES = [
     },
   },
   {
-    id: "rpn", n: "4–5", title: "RPN", w: 94, gap: 16,
+    id: "rpn", n: "4–5", title: "RPN", w: 94, gap: 16, fixed: true,
     shape: (v) => `${thousands(v.H.anchors)} anchors`,
     draw(v) {
       const rows = levelRows(v);

@@ -1,9 +1,9 @@
 // From the candidates to the crops: NMS, the level of each ROI, and what is read from that level.
 
-import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, circle, paintCrop, paintImage, place, svg } from "./draw.js";
+import { READ_LEVELS, circle, fit, fitLabel, frame, label, line, paintCrop, paintCrops, paintImage, place, strokeCurves, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { markBox } from "./stages_pyramid.js";
-import { boxOf, dims, number, plural, roiOf, smallestAt, sourceLevel, suppressedBy, thousands } from "./words.js";
+import { boxOf, dims, memo, number, plural, roiOf, smallestAt, sourceLevel, suppressedBy, thousands } from "./words.js";
 
 /** The row below P5's is free right of the RPN: it shows the chosen ROI, large. */
 export function lensArea(v) {
@@ -18,13 +18,6 @@ function strip(v) {
   return { height, reached, rest, split, y, x: [26, 54, v.w - 8] };
 }
 
-function strokes(v, paths, alpha) {
-  v.ctx.lineWidth = 1;
-  v.ctx.globalAlpha = alpha;
-  for (const [path, color] of paths) { v.ctx.strokeStyle = color; v.ctx.stroke(new Path2D(path)); }
-  v.ctx.globalAlpha = 1;
-}
-
 /** The scale of the staircase: sides in pixels from left to right, one row per level. */
 function stairs(v) {
   const row = v.h / 5, left = 6, right = v.w - 2, most = Math.max(512, ...v.H.size), low = Math.log2(16), high = Math.log2(most);
@@ -33,8 +26,9 @@ function stairs(v) {
   return { row, x, left, right, step, most };
 }
 
+const dots = (v) => memo(v, "dots", () => placeDots(v));
 /** Dots stand on their step, on each other where their sides are alike; closer where there are many. */
-function dots(v) {
+function placeDots(v) {
   const s = stairs(v), places = new Map();
   const slots = v.run.rois.map((c, r) => {
     const slot = Math.round(s.x(v.run.fit[r].side) / 5), key = `${v.run.level[r]}/${slot}`, n = places.get(key) ?? 0;
@@ -45,8 +39,9 @@ function dots(v) {
   return slots.map(([x, n], r) => [x, s.step(v.run.level[r]) - 5 - pitch * n]);
 }
 
+const sheet = (v) => memo(v, "sheet", () => placeSheet(v));
 /** Crops of a level lie in the order of the stack, in rows of equal tiles. */
-function sheet(v) {
+function placeSheet(v) {
   const { row, title } = levelRows(v), counts = READ_LEVELS.map((k) => v.run.level.filter((x) => x === k).length), most = Math.max(1, ...counts);
   let tile = 18;
   while (tile > 2.5 && Math.ceil(most / Math.floor(v.w / tile)) * tile > row - title - 6) tile -= 0.5;
@@ -69,7 +64,8 @@ export const ROI_STAGES = [
         v.ctx.fillStyle = level[sourceLevel(v, c)];
         v.ctx.fillRect(s.x[0], s.y(c) - thick / 2, kept ? s.x[1] - s.x[0] : 16, thick);
       }
-      strokes(v, v.run.rois.map((c, r) => [ease(s.x[1], s.y(c), s.x[2], rows.y(r)), level[sourceLevel(v, c)]]), lineAlpha(rows.count));
+      const curves = v.run.rois.map((c, r) => [s.x[1], s.y(c), s.x[2], rows.y(r), level[sourceLevel(v, c)]]);
+      strokeCurves(v.ctx, curves, lineAlpha(rows.count));
       v.run.rois.forEach((c, r) => { v.ctx.fillStyle = level[v.run.level[r]]; v.ctx.fillRect(s.x[2], rows.top(r), 8, rows.thick); });
       const foot = v.h - footOf(v) + v.small + 2;
       label(v.base, s.x[0] - 8, foot, "by score", { class: "quiet" });
@@ -162,9 +158,10 @@ export const ROI_STAGES = [
     shape: (v) => `${v.H.pool[0]}×${v.H.pool[0]}×${v.H.features} each`,
     draw(v) {
       const s = sheet(v);
+      const tiles = v.run.rois.map((_, r) => tileOf(v, s, r));
+      paintCrops(v, tiles);
       v.run.rois.forEach((c, r) => {
-        const k = v.run.level[r], tile = tileOf(v, s, r);
-        paintCrop(v, k, boxOf(v, c), v.H.pool[0], tile);
+        const tile = tiles[r];
         if (v.changed.has(c)) { v.ctx.strokeStyle = v.colors.ink; v.ctx.lineWidth = 1.4; v.ctx.strokeRect(tile.x, tile.y, tile.w, tile.h); }
       });
       for (const k of READ_LEVELS) label(v.base, 0, (k - 2) * s.row + s.title - 4, `${s.counts[k - 2]} read P${k}`, { fill: v.colors.text[k] });

@@ -34,6 +34,12 @@ export const px = (v, box) => `(${v.d.pixels(box).map((value) => value.toFixed(0
 export const className = (v, k) => (k < 0 ? "not computed" : k ? v.H.classes[k] : "background");
 export const confidenceOf = (v) => short(v.run.settings.confidence);
 
+/** Computed once for a stage's view. */
+export function memo(v, key, compute) {
+  if (!v.memo.has(key)) v.memo.set(key, compute());
+  return v.memo.get(key);
+}
+
 /** The smallest box, of some candidates, around a point of the image. */
 export function smallestAt(x, y, candidates, box) {
   let best = -1, least = Infinity;
