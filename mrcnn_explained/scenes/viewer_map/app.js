@@ -180,8 +180,9 @@ class DetectorMapView {
       layer.getContext("2d").scale(scale, scale);
     }
     svg.replaceChildren();
-    place.shape.textContent = stage.shape(place.v);
-    svg.setAttribute("aria-label", `${stage.title}: ${stage.shape(place.v)}`);
+    const shapes = [stage.shape(place.v)].flat();
+    place.shape.textContent = shapes.find((shape) => this.measure(shape) <= at.w + 4) ?? shapes.at(-1);
+    svg.setAttribute("aria-label", `${stage.title}: ${shapes[0]}`);
     stage.draw(place.v);
     if (place.list) { const area = imageArea(place.v); drawList(place, this.diff, area.y + area.h + 10, this.actions()); }
   }

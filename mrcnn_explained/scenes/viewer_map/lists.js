@@ -47,6 +47,6 @@ export function markLists(root, c) {
   for (const button of root.querySelectorAll(".row")) {
     const all = button.candidates, at = all.indexOf(c);
     button.setAttribute("aria-pressed", String(at >= 0));
-    if (all.length > 1) button.lastChild.textContent = at >= 0 ? `${at + 1} of ${all.length}` : all.length;
+    if (all.length > 1) button.lastChild.textContent = at >= 0 ? `${at + 1}/${all.length}` : all.length;
   }
 }

@@ -3,7 +3,7 @@
 import { circle, fit, fitLabel, frame, label, line, paintCrop, paintImage, paintMask, pasteMask, place, shorten, svg, tiles } from "./draw.js";
 import { above, clipped, closeUp, title } from "./panels_first.js";
 import { markBox } from "./stages_pyramid.js";
-import { boxOf, className, confidenceOf, dims, fateOf, finalBox, number, px, roiOf, thousands } from "./words.js";
+import { boxOf, className, confidenceOf, dims, fateOf, finalBox, number, plural, px, roiOf, thousands } from "./words.js";
 
 /** The most probable classes of an ROI, in the order of their numbers. */
 const topClasses = (v, r, c, most) => v.d.topClasses(v.run.level[r], c).slice(0, most).map(({ id }) => id).sort((a, b) => a - b);
@@ -53,7 +53,7 @@ export const HEAD_PANELS = {
       v.run.fate.forEach((f, r) => { if (f.by === kept) frame(v.base, place(v.run.box[r], near), { class: "anchor-box" }); });
       markBox({ ...v, sel: v.base }, v.run.box[own], near, { class: "chosen-box" });
       // Every ROI in the row of its class: left of the line its score is too low; small dots were removed.
-      const ids = [...new Set([...v.run.classId, 0])].sort((a, b) => a - b), names = v.small * 7, left = near.w + 20 + names, top = above(v) + 2, pitch = Math.min(34, (v.h - top) / ids.length);
+      const ids = [...new Set([...v.run.classId, 0])].sort((a, b) => a - b), names = v.small * 7, left = near.w + 20 + names, top = above(v) + 2, pitch = Math.min(56, (v.h - top) / ids.length);
       const x = (p) => left + p * (v.w - left - 14), y = (k) => top + (ids.indexOf(k) + 0.5) * pitch, bottom = top + ids.length * pitch;
       line(v.base, x(limit), top - 4, x(limit), bottom, { class: "gate" });
       label(v.base, x(limit), top - 8, `threshold ${confidenceOf(v)}`, { class: `strong ${limit > 0.6 ? "end" : limit < 0.3 ? "" : "middle"}` });
@@ -76,7 +76,7 @@ export const HEAD_PANELS = {
       if (f.gate > 1) lines.push(f.by === undefined ? `!${test(true, `no kept ${name} with IoU > ${number(s.nms)}`)}` : `!${test(false, `IoU with ROI ${f.by} (${number(run.p[f.by], 3)}): ${number(f.iou, 3)} > ${number(s.nms)}`)}`);
       if (f.kind === "class_full") lines.push(`!${test(false, `NMS had kept ${s.detections} of ${name}`)}`);
       if (f.kind === "beyond_top") lines.push(`!${test(false, `not among the best ${s.detections}`)}`);
-      return [...lines, `${run.rois.length} ROIs → ${left(0)} foreground → ${left(1)} above the threshold → ${left(2)} after NMS → ${run.found.length} detections`];
+      return [...lines, `${run.rois.length} ROIs → ${left(0)} foreground → ${left(1)} above the threshold → ${left(2)} after NMS → ${plural(run.found.length, "detection")}`];
     },
   },
   mask_head: {

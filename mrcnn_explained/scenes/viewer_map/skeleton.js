@@ -31,7 +31,7 @@ export function buildSkeleton(root, stages, act) {
   }
   e.tools = html(header, "div", { class: "tools" });
 
-  e.map = html(root, "div", { class: "map", role: "group", tabindex: 0, "aria-label": HELP });
+  e.map = html(root, "div", { class: "map", role: "region", tabindex: 0, "aria-label": HELP });
   e.under = svg(e.map, "svg", { class: "under", "aria-hidden": "true" });
   e.lanes = LANES.map(([name, question, rows], i) => {
     const lane = html(e.map, "section", { class: `lane lane-${i + 1}` });
@@ -99,7 +99,7 @@ function buildDetails(e, act) {
 
 /** What the run was, and what of it is not here. */
 export function describeRun(e, { header }) {
-  const of = header.batch > 1 ? `image ${header.number} of ${header.batch} · ` : "";
+  const of = header.batch > 1 ? `image ${header.number} of a batch of ${header.batch} · ` : "";
   e.source.textContent = `${of}${dims(header.original)} image · ${header.weights} weights · all thumbnails, boxes and numbers are this run's tensors`;
   const out = Object.entries(header.left_out).filter(([, count]) => count).map(([kind, count]) => `${count} ${kind} left out to bound the size`);
   const changed = header.stages.filter((stage) => stage.changed).map((stage) => stage.changed);

@@ -20,9 +20,19 @@ const MASK_GAP = 26;  // where lines fan out to the masks
 /** Places of the masks: names stand above them, or beside them where there are many. */
 function maskPlaces(v) {
   const pitch = (v.h - footOf(v) * 0.5) / Math.max(1, v.run.found.length), beside = pitch < v.small * 4;
+  if (pitch < v.small * 1.6) return maskGrid(v);
   const size = Math.max(3, Math.min(64, v.w - MASK_GAP, pitch - (beside ? 3 : v.small + 8)));
   const area = (d) => ({ x: MASK_GAP, y: d * pitch + (beside ? 2 : v.small + 3), w: size, h: size });
-  return { pitch, size, beside, named: pitch > v.small, area };
+  return { size, beside, named: true, area };
+}
+/** Many masks lie in rows of equal tiles, without names. */
+function maskGrid(v) {
+  const count = v.run.found.length, height = v.h - footOf(v) * 0.5;
+  let size = v.w - MASK_GAP;
+  while (size > 4 && Math.ceil(count / Math.floor((v.w - MASK_GAP) / size)) * size > height) size -= 0.5;
+  const columns = Math.max(1, Math.floor((v.w - MASK_GAP) / size));
+  const area = (d) => ({ x: MASK_GAP + (d % columns) * size, y: Math.floor(d / columns) * size, w: size - 2, h: size - 2 });
+  return { size, beside: true, named: false, area };
 }
 
 
@@ -55,7 +65,7 @@ export const HEAD_STAGES = [
     mark(v, c) {
       const r = roiOf(v, c), s = this.scale(v), rows = roiRows(v);
       if (r < 0) return;
-      const at = v.run.row[r], clear = (y, other) => y + (y < v.small + 6 || other < y ? v.small + 5 : -6);  // away from the path
+      const at = v.run.row[r], clear = (y, other) => y + (y < v.small || other < y ? v.small + 5 : -6);  // away from the path
       if (Math.abs(rows.y(r) - rows.y(at)) < v.small + 4) {
         label(v.sel, (s.x[1] + s.x[2]) / 2, clear(rows.y(r), 0), `${at} → ${r}`, { class: "halo strong middle" });
         return;
@@ -77,7 +87,7 @@ export const HEAD_STAGES = [
   },
   {
     id: "box_head", n: "10", title: "Box head", w: 122, gap: 10,
-    shape: (v) => `${thousands(v.run.rois.length)}×${v.H.classes.length}, ×4`,
+    shape: (v) => [`${thousands(v.run.rois.length)}×${v.H.classes.length}, ×4`, `${v.run.rois.length}×${v.H.classes.length}`],
     draw(v) {
       const rows = roiRows(v), { ids, rest, cell } = classColumns(v), columns = [...ids.map((k) => [k]), ...(rest.length ? [rest] : [])];
       for (let row = 0; row < rows.rows; row++) {
@@ -108,15 +118,16 @@ export const HEAD_STAGES = [
         const p = v.run.probabilities[r][k], height = Math.max(0.7, p * tall);
         svg(v.sel, "rect", { x: column * cell + 1, y: bottom - height, width: Math.max(1, cell - 2), height, fill: k === v.run.classId[r] ? v.colors.ink : v.colors.quiet });
       });
-      label(v.sel, v.w / 2, bottom - tall - 4, `${className(v, v.run.classId[r])} ${number(v.run.p[r], 3)}`, { class: "strong middle" });
+      const name = className(v, v.run.classId[r]), p = number(v.run.p[r], 3);
+      fitLabel(v, v.sel, v.w / 2, bottom - tall - 4, [`${name} ${p}`, shorten(v, name, v.w - 30) , p], v.w + 2, { class: "strong middle" });
     },
     at(v, c) { const r = roiOf(v, c); return r < 0 ? [] : [[0, roiRows(v).y(r)], [v.w, roiRows(v).y(r)]]; },
     pick: (v, x, y) => v.run.rois[roiRows(v).at(y)] ?? -1,
   },
   {
     id: "detections", n: "11", title: "Filters", w: 94, gap: 10,
-    shape: (v) => `${thousands(v.run.rois.length)} → ${v.run.found.length}×6`,
-    gates: (v) => [0.2, 0.48, 0.76].map((t) => t * v.w),
+    shape: (v) => [`${thousands(v.run.rois.length)} → ${v.run.found.length}×6`, `→ ${v.run.found.length}×6`],
+    gates: (v) => [0.08, 0.48, 0.88].map((t) => t * v.w),
     draw(v) {
       const rows = roiRows(v), gates = this.gates(v), left = [0, 1, 2].map((gate) => v.run.fate.filter((f) => f.gate > gate).length);
       v.run.fate.forEach((f, r) => {
@@ -129,7 +140,8 @@ export const HEAD_STAGES = [
       v.ctx.globalAlpha = 1;
       gates.forEach((x, gate) => {
         line(v.base, x, 0, x, rows.height, { class: "gate" });
-        label(v.base, x, rows.height + v.small + 2, thousands(left[gate]), { class: "strong middle" });
+        const crowded = v.measure(thousands(Math.max(...left)), true) > gates[1] - gates[0] - 3;
+        label(v.base, x, rows.height + v.small + 2, thousands(left[gate]), { class: crowded ? "middle" : "strong middle" });
         const text = ["foreground", `≥ ${confidenceOf(v)}`, "NMS"][gate], [tx, ty] = [x + v.small * 0.33, rows.height + v.small + 8];
         label(v.base, tx, ty, shorten(v, text, footOf(v) - v.small - 8), { class: "quiet end", transform: `rotate(-90 ${tx} ${ty})` });
       });
@@ -163,7 +175,7 @@ export const HEAD_STAGES = [
       if (!v.run.found.length) fitLabel(v, v.base, 8, v.small + 8, ["no detection, so no mask", "no detection"], v.w, { class: "quiet" });
       v.run.found.forEach((r, d) => {
         const area = s.area(d), missing = v.run.masks[d].index < 0;
-        if (v.left < 60) svg(v.base, "path", { d: ease(-v.left, rows.y(r), area.x - 3, area.y + area.h / 2), class: "fan", stroke: v.colors.level[v.run.level[r]] });
+        if (v.left < 60 && s.named) svg(v.base, "path", { d: ease(-v.left, rows.y(r), area.x - 3, area.y + area.h / 2), class: "fan", stroke: v.colors.level[v.run.level[r]] });
         v.ctx.globalAlpha = aside(v, r) ? 0.25 : 1;
         paintMask(v, v.run.masks[d], area);
         v.ctx.globalAlpha = 1;
@@ -184,7 +196,10 @@ export const HEAD_STAGES = [
       const s = maskPlaces(v), { x, y, w, h } = s.area(fateOf(v, c).detection);
       return [[x, y + h / 2], [x + w, s.beside ? y + h - 1 : y + h / 2]];
     },
-    pick(v, x, y) { return v.run.rois[v.run.found[Math.floor(y / maskPlaces(v).pitch)]] ?? -1; },
+    pick(v, x, y) {
+      const s = maskPlaces(v), inside = ({ x: left, y: top, w, h }) => x > left - 3 && x < (s.named ? v.w : left + w + 2) && y > top - (s.beside ? 3 : v.small) && y < top + h + 3;
+      return v.run.rois[v.run.found.find((_, d) => inside(s.area(d)))] ?? -1;
+    },
   },
   {
     id: "instances", n: "13", title: "Instances", w: 150, gap: 14, list: "fates",

@@ -68,12 +68,11 @@ export const ROI_STAGES = [
       strokeCurves(v.ctx, curves, lineAlpha(rows.count));
       v.run.rois.forEach((c, r) => { v.ctx.fillStyle = level[v.run.level[r]]; v.ctx.fillRect(s.x[2], rows.top(r), 8, rows.thick); });
       const foot = v.h - footOf(v) + v.small + 2;
-      label(v.base, s.x[0] - 8, foot, "by score", { class: "quiet" });
+      label(v.base, s.x[0] - 2, foot, v.d.given ? "given" : "by score", { class: "quiet" });
       label(v.base, v.w, foot, "ROIs", { class: "quiet end" });
       if (!s.rest) return;
-      label(v.base, s.x[0] - 4, s.split + 8 + (s.height - s.split) / 2, thousands(s.rest), { class: "quiet end" });
-      fitLabel(v, v.base, 0, foot + v.small + 3, ["not reached by NMS", "not reached"], v.w + 8, { class: "quiet" });
-      line(v.base, 10, s.height - 8, 10, foot + 3, { class: "flow" });
+      fitLabel(v, v.base, 0, foot + v.small + 3, [`${thousands(s.rest)} not reached by NMS`, `${thousands(s.rest)} not reached`, thousands(s.rest)], v.w + 8, { class: "quiet" });
+      svg(v.base, "path", { d: `M${s.x[0] - 3},${s.split + 9}H${s.x[0] - 10}V${foot + 2}`, class: "flow" });
     },
     mark(v, c) {
       const s = strip(v), kept = v.run.rank.has(c), from = v.run.by.get(c), { level } = v.colors;
