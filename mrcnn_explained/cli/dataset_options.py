@@ -52,17 +52,27 @@ Seed = Annotated[
     ),
 ]
 Count = Annotated[
-    int, typer.Option(help="Number of scenes of dataset shapes.", min=1, max=MOST_SCENES)
+    int | None,
+    typer.Option(
+        help="Number of scenes of dataset shapes; default: 500, to train 10,000.",
+        min=1,
+        max=MOST_SCENES,
+    ),
 ]
-Subset = Annotated[str, typer.Option(help="Subset of dataset coco: train, val, …")]
+Subset = Annotated[
+    str | None,
+    typer.Option(help="Subset of a folder of dataset coco; default: val, to train train."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotationOptions:
     """Where the annotations of a dataset lie, and how they name classes."""
 
-    subset: Subset = "val"
-    year: Annotated[str, typer.Option(help="Year of dataset coco.")] = "2017"
+    subset: Subset = None
+    year: Annotated[
+        str | None, typer.Option(help="Year of a folder of dataset coco; default: 2017.")
+    ] = None
     images: Annotated[
         Path | None,
         typer.Option(help="Folder of the images; default: where the annotation tools put them."),
@@ -102,13 +112,13 @@ class DatasetOptions(AnnotationOptions):
 
     dataset: Annotated[Kind, typer.Option(help="Kind of dataset.")] = Kind.shapes
     seed: Seed = 1
-    count: Count = 500
+    count: Count = None
 
     def open(self, source: Path | None, **more: Any) -> "Dataset":
         """Open the dataset, and print on stderr what of its file is not used as it is written."""
         from mrcnn_explained.data.open import open_dataset
 
-        settings = {"count": self.count, "seed": self.seed, **self.annotations(), **more}
+        settings = {**self.annotations(), "count": self.count, "seed": self.seed, **more}
         dataset = open_dataset(self.dataset.value, source, **settings)
         print_findings(dataset)
         return dataset

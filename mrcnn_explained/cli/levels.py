@@ -118,8 +118,9 @@ def _job(options: LevelOptions, survey: SurveyOptions, source: Path | None) -> "
     if survey.dataset is not None:
         if options.frame is not None:
             raise InputError("--frame is for images, not for datasets; leave it out")
-        annotations = {**survey.annotations(), "count": limit or 500}
-        kind = survey.dataset.value
+        kind, annotations = survey.dataset.value, survey.annotations()
+        if kind == "shapes":
+            annotations["count"] = limit or 500
         return dataset_job(kind, source, annotations, weights, config, limit, opened=print_findings)
     assert source is not None  # a folder
     if left_out := find_images(source).report():

@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mrcnn_explained.cli.common import progress
-from mrcnn_explained.cli.dataset_options import (
-    Count,
-    DatasetOptions,
-    DatasetSource,
-    Seed,
-    Subset,
-)
+from mrcnn_explained.cli.dataset_options import DatasetOptions, DatasetSource, Kind, Seed
 from mrcnn_explained.cli.options import LARGEST, LARGEST_SIDE, grouped
 from mrcnn_explained.cli.values import claim_folder
 
 if TYPE_CHECKING:
-    from mrcnn_explained.data.dataset import AnyDataset
+    from mrcnn_explained.data.dataset import AnyDataset, Dataset
     from mrcnn_explained.detector.model import MaskRCNN
     from mrcnn_explained.training.run import RunPlan
     from mrcnn_explained.training.schedule import Plan
@@ -45,8 +39,14 @@ class TrainingData(DatasetOptions):
     """A dataset to train on."""
 
     seed: Seed = 0
-    count: Count = 10_000
-    subset: Subset = "train"
+
+    def open(self, source: Path | None, **more: Any) -> "Dataset":
+        """Open the dataset; by default the training set, and many scenes."""
+        if self.dataset is Kind.shapes and self.count is None:
+            more["count"] = 10_000
+        if self.subset is None and source is not None and source.is_dir():
+            more |= {"subset": "train"} if self.dataset is Kind.coco else {}
+        return super().open(source, **more)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from mrcnn_explained.data.frames import FrameChoice
 from mrcnn_explained.data.records import short
 from mrcnn_explained.media.pixels import ValueRange, check_range
 
+SCENES = 500  # drawn by default
+SUBSET, YEAR = "val", "2017"  # of a folder of COCO by default
 KINDS = ("shapes", "coco", "via", "labelme")
 
 #: What each kind of dataset needs as its source.
@@ -23,11 +25,11 @@ def open_dataset(
     kind: str,
     source: Path | None = None,
     *,
-    count: int = 500,
+    count: int | None = None,
     seed: int = 0,
     size: int = 512,
-    subset: str = "val",
-    year: str = "2017",
+    subset: str | None = None,
+    year: str | None = None,
     images: Path | None = None,
     attribute: str | None = None,
     frame: FrameChoice = "auto",
@@ -39,11 +41,11 @@ def open_dataset(
     kind         "shapes" uses count, seed and size; "coco" uses source (a file or a folder),
                  subset and year; "via" uses source (a file) and attribute; "labelme" uses source
                  (a file or a folder)
-    count        scenes to draw
+    count        scenes to draw; default: 500
     seed         of the scenes
     size         side of the scenes, pixels
-    subset       of COCO: "train", "val", …
-    year         of COCO, as in its file names
+    subset       of a folder of COCO: "train", "val", …; default: "val"
+    year         of a folder of COCO, as in its file names; default: "2017"
     images       the folder of the images; None: where the tools put them
     attribute    VIA's region attribute that names the class; None: the only one with values
     frame        "upright" or "stored": the frame of photos in which the objects were drawn;
@@ -61,18 +63,27 @@ def open_dataset(
     if kind == "shapes":
         has_no_effect = {
             "source": source,
+            "--subset": subset,
+            "--year": year,
             "--images": images,
             "--class-attribute": attribute,
             "--orientation": None if frame == "auto" else frame,
             "--crowds": None if crowds else "objects",
             "--value-range": value_range,
         }
-        return _open_shapes(has_no_effect, count, seed, size)
+        return _open_shapes(has_no_effect, count or SCENES, seed, size)
     if source is None:
         needed = NEEDS.get(kind, "an annotation file")
         raise DatasetError(f"dataset {kind} needs {needed}: --dataset {kind} PATH")
     if kind == "auto":
         kind = kind_of(source, subset, year)
+    if count is not None:
+        raise DatasetError(f"--count is for dataset shapes, which is drawn; {source} is {kind}'s")
+    for name, value in (("--subset", subset), ("--year", year)):
+        if value is not None and not (kind == "coco" and os.path.isdir(source)):
+            raise DatasetError(
+                f"{name} chooses a file in a folder of dataset coco; {source} is not one"
+            )
     if attribute is not None and kind != "via":
         raise DatasetError(f"--class-attribute is for dataset via; {source} is {kind}'s")
     if not crowds and kind != "coco":
@@ -87,8 +98,8 @@ def _open_annotated(
     source: Path,
     images: Path | None,
     attribute: str | None,
-    subset: str,
-    year: str,
+    subset: str | None,
+    year: str | None,
     frame: FrameChoice,
     crowds: bool,
 ) -> Dataset:
@@ -97,7 +108,7 @@ def _open_annotated(
         from mrcnn_explained.data.coco import CocoDataset
         from mrcnn_explained.data.layouts import coco_file
 
-        file = coco_file(source, subset, year)
+        file = coco_file(source, subset or SUBSET, year or YEAR)
         return CocoDataset(file, images, frame=frame, crowds=crowds)
     if kind == "labelme":
         from mrcnn_explained.data.labelme import LabelmeDataset
@@ -120,7 +131,7 @@ def _open_shapes(has_no_effect: dict[str, Any], count: int, seed: int, size: int
     return ShapesDataset(count, seed, size)
 
 
-def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
+def kind_of(source: Path, subset: str | None = None, year: str | None = None) -> str:
     """Return the kind of dataset that a file or a folder holds: coco, via or labelme.
 
     Raises DatasetError, with what the file is, for one that is not read.
@@ -131,7 +142,7 @@ def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
     if not os.path.isdir(source):
         return tool_of(read_document(source))
     try:
-        coco_file(source, subset, year)
+        coco_file(source, subset or SUBSET, year or YEAR)
     except DatasetError:
         if files_below(source, (".json",)):
             return "labelme"
@@ -140,7 +151,7 @@ def kind_of(source: Path, subset: str = "val", year: str = "2017") -> str:
 
 
 def annotation_files(
-    kind: str, source: Path | None, *, subset: str = "val", year: str = "2017"
+    kind: str, source: Path | None, *, subset: str | None = None, year: str | None = None
 ) -> list[Path]:
     """Return the files that hold a dataset's annotations; none for one that is drawn.
 
@@ -155,5 +166,5 @@ def annotation_files(
     if kind == "coco":
         from mrcnn_explained.data.layouts import coco_file
 
-        return [coco_file(source, subset, year)]
+        return [coco_file(source, subset or SUBSET, year or YEAR)]
     return [source]

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
 from mrcnn_explained.data.dataset import Dataset
+from mrcnn_explained.data.records import DatasetError
 from mrcnn_explained.data.shape_colors import background, fill
 from mrcnn_explained.data.shape_outlines import SHAPES, Number, Shape
 
@@ -19,6 +20,7 @@ SMALLEST = 12  # pixels, longer side
 LARGEST = 480  # pixels, longer side, in an image of 512; in proportion in others
 TRIES = 8  # classes and places to try for each object
 FEWEST_PIXELS = 20  # of an object's mask
+MOST_PIXELS = 4096  # side of a scene; a larger one takes minutes to draw
 
 Window = tuple[slice, slice]
 
@@ -32,10 +34,17 @@ class Scene(NamedTuple):
 
 
 class ShapesDataset(Dataset):
-    """`count` scenes of `size` x `size` pixels."""
+    """`count` scenes of `size` x `size` pixels.
+
+    Raises DatasetError for scenes of more than MOST_PIXELS.
+    """
 
     def __init__(self, count: int, seed: int = 0, size: int = 512):
         super().__init__()
+        if size > MOST_PIXELS:
+            raise DatasetError(
+                f"scenes of {size} x {size} pixels are too large to draw: at most {MOST_PIXELS}"
+            )
         self.seed, self.size = seed, size
         for class_id, name in enumerate(SHAPES, start=1):
             self.add_class("shapes", class_id, name)

@@ -116,10 +116,12 @@ def _connect(address: str, workers: int) -> Any:
 
 def _check_answers(address: str) -> None:
     """Refuse an address that does not answer at once: Ray itself waits for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not port.isdigit():
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
         return  # "local" and "auto" are Ray's own words
+    if not (port.isdecimal() and len(port) <= 5):
+        raise InputError(_NO_CLUSTER.format(address, "the port is not a number of 5 digits"))
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # ports end at 65535
         raise InputError(_NO_CLUSTER.format(address, error)) from error

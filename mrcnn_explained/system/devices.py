@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from mrcnn_explained.errors import InputError
+from mrcnn_explained.errors import InputError, shown
 
 
 class DeviceError(InputError):
@@ -31,8 +31,9 @@ def select_device(device: str) -> None:
     """
     kind, _, index = device.lower().partition(":")
     gpus = tf.config.list_physical_devices("GPU")
-    if kind not in ("auto", "cpu", "gpu") or (index and not (kind == "gpu" and index.isdigit())):
-        raise DeviceError(f"device {device!r} is not one of auto, cpu, gpu, gpu:0, gpu:1, …")
+    is_number = index.isdecimal() and len(index) < 10
+    if kind not in ("auto", "cpu", "gpu") or (index and not (kind == "gpu" and is_number)):
+        raise DeviceError(f"device {shown(device)} is not one of auto, cpu, gpu, gpu:0, gpu:1, …")
     if kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif kind == "gpu":

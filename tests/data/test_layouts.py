@@ -3,6 +3,7 @@
 import pytest
 
 from mrcnn_explained.data import layouts
+from mrcnn_explained.data.open import open_dataset
 from mrcnn_explained.data.records import DatasetError
 from mrcnn_explained.media.folder import images_in
 
@@ -44,3 +45,21 @@ def test_a_folder_with_too_many_files_is_refused(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="none cannot be read: No such file"):
         layouts.files_below(tmp_path / "none", (".json",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "option", "message"),
+    [
+        ("shapes", None, {"subset": "val"}, "takes no --subset, but val came"),
+        ("shapes", None, {"year": "2017"}, "takes no --year, but 2017 came"),
+        ("coco", "a.json", {"subset": "val"}, "--subset chooses a file in a folder"),
+        ("coco", "a.json", {"year": "2017"}, "--year chooses a file in a folder"),
+        ("via", "a.json", {"count": 3}, "--count is for dataset shapes"),
+    ],
+)
+def test_an_option_without_effect_is_refused(tmp_path, kind, source, option, message):
+    file = source and tmp_path / source
+    if file:
+        file.write_text("{}")
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(kind, file, **option)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mrcnn_explained.data.objects import extract_boxes
+from mrcnn_explained.data.records import DatasetError
 from mrcnn_explained.data.shape_outlines import SHAPES
 from mrcnn_explained.data.shapes import OCCLUSION, SMALLEST, ShapesDataset, draw_scene
 
@@ -92,3 +93,8 @@ def test_the_law_of_occlusion_holds(monkeypatch):
         _, masks, classes = draw_scene(np.random.default_rng([4, i]), 256)
         for k in range(len(classes)):
             assert masks[..., k].sum() >= (1 - OCCLUSION) * whole[k] - 1
+
+
+def test_scenes_that_would_take_minutes_are_refused():
+    with pytest.raises(DatasetError, match="16384 x 16384 pixels are too large .*: at most 4096"):
+        ShapesDataset(1, size=16384)

@@ -114,3 +114,9 @@ def test_where_all_images_fail_it_ends(tmp_path):
 def test_no_cluster_answers(job, tmp_path):
     with pytest.raises(InputError, match="no Ray cluster answers at '127.0.0.1:1'"):
         run_on_ray(job, tmp_path, "127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:²", "ray://host:port", "127.0.0.1:" + "9" * 5000])
+def test_an_address_without_a_port_is_refused(job, tmp_path, address):
+    with pytest.raises(InputError, match="the port is not a number"):
+        run_on_ray(job, tmp_path, address)
