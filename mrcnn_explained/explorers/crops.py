@@ -171,10 +171,11 @@ class CropsExplorer(TraceExplorer):
         """Return rows and columns on the map of a level in pixels of the image."""
         cells = self.maps[level - LOWEST].shape[1:3]
         corners = not self.aligned
-        return tuple(
+        in_rows, in_columns = (
             cells_to_pixels(places, int(number), side, aligned_corners=corners)
             for places, number, side in zip((ys, xs), cells, self.pixels.shape[:2], strict=True)
         )
+        return in_rows, in_columns
 
     def _crop(self, box: tf.Tensor, way: str, pool_size: int) -> None:
         """Crop a box [1, 4] from every level, by crop_and_resize and by the way chosen."""

@@ -28,9 +28,6 @@ EXPLORERS = {
 }
 
 
-HOME = "Every crop is at its own ROI."
-
-
 def make(name, trace, **options):
     module = importlib.import_module(f"mrcnn_explained.explorers.{name}")
     return getattr(module, EXPLORERS[name])(trace, **options)
@@ -105,18 +102,6 @@ def test_masks_are_the_stage_functions(trace):
     soft = trace.mask_head.class_mask[0, 0].numpy()
     expected = full_mask(soft, box, trace.image.original[0].shape[:2], 0.4)
     np.testing.assert_array_equal(explorer.result, expected)
-
-
-def test_the_reorder_breaks_where_the_keys_run_out(trace):
-    explorer = make("reorder", trace)
-    explorer.settings["images"].value = 2
-    assert explorer.result.home.numpy().all() and HOME in explorer.text
-    explorer.settings["gap"].value = 50_000
-    assert explorer.result.home.numpy().sum() > 0 and HOME in explorer.text
-    explorer.settings["gap"].value = 100_000
-    assert "crops came to a wrong ROI" in explorer.text[-1]
-    explorer.settings["images"].value = 1
-    assert HOME in explorer.text
 
 
 def test_one_selection_for_several(trace):
