@@ -48,6 +48,7 @@ from .explorers.anchors import AnchorsExplorer
 from .explorers.box_head import TimeDistributedExplorer
 from .explorers.crops import CropsExplorer
 from .explorers.detections import DetectionsExplorer
+from .explorers.detector_map import DetectorMap
 from .explorers.explorer import Selection
 from .explorers.levels import LevelsExplorer
 from .explorers.mask_head import MaskExplorer
@@ -138,6 +139,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DetectionsExplorer",
+    "DetectorMap",
     "DeviceError",
     "Evaluation",
     "FateKind",

@@ -26,18 +26,6 @@ PAGE = """<!doctype html>
 <script type="module">SCRIPT</script>
 </html>
 """  # noqa: E501
-#: What a page adds to the bundle: the data are in its own blocks.
-START = """
-{
-  const text = (id) => document.getElementById(id).textContent;
-  const header = JSON.parse(text("map-header"));
-  const payload = { header, block: text("map-block") };
-  globalThis.theMap = typeof mountMap === "function"
-    ? await mountMap(document.getElementById("map"), [payload], { fill: true })
-    : { detector: await Detector.open(payload) };
-  document.body.classList.add("ready");
-}
-"""
 
 
 def data_of(args: argparse.Namespace) -> dict[str, str]:
@@ -66,9 +54,9 @@ def main() -> None:
     args = parser.parse_args()
 
     blocks = data_of(args)
-    from mrcnn_explained.scenes.map_bundle import map_script
+    from mrcnn_explained.scenes.map_bundle import map_page_script
 
-    script = map_script() + START
+    script = map_page_script()
     parts = {
         "HASH": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "HEADER": blocks["header"],

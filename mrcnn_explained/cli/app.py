@@ -48,7 +48,9 @@ def explain(
         run = run_detector(options, image, step, out)
         from mrcnn_explained.report.write import write_report
 
-        written = write_report(run.trace, out, run.image_name, only=stage, progress=step)
+        written = write_report(
+            run.trace, out, run.image_name, only=stage, model=run.model, progress=step
+        )
     from mrcnn_explained.cli.tables import summary_table
 
     console().print(summary_table(run.trace))

@@ -1,7 +1,8 @@
-"""The page: one self-contained index.html with images, text and one script, without network.
+"""The page: one self-contained index.html with the Map, images and text, without network.
 
-The script is the viewer of scenes/, which notebooks run too, and page.js. The page's content
-security policy lets no other script run.
+First comes the Map, then the chapters that its stages link to. Two scripts run: the Map's, and the
+viewer of scenes/ with page.js. Notebooks run the same Map and viewer. The page's content security
+policy lets no other script run.
 """
 
 import base64
@@ -13,11 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mrcnn_explained import __version__
 from mrcnn_explained.detector.finite import findings
+from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.explain.rois import COLUMNS, count_all, roi_rows, summary_rows
 from mrcnn_explained.report.explorable import as_json, explorable
 from mrcnn_explained.report.story import CHAPTERS, Chapter, answer, facts
 from mrcnn_explained.scenes.bundle import viewer_script, without_imports
+from mrcnn_explained.scenes.map_bundle import map_blocks, map_page_script
+from mrcnn_explained.scenes.map_data import map_data
 from mrcnn_explained.stages.catalog import STAGES, fields
 
 
@@ -30,10 +34,11 @@ class Drawing(NamedTuple):
     png: bytes
 
 
-def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
+def render(trace: Trace, name: str, drawings: list[Drawing], model: MaskRCNN | None = None) -> str:
     """Return the page about image 0 of a trace of arrays.
 
-    name    of the image. Every name is escaped: one that holds HTML stays text
+    name     of the image. Every name is escaped: one that holds HTML stays text
+    model    that made the trace: the Map's live controls are then exact to the masks
     """
     environment = Environment(
         loader=PackageLoader("mrcnn_explained", "report"),
@@ -43,10 +48,15 @@ def render(trace: Trace, name: str, drawings: list[Drawing]) -> str:
     known = facts(trace, count_all(trace))
     shapes = {path: _shape(tensor) for path, tensor in trace.tensors()}
     chapters = [_chapter(part, answer(part, trace, known), drawings, shapes) for part in CHAPTERS]
-    script = page_script()
+    script, map_script = page_script(), map_page_script()
+    data = map_blocks(map_data(trace, model))
     return environment.get_template("page.html").render(
         script=script,
-        script_hash=as_base64(hashlib.sha256(script.encode()).digest()),
+        script_hash=_sha256(script),
+        map_script=map_script,
+        map_script_hash=_sha256(map_script),
+        map_header=data["header"],
+        map_block=data["block"],
         explorable=as_json(explorable(trace)),
         name=name,
         run=trace.run,
@@ -63,6 +73,11 @@ def page_script() -> str:
     """Return the script of a page: the viewer that notebooks use, then what the page adds."""
     own = files("mrcnn_explained.report").joinpath("page.js").read_text("utf-8")
     return f"{viewer_script()}\n{without_imports(own)}"
+
+
+def _sha256(text: str) -> str:
+    """Return the hash by which a content security policy knows a script."""
+    return as_base64(hashlib.sha256(text.encode()).digest())
 
 
 def as_base64(content: bytes) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.trace import BULKY, Trace
 from mrcnn_explained.explain.rois import COLUMNS, roi_rows
 from mrcnn_explained.plots.save import png, save_figure
@@ -21,12 +22,14 @@ def write_report(
     name: str,
     *,
     only: str | None = None,
+    model: MaskRCNN | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> list[Path]:
     """Write everything about image 0 of a trace; return the files, the page last.
 
     name        of the image, shown on the page
     only        module of a stage: write its figures and nothing else
+    model       that made the trace: the live controls of the page's Map are then exact to the masks
     progress    called with a line about what is done next
 
     Every file is written whole or not at all.
@@ -41,7 +44,7 @@ def write_report(
     progress("Writing trace.npz")
     trace.save(file, omit=BULKY)
     progress("Writing index.html")
-    page = _write(folder / "index.html", render(trace, name, drawings).encode())
+    page = _write(folder / "index.html", render(trace, name, drawings, model).encode())
     return [*written, table, file, page]
 
 

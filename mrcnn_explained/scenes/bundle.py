@@ -28,7 +28,7 @@ MODULES = (
 )  # each imports only from those before it
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "[^"]+";.*\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:class|const|function) )", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:class|const|async function|function) )", re.MULTILINE)
 
 
 @cache

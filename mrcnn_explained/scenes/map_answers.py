@@ -26,7 +26,7 @@ from mrcnn_explained.stages.detections import select_detections
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS, assign_levels
 
 MOST_CANDIDATES = 6000  # that are asked about; the demo has 1000
-MOST_MASKS = 2000
+MOST_MASKS = 1500
 ROIS_AT_ONCE, MASKS_AT_ONCE = 500, 100  # rows that go through a head together
 
 

@@ -9,15 +9,18 @@ import base64
 import json
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from mrcnn_explained.plots import palette
 from mrcnn_explained.scenes.bundle import without_imports
-from mrcnn_explained.scenes.map_data import MapData
 
+if TYPE_CHECKING:  # so that a script is bundled without importing TensorFlow
+    from mrcnn_explained.scenes.map_data import MapData
+
+FOLDER = files("mrcnn_explained.scenes") / "viewer_map"
+DETECTOR_MODULES = ("data.js", "nms.js", "detector.js")  # decisions, without any drawing
 MAP_MODULES = (
-    "data.js",
-    "nms.js",
-    "detector.js",
+    *DETECTOR_MODULES,
     "draw.js",
     "layout.js",
     "words.js",
@@ -41,15 +44,29 @@ COLORS = ("INK", "QUIET", "FAINT", "WHITE", "DARK", "WRONG", "LEVEL_COLORS", "LE
 
 
 @cache
+def detector_script() -> str:
+    """Return what the Map decides, without its drawing; it declares `Detector`."""
+    return _joined(DETECTOR_MODULES)
+
+
+@cache
 def map_script() -> str:
     """Return the Map as one script without imports and exports; it declares `mountMap`."""
-    folder = files("mrcnn_explained.scenes") / "viewer_map"
-    sources = [(folder / name).read_text("utf-8") for name in MAP_MODULES]
-    style = json.dumps((folder / "map.css").read_text("utf-8"), ensure_ascii=False)
-    return "\n".join([_palette(), f"const MAP_STYLE = {style};\n", *map(without_imports, sources)])
+    style = json.dumps((FOLDER / "map.css").read_text("utf-8"), ensure_ascii=False)
+    return f"{_palette()}const MAP_STYLE = {style};\n{_joined(MAP_MODULES)}"
 
 
-def map_blocks(data: MapData) -> dict[str, str]:
+def map_page_script() -> str:
+    """Return the script of a page that holds a Map: the Map, then what draws it there."""
+    return f"{map_script()}\n{_joined(('start.js',))}"
+
+
+def map_widget_module() -> str:
+    """Return the ES module that anywidget loads."""
+    return f"{map_script()}\n{_joined(('widget.js',))}\nexport default {{ render }};\n"
+
+
+def map_blocks(data: "MapData") -> dict[str, str]:
     """Return header and block as the script blocks of a page hold them.
 
     The header holds no `<`, so no name in it can end its block.
@@ -59,6 +76,12 @@ def map_blocks(data: MapData) -> dict[str, str]:
         "header": header.replace("<", "\\u003c"),
         "block": base64.b64encode(data.block).decode(),
     }
+
+
+def _joined(modules: tuple[str, ...]) -> str:
+    """Return modules as one script."""
+    sources = ((FOLDER / name).read_text("utf-8") for name in modules)
+    return "\n".join(map(without_imports, sources))
 
 
 def _palette() -> str:

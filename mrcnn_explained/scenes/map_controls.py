@@ -60,8 +60,9 @@ def controls_of(trace: Trace, *, model_asked: bool, given: bool) -> list[Control
     settings = settings_of(trace)
     new_rois = "the classes of ROIs that the run did not have: the file has no model to ask"
     new_levels = "the classes of ROIs on other levels: the file has no model to ask"
+    new_masks = "the masks of detections that the run did not have: the file has no model to ask"
 
-    def control(key: str, stage: str, argument: str, steps: Any, cannot: str = "") -> Control:
+    def control(key: str, stage: str, argument: str, steps: Any, cannot: str) -> Control:
         """Return one control; its steps include the run's own value."""
         own = settings[key]  # type: ignore[literal-required]
         numbers = sorted({own, *steps}) if not isinstance(own, str) else list(steps)
@@ -80,8 +81,8 @@ def controls_of(trace: Trace, *, model_asked: bool, given: bool) -> list[Control
         *([] if given else [rpn_nms]),
         control("rounding", "levels", "rounding", ROUNDINGS, new_levels),
         control("side", "levels", "canonical_side", SIDES, new_levels),
-        control("confidence", "detections", "min_confidence", _steps(0.0, 0.95)),
-        control("nms", "detections", "nms_threshold", _steps(0.05, 0.95)),
+        control("confidence", "detections", "min_confidence", _steps(0.0, 0.95), new_masks),
+        control("nms", "detections", "nms_threshold", _steps(0.05, 0.95), new_masks),
     ]
 
 

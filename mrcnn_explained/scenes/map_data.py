@@ -37,7 +37,7 @@ from mrcnn_explained.scenes.map_format import Header
 from mrcnn_explained.scenes.map_maps import add_maps
 from mrcnn_explained.stages.levels import ROI_LEVELS
 
-MOST_TOP_CLASSES = 10  # probabilities that are kept of each answer
+ALL_CLASSES, TOP_CLASSES = 10, 5  # with more classes than 10, an answer keeps its best 5
 QUALITY = 88  # of the JPEG
 
 
@@ -162,8 +162,13 @@ def _left_out(
 ) -> dict[str, int]:
     """Return how many things were left out to keep the size bounded, by kind; 0 of none."""
     unasked = int((answers.of[0] < 0).sum()) if asked else 0
-    classes = max(trace.config.num_classes - MOST_TOP_CLASSES, 0)
+    classes = trace.config.num_classes - _classes_kept(trace.config.num_classes)
     return {"candidates": unasked, "masks": masks.left_out, "classes": classes}
+
+
+def _classes_kept(count: int) -> int:
+    """Return how many classes each answer keeps."""
+    return count if count <= ALL_CLASSES else TOP_CLASSES
 
 
 Array = tuple[str, Any, type]  # name, values, dtype
@@ -193,7 +198,8 @@ def _candidate_arrays(one: OneImage, candidates: Candidates) -> Iterator[Array]:
 
 def _answer_arrays(answers: Answers, masks: Masks) -> Iterator[Array]:
     """Yield what the second stage says."""
-    best = np.argsort(-answers.classes, axis=1, kind="stable")[:, :MOST_TOP_CLASSES]
+    kept = _classes_kept(answers.classes.shape[1])
+    best = np.argsort(-answers.classes, axis=1, kind="stable")[:, :kept]
     yield "answerOf", answers.of, np.int32
     yield "topClass", best, np.uint16
     yield "topScore", np.take_along_axis(answers.classes, best, axis=1), np.float32
