@@ -183,8 +183,13 @@ def _reportable(
     """Mark the pairs (answer, mask level) that some combination of the controls may report."""
     shape = tf.constant(trace.image.molded_shape[image][:2], tf.float32)
     settings = settings_of(trace)
-    thresholds = [control["steps"] for control in controls if control["key"] == "rpnNms"]
-    kept = candidates.kept([*thresholds[0]] if thresholds else [], settings["rois"])
+    thresholds = [
+        float(step)
+        for control in controls
+        if control["key"] == "rpnNms"
+        for step in control["steps"]
+    ]
+    kept = candidates.kept(thresholds, settings["rois"])
     wanted = np.zeros((len(answers.classes), len(ROI_LEVELS)), bool)
     objects = answers.classes.argmax(axis=1) > 0
     for change in level_changes(controls, settings):

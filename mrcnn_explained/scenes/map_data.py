@@ -76,7 +76,14 @@ def map_data(trace: Trace, model: MaskRCNN | None = None, image: int = 0) -> Map
     block.add_all(_run_arrays(one, candidates, answers, masks))
     return MapData(
         header={
-            **_image_facts(one),
+            "image": _jpeg(one.of("image", "resized")),
+            "number": image,
+            "batch": len(trace.image.original),
+            "size": one.of("image", "molded_shape")[:2].tolist(),
+            "original": one.of("image", "original_shape").tolist(),
+            "scale": float(one.of("image", "scale")),
+            "window": one.of("image", "window").tolist(),
+            "classes": [trace.config.class_name(k) for k in range(trace.config.num_classes)],
             "columns": columns_of(one),
             "weights": trace.run.weights,
             "notes": [note for note in (trace.randomness(), *findings(trace)) if note],
@@ -113,22 +120,6 @@ def map_data(trace: Trace, model: MaskRCNN | None = None, image: int = 0) -> Map
         },
         block=block.packed(),
     )
-
-
-def _image_facts(one: OneImage) -> dict[str, Any]:
-    """Return what the header says about the image."""
-    trace = one.trace
-    names = [trace.config.class_name(k) for k in range(trace.config.num_classes)]
-    return {
-        "image": _jpeg(one.of("image", "resized")),
-        "number": one.image,
-        "batch": len(trace.image.original),
-        "size": one.of("image", "molded_shape")[:2].tolist(),
-        "original": one.of("image", "original_shape").tolist(),
-        "scale": float(one.of("image", "scale")),
-        "window": one.of("image", "window").tolist(),
-        "classes": names,
-    }
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "H W _"]) -> str:

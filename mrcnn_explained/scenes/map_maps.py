@@ -50,7 +50,7 @@ def best_channels(one: OneImage) -> list[int]:
     Without an object the channels that vary most. As many as the size of the image leaves room
     for, at least one.
     """
-    inside = one.of("instances", "masks").any(axis=-1)
+    inside = np.any(one.of("instances", "masks"), axis=-1)
     maps = [np.asarray(getattr(one.trace.pyramid, f"p{k}")[one.image]) for k in ROI_LEVELS]
     bytes_each = 4 * sum(features.shape[0] * features.shape[1] for features in maps)
     most = int(np.clip(MOST_BYTES // bytes_each, 1, MOST_CHANNELS))
@@ -65,7 +65,7 @@ def best_channels(one: OneImage) -> list[int]:
     return [int(channel) for channel in np.argsort(-ranks, kind="stable")[:most]]
 
 
-def _in_molded(one: OneImage, inside: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _in_molded(one: OneImage, inside: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return a mask of the original image in the cells of a map of the molded image."""
     height, width = one.of("image", "molded_shape")[:2]
     y1, x1, y2, x2 = one.of("image", "window")

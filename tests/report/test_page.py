@@ -14,11 +14,7 @@ from mrcnn_explained.report.explorable import explorable
 from mrcnn_explained.report.figures import FIGURES
 from mrcnn_explained.report.page import page_script, render
 from mrcnn_explained.report.story import CHAPTERS, answer, facts
-<<<<<<< HEAD
-=======
-from mrcnn_explained.scenes.level_chart import LOW
 from mrcnn_explained.scenes.map_bundle import map_page_script
->>>>>>> 717c391 (DetectorMap, and the Map at the top of the page of explain; its decisions are held against the stages in Chromium)
 
 pytestmark = pytest.mark.slow
 
