@@ -311,6 +311,7 @@ def test_the_confidence_chooses_a_threshold_that_was_tried(page, html):
 
 def test_hovering_shows_a_tip(page, trace):
     canvas = page.locator("#explorer canvas").first
+    canvas.scroll_into_view_if_needed()
     frame = canvas.bounding_box()
     boxes = trace.proposals.rpn_rois[0] * 127 + [0, 0, 1, 1]
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
