@@ -288,7 +288,7 @@ def slider(
 
 def boxes_shown(number: int) -> ipywidgets.Widget:
     """Return the slider of how many of `number` boxes are shown: at first the best twelve."""
-    return slider("boxes shown", min(BEST, number), min(1, number), number, 1)
+    return slider("boxes shown", min(BEST, number), 0, number, 1)
 
 
 def hidden_line(shown: int, number: int, what: str) -> TextLine:

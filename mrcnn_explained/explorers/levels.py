@@ -8,7 +8,9 @@ from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import (
     Controls,
     TraceExplorer,
+    boxes_shown,
     choice,
+    hidden_line,
     slider,
     text_field,
 )
@@ -17,7 +19,7 @@ from mrcnn_explained.plots.palette import BAD, LEVEL_COLORS
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.level_chart import level_chart
-from mrcnn_explained.scenes.scene import boxes, image_panel, line, movable
+from mrcnn_explained.scenes.scene import image_panel, level_boxes, line, movable
 from mrcnn_explained.stages.levels import (
     CANONICAL_LEVEL,
     LOWEST,
@@ -27,8 +29,6 @@ from mrcnn_explained.stages.levels import (
     assign_levels,
     level_boundaries,
 )
-
-DRAWN = 12  # ROIs at first: more of them hide each other
 
 
 class LevelsExplorer(TraceExplorer):
@@ -47,7 +47,7 @@ class LevelsExplorer(TraceExplorer):
         return {
             "rounding": choice("rounding", ["round", "floor"], self.config.level_rounding),
             "canonical_side": slider("canonical side, px", 224, 56, 896, 8),
-            "shown": slider("ROIs drawn", min(DRAWN, self._number()), 0, self._number(), 1),
+            "shown": boxes_shown(self._number()),
             "box": box,
         }
 
@@ -98,6 +98,7 @@ class LevelsExplorer(TraceExplorer):
             canonical_side=canonical_side,
         )
         text = self._text(level[real])
+        text.append(hidden_line(min(shown, len(real)), len(real), "ROIs"))
         if wrong:
             text.append(line(wrong, BAD))
         drawn = [*real[:shown], *range(self._number(), len(rois))]
@@ -109,8 +110,7 @@ class LevelsExplorer(TraceExplorer):
         """Return some ROIs on the image, small ones on top, in the colours of their levels."""
         level, side = self.result.roi_level[0], self.result.side[0]
         rows = sorted(dict.fromkeys(drawn), key=lambda row: -side[row])
-        colors = [LEVEL_COLORS[k] for k in level[rows]]
-        layer = boxes(to_pixels(rois[rows], self.pixels), colors, rows)
+        layer = level_boxes(to_pixels(rois[rows], self.pixels), level[rows], rows)
         title = "Drag to draw a box"
         moved = []
         if own is not None:

@@ -6,13 +6,27 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.boxes import apply_box_deltas
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, level_choice, slider
-from mrcnn_explained.plots.palette import BEFORE_DASH, GOOD, LEVEL_COLORS, QUIET, WHITE
+from mrcnn_explained.explorers.explorer import (
+    Controls,
+    TraceExplorer,
+    boxes_shown,
+    hidden_line,
+    level_choice,
+    slider,
+)
+from mrcnn_explained.plots.palette import (
+    BEFORE_DASH,
+    GOOD,
+    LEVEL_COLORS,
+    LEVEL_DASHES,
+    QUIET,
+    WHITE,
+)
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, heat, image_panel, line, lines
 
-MOST = 60  # anchors drawn with their arrows
+MOST = 60  # anchors of a level that can be drawn with their arrows
 
 
 class RpnExplorer(TraceExplorer):
@@ -45,6 +59,7 @@ class RpnExplorer(TraceExplorer):
         return {
             "level": level_choice("level", 4),
             "score": slider("score at least", 0.5, 0.0, 1.0),
+            "shown": boxes_shown(MOST),
             "strength": slider("opacity of the map", 0.6, 0.0, 1.0),
         }
 
@@ -57,17 +72,19 @@ class RpnExplorer(TraceExplorer):
         after = apply_box_deltas(before, tf.constant(deltas, tf.float32))
         return to_pixels(before, self.pixels), to_pixels(after, self.pixels)
 
-    def draw(self, level: int, score: float) -> Scene:
+    def draw(self, level: int, score: float, shown: int) -> Scene:
         levels = np.asarray(self.trace.anchors.level)
         scores = np.asarray(self.trace.rpn.rpn_class[self.image])[:, 1]
         rows = np.flatnonzero(levels == level)
         rows = rows[np.argsort(-scores[rows], kind="stable")]
-        self.result, shown = rows[scores[rows] >= score], rows[:MOST]
+        self.result, drawn = rows[scores[rows] >= score], rows[:shown]
         text = [*self._of_selected(), *self._counts(levels, scores, score)]
-        if len(self.result) > MOST:
-            text.append(line(f"The best {MOST} of them are drawn."))
-        tips = {int(anchor): f"anchor {anchor}: score {scores[anchor]:.3f}" for anchor in shown}
-        panels = [self._score_map(level), self._moves(level, shown, scores[shown])]
+        reached = len(self.result)
+        text.append(
+            hidden_line(min(shown, reached), reached, f"anchors of P{level} with this score")
+        )
+        tips = {int(anchor): f"anchor {anchor}: score {scores[anchor]:.3f}" for anchor in drawn}
+        panels = [self._score_map(level), self._moves(level, drawn, scores[drawn])]
         return {"panels": panels, "text": text, "tips": tips}
 
     def _score_map(self, level: int) -> Panel:
@@ -106,7 +123,7 @@ class RpnExplorer(TraceExplorer):
             self.pixels,
             boxes=[
                 boxes(before, QUIET, scores=scores, width=0.7, dash=BEFORE_DASH),
-                boxes(after, LEVEL_COLORS[level], shown, scores=scores),
+                boxes(after, LEVEL_COLORS[level], shown, scores=scores, dash=LEVEL_DASHES[level]),
                 boxes(self.places[0][chosen], QUIET, width=2, dash=BEFORE_DASH),
                 boxes(self.places[1][chosen], color, chosen, width=3),
             ],

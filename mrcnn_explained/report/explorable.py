@@ -26,7 +26,7 @@ from mrcnn_explained.plots.style import cells_to_pixels, to_pixels
 from mrcnn_explained.report.thresholds import thresholds_of
 from mrcnn_explained.scenes.format import Label, Panel
 from mrcnn_explained.scenes.level_chart import level_chart
-from mrcnn_explained.scenes.scene import boxes, image_panel, label
+from mrcnn_explained.scenes.scene import boxes, image_panel, label, level_boxes
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS, level_boundaries
 
 QUALITY = 88  # of the JPEG under the boxes
@@ -148,11 +148,11 @@ def _roi_panel(trace: Trace, rois: Int[np.ndarray, "R"]) -> Panel:
     """The ROIs on the image, in the colours of their levels."""
     # Large ones first, so that small ones lie on top of them.
     rois = rois[np.argsort(-trace.levels.side[0][rois], kind="stable")]
-    colors = [LEVEL_COLORS[k] for k in trace.levels.roi_level[0][rois]]
+    levels = trace.levels.roi_level[0][rois]
     image = trace.image.resized[0]
     places = to_pixels(trace.proposals.rpn_rois[0][rois], image)
     title = "ROIs in the colours of their levels"
-    return image_panel(title, image, boxes=[boxes(places, colors, rois)])
+    return image_panel(title, image, boxes=[level_boxes(places, levels, rois)])
 
 
 def _chart(trace: Trace, rois: Int[np.ndarray, "R"]) -> Panel:

@@ -5,6 +5,9 @@ import { decodeFloats, decodeRows, selectItems } from "../scenes/viewer/layers.j
 import { addElement } from "../scenes/viewer/panel.js";
 import { render } from "../scenes/viewer/view.js";
 
+/** ROIs that are drawn until the reader asks for more. */
+const BEST = 12;
+
 /** The five calls of a notebook's model that the viewer makes. */
 class Model {
   constructor(values) {
@@ -103,7 +106,7 @@ class Page {
     this.fates = labelled("fate ", select("fate", data.fates, "all"));
     this.score = labelled("class score at least ", range("score", 100, 0), (value) => (value / 100).toFixed(2));
     const number = data.rois.roi.length;
-    this.most = labelled("ROIs drawn, best first ", range("most", number, number), String);
+    this.most = labelled("ROIs drawn, best first ", range("most", number, Math.min(BEST, number)), String);
     if (data.thresholds.length) {
       this.confidence = labelled(
         "confidence of a detection ", range("confidence", data.thresholds.length - 1, data.threshold),
@@ -128,7 +131,7 @@ class Page {
     const size = this.data.pool_size;
     const [y, x] = this.samples.map((all) => all.subarray(i * size, (i + 1) * size));
     const data = Float32Array.from([...y].flatMap((row) => [...x].flatMap((column) => [column, row])));
-    return { data, rows: [], color: "#1B1F24", radius: 2, halo: true };
+    return { data, rows: [], color: "ink", radius: 2, halo: true };
   }
 
   scene() {

@@ -316,7 +316,7 @@ def test_shown_twice_and_after_a_restart_of_the_kernel(lab_and_browser):
     page = Page(browser, lab, "twice", [SETUP, made, "x", "x"])
 
     def none_drawn(view):
-        handle = control_of(view, "ROIs drawn").locator(".noUi-handle")
+        handle = control_of(view, "boxes shown").locator(".noUi-handle")
         page.changed(view, lambda: handle.press("Home"))
         page.settled(view)
 
