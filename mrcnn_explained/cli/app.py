@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mrcnn_explained.cli import data, detect, follow, levels, measure, training
+from mrcnn_explained.cli import data, detect, follow, lab, levels, measure, training
 from mrcnn_explained.cli.common import console, progress
 from mrcnn_explained.cli.notes import warnings_as_notes
 from mrcnn_explained.cli.options import ExplainOptions, grouped
@@ -110,6 +110,7 @@ app.command()(data.data)
 app.command()(training.train)
 app.command()(measure.evaluate)
 app.command()(measure.oracle)
+app.command()(lab.lab)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""You are here: the stages as a small map at the head of a notebook, the present one filled.
+"""You are here: the stages as a small map at the head of a notebook, the present one in thick ink.
 
 An SVG that takes its ink from the page, so that it is readable in light and dark. The links are
 HTML anchors within it, because JupyterLab follows those and no others.
@@ -12,7 +12,6 @@ from IPython.display import HTML, display
 
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.lessons.contents import NOTEBOOKS, Notebook, notebook_about, notebook_of
-from mrcnn_explained.plots.palette import GOOD, WHITE
 from mrcnn_explained.stages.catalog import STAGES, Stage
 
 #: The tensor that stands for a stage, by the stage's module.
@@ -36,6 +35,9 @@ WIDTH, HEIGHT, GAP = 124, 62, 12  # of a stage's box, and between two of them, S
 CHIP, CHIP_HEIGHT = 22, 26  # a chip's room beside its text, and its height
 LEAST = 870  # CSS pixels of the drawing, so that no text is below 11; narrower pages scroll it
 LETTER = 7.2  # width of a letter at 13 px, about
+#: The present place is drawn like every selection: in ink, thick.
+HERE = 'fill-opacity=".17" stroke-width="3"'
+ELSEWHERE = 'fill-opacity=".04" stroke-opacity=".45"'
 FACTS = "font-size:12px;line-height:15px"
 
 
@@ -62,17 +64,17 @@ def you_are_here(number: str, trace: Trace) -> None:
 def drawing(number: str, trace: Trace) -> str:
     """Return what `you_are_here` shows, as HTML."""
     here = notebook_of(number)
-    parts = [_stage_box(stage, i, here, trace) for i, stage in enumerate(STAGES)]
-    parts += [_arrow(i) for i in range(len(STAGES) - 1)]
-    bottom = 2 * (HEIGHT + GAP) + 14
+    parts = [_arrow(i) for i in range(len(STAGES) - 1)]
+    parts += [_stage_box(stage, i, here, trace) for i, stage in enumerate(STAGES)]
+    bottom = 2 * (HEIGHT + GAP) + 16
     others = [notebook for notebook in NOTEBOOKS if not notebook.stages]
-    x = 1.0
+    x = 2.0
     for notebook in others:
         width = len(f"{notebook.number} {notebook.name}") * LETTER + CHIP - 6
         parts.append(_chip(notebook, Place(x, bottom, width, CHIP_HEIGHT), notebook == here))
         x += width + 6
-    right = max(COLUMNS * (WIDTH + GAP) - GAP + 2, x)
-    height = bottom + CHIP_HEIGHT + 2
+    right = max(COLUMNS * (WIDTH + GAP) - GAP + 4, x)
+    height = bottom + CHIP_HEIGHT + 3
     label = f"You are here: notebook {here.number}, {here.name}"
     return (
         f'<nav aria-label="{escape(label)}" style="overflow-x:auto">'
@@ -103,7 +105,7 @@ def _brackets(shape: tuple[int, ...]) -> str:
 def _stage_place(index: int) -> Place:
     """Return where the box of a stage lies."""
     row, column = divmod(index, COLUMNS)
-    return Place(1 + column * (WIDTH + GAP), 1 + row * (HEIGHT + GAP + 8), WIDTH, HEIGHT)
+    return Place(2 + column * (WIDTH + GAP), 2 + row * (HEIGHT + GAP + 8), WIDTH, HEIGHT)
 
 
 def _stage_box(stage: Stage, index: int, here: Notebook, trace: Trace) -> str:
@@ -126,19 +128,18 @@ def _chip(notebook: Notebook, place: Place, is_here: bool) -> str:
 
 
 def _link(text: str, target: Notebook, place: Place, is_here: bool, radius: int) -> str:
-    """Draw a rounded box that leads to a notebook; filled if the reader is there."""
+    """Draw a rounded box that leads to a notebook; in thick ink if the reader is there."""
     x, y, width, height = place
-    fill = f'fill="{GOOD}"' if is_here else 'fill="currentColor" fill-opacity=".05"'
-    color = WHITE if is_here else "inherit"
+    ink = HERE if is_here else ELSEWHERE
     current = ' aria-current="page"' if is_here else ""
     style = (
-        f"display:flex;flex-direction:column;justify-content:center;align-items:center;"
-        f"height:100%;box-sizing:border-box;color:{color};text-decoration:none;"
-        "white-space:nowrap;line-height:18px;border-radius:6px"
+        "display:flex;flex-direction:column;justify-content:center;align-items:center;"
+        "height:100%;box-sizing:border-box;color:inherit;text-decoration:none;"
+        "white-space:nowrap;line-height:18px"
     )
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{radius}" '
-        f'{fill} stroke="currentColor" stroke-opacity=".45"/>'
+        f'fill="currentColor" stroke="currentColor" {ink}/>'
         f'<foreignObject x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}">'
         f'<a xmlns="http://www.w3.org/1999/xhtml" href="{escape(target.file)}"{current} '
         f'style="{style}">{text}</a></foreignObject>'
