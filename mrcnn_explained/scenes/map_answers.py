@@ -88,7 +88,9 @@ def _ask(
     parts = []
     shape = tf.constant(trace.image.molded_shape[image][:2], tf.float32)
     window = norm_boxes(tf.constant(trace.image.window[image], tf.float32), shape)
-    settings = {**stage_settings(trace.config, "detections"), "max_instances": 1}
+    # Only class and box are asked: with a confidence that none reaches, no NMS runs.
+    never = {"min_confidence": 2.0, "max_instances": 1}
+    settings = {**stage_settings(trace.config, "detections"), **never}
     norm = model.norm_settings(training=False)
     for start in range(0, len(boxes), ROIS_AT_ONCE):
         rois = boxes[start : start + ROIS_AT_ONCE]
@@ -107,10 +109,11 @@ def _crops(
     trace: Trace, image: int, boxes: Float32[np.ndarray, "n 4"], level: int, size: int
 ) -> Float32[tf.Tensor, "n P P F"]:
     """Crop boxes of one image from one level."""
-    maps = [tf.constant(features[image : image + 1]) for features in trace.pyramid.roi_maps]
+    features = tf.constant(trace.pyramid.roi_maps[level - LOWEST][image : image + 1])
     levels = tf.fill([1, len(boxes)], level)
-    crops = crop_levels(tf.constant(boxes[np.newaxis]), levels, maps, pool_size=size)
-    return crops.pooled[level - LOWEST]
+    rois = tf.constant(boxes[np.newaxis])
+    (pooled,) = crop_levels(rois, levels, [features], pool_size=size, lowest=level).pooled
+    return pooled
 
 
 def check_model(model: MaskRCNN, trace: Trace) -> None:

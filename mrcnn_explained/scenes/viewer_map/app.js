@@ -233,6 +233,7 @@ class DetectorMapView {
     this.hovered = -1;
     this.refresh();
     this.announce();
+    this.options.onHold?.(c);
   }
 
   clear() {
@@ -240,6 +241,7 @@ class DetectorMapView {
     this.held = this.hovered = -1;
     this.refresh();
     this.announce();
+    this.options.onHold?.(-1);
   }
 
   /** The same for a screen reader: the verdict at once, the whole path as a list. */
@@ -320,7 +322,9 @@ class DetectorMapView {
  * Show a Map in `host`; several may live on one page.
  * @param {HTMLElement} host
  * @param {object[]} payloads { header, block } of each image of the run
- * @param {object} [options] fill: as high as the window, keys of the whole page
+ * @param {object} [options] fill: as high as the window, less the property --below, keys of the whole page;
+ *   onHold(candidate): called on every hold, and with -1 on clear; chapter(module): where the page has more
+ *   about a stage, "#levels", or ""
  */
 export function mountMap(host, payloads, options = {}) {
   const show = async (index) => {

@@ -30,6 +30,11 @@ export function drawDetails(map, id) {
   e.panelTitle.textContent = `${place.stage.n}  ${place.stage.title}`;
   e.about.textContent = panel.about;
   e.code.textContent = panel.code;
+  const chapter = map.options.chapter?.(id);
+  if (chapter) {
+    e.code.append(" · ");
+    html(e.code, "a", { href: chapter }, "More about this stage below");
+  }
   e.own.textContent = ownText(place.v, at, id, c, example);
   drawNumbers(e, panel, place.v, example, unknown(place.v, at, example));
   drawFigure(map, panel, place, example, unknown(place.v, at, example));
