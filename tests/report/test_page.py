@@ -241,6 +241,16 @@ def page(chromium, html, tmp_path):
     context.close()
 
 
+def test_the_map_comes_first_and_its_stages_link_to_the_chapters(page):
+    page.wait_for_selector("#map[data-state=ready]")
+    assert page.evaluate("() => document.body.firstElementChild.id") == "map"
+    assert page.get_by_role("link", name="Every stage in detail").get_attribute("href") == "#detail"
+    for stage in ("image", "rpn", "levels", "instances"):
+        page.evaluate("(stage) => document.getElementById('map').theMap.open(stage)", stage)
+        assert page.locator(f"#map a[href='#{stage}']").is_visible()
+        assert page.locator(f"section#{stage} h2").count() == 1
+
+
 def lines(page):
     return page.locator("#explorer .mx-line").all_inner_texts()
 
