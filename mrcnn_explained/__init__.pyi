@@ -45,7 +45,7 @@ from .explain.paper_variants import (
 )
 from .explain.why_missed import why_missed
 from .explorers.anchors import AnchorsExplorer
-from .explorers.box_head import TimeDistributedExplorer
+from .explorers.box_head import BoxHeadExplorer
 from .explorers.crops import CropsExplorer
 from .explorers.detections import DetectionsExplorer
 from .explorers.detector_map import DetectorMap
@@ -56,6 +56,7 @@ from .explorers.progress import TrainingProgress
 from .explorers.proposals import ProposalsExplorer
 from .explorers.reorder import ReorderExplorer
 from .explorers.rpn import RpnExplorer
+from .explorers.time_distributed import TimeDistributedExplorer
 from .explorers.training import TrainingExplorer
 from .explorers.what_if import WhatIfExplorer
 from .lessons.case import Case, open_case
@@ -131,6 +132,7 @@ __all__ = [
     "AnchorsExplorer",
     "AssumedConfigWarning",
     "BoxHead",
+    "BoxHeadExplorer",
     "Case",
     "CocoDataset",
     "Config",

@@ -1,90 +1,152 @@
-"""Explore TimeDistributed: fold, apply once, unfold; compared with a loop and Keras' wrapper."""
+"""Explore the box head: one ROI, its probabilities, and its box as each class would have it."""
 
-import time
-from collections.abc import Callable
+from functools import cached_property
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
-from mrcnn_explained.plots.palette import BAD, GOOD, QUIET
+from mrcnn_explained.boxes import norm_boxes
+from mrcnn_explained.explorers.class_bars import best_classes, class_bars
+from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
+from mrcnn_explained.plots.palette import BEFORE_DASH, INK, class_color
+from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
-from mrcnn_explained.scenes.scene import label, line, panel
-from mrcnn_explained.stages.layers import dense
+from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines
+from mrcnn_explained.stages.detections import Detections, select_detections
 
-FOLD = "fold, call once, unfold"
+DRAWN = 12  # ROIs drawn on the image besides the selected one
+
+select_again = in_graph_mode(select_detections)
 
 
-class TimeDistributedExplorer(TraceExplorer):
-    """One fully connected layer on N ROIs, three ways: the same numbers in different times.
+class BoxHeadExplorer(TraceExplorer):
+    """Choose an ROI and move the slider of classes: each class has deltas of its own for its box.
 
-    The layer is a new one; its weights are drawn at random, seeded by its name. Its input are
-    the `shared` features of the trace's ROIs. `result` is a dict: way → (output, milliseconds,
-    median of five).
+    Click an ROI on the image to choose it, and a bar to choose its class. Rows are ROIs. `result`
+    is the Detections of as many copies of the ROI as there are classes, each copy taken for
+    another class.
     """
 
-    result: dict[str, tuple[tf.Tensor, float]]
+    selection_control = "roi"
+    result: Detections
 
     def controls(self) -> Controls:
-        most = len(self.trace.box_head.shared[self.image])
-        return {"count": slider("ROIs", min(32, most), 1, min(most, 100), 1)}
-
-    def draw(self, count: int) -> Scene:
-        x = tf.constant(self.of_image(self.trace.box_head.shared)[:, :count])
-        channels, units = x.shape[-1], self.config.num_classes
-        layer = dense("time_distributed", channels, units)
-        wrapper = keras.layers.TimeDistributed(layer)
-
-        def fold() -> tf.Tensor:
-            rows = tf.reshape(x, [-1, channels])
-            return tf.reshape(layer(rows), [*x.shape[:2], units])
-
-        ways = {
-            FOLD: fold,
-            "a loop over ROIs": lambda: tf.stack([layer(x[:, i]) for i in range(count)], axis=1),
-            "keras.layers.TimeDistributed": lambda: wrapper(x),
+        number = int(np.sum(np.asarray(self.trace.proposals.valid[self.image])))
+        classes = self.config.num_classes
+        best = int(np.asarray(self.trace.box_head.mrcnn_class[self.image])[0].argmax())
+        return {
+            "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
+            "class_id": slider("class", best, 0, classes - 1, 1),
         }
-        self.result = {name: (run(), _milliseconds(run)) for name, run in ways.items()}
-        return {"panels": [_steps_panel(count, channels, units)], "text": self._text()}
 
-    def _text(self) -> list[TextLine]:
-        """Return for each way its time and how far its output differs from the first one's."""
-        first, _ = self.result[FOLD]
-        text = []
-        for name, (output, spent) in self.result.items():
-            difference = float(np.abs(output.numpy() - first.numpy()).max())
-            words = (
-                f"{name}: {spent:.2f} ms, {list(output.shape)}, differs from the "
-                f"first by {difference:.1e}"
-            )
-            text.append(line(words, BAD if difference > 1e-4 else GOOD))
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of all classes."""
+        return [self.config.class_name(k) for k in range(self.config.num_classes)]
+
+    @cached_property
+    def window(self) -> tf.Tensor:
+        """The part of the molded image that holds the original, normalised: [1, 4]."""
+        window = self.of_image(self.trace.image.window)
+        return norm_boxes(tf.constant(window, tf.float32), self.pixels.shape[:2])
+
+    def place_clicked(self, panel: str, x: float, y: float) -> None:
+        """Choose the class of a bar."""
+        shown = self._shown(self.settings["roi"].value, self.settings["class_id"].value)
+        self.settings["class_id"].value = shown[min(max(round(y), 0), len(shown) - 1)]
+
+    def _shown(self, roi: int, class_id: int) -> list[int]:
+        """Return the classes whose bars are shown, from the top."""
+        return best_classes(np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi], class_id)
+
+    def draw(self, roi: int, class_id: int) -> Scene:
+        valid = np.flatnonzero(np.asarray(self.trace.proposals.valid[self.image]))
+        if not len(valid):
+            return {"panels": [], "text": [line("This image has no ROI.")]}
+        head, classes = self.trace.box_head, self.config.num_classes
+        rois = np.asarray(self.trace.proposals.rpn_rois[self.image])
+        probabilities = np.asarray(head.mrcnn_class[self.image])[roi]
+        deltas = np.asarray(head.mrcnn_bbox[self.image])[None, [roi]]
+        self.result = select_again(
+            tf.constant(np.repeat(rois[None, [roi]], classes, axis=1)),
+            tf.eye(classes)[None],  # each copy is sure of another class
+            tf.constant(np.repeat(deltas, classes, axis=1)),
+            self.window,
+            min_confidence=0.0,
+            max_instances=classes,
+            std_dev=self.config.bbox_std_dev,
+        )
+        shown = self._shown(roi, class_id)
+        bars = class_bars(
+            f"ROI {roi}: click a class",
+            probabilities,
+            shown,
+            class_id,
+            self.names,
+            key="classes",
+            clickable=True,
+            cursor=[0.5, float(shown.index(class_id))],
+        )
+        rows = list(dict.fromkeys([*valid[:DRAWN].tolist(), roi]))
+        panels = [self._on_image(rois, rows, roi, class_id), bars]
+        tips = {row: f"ROI {row}" for row in rows}
+        return {"panels": panels, "text": self._text(probabilities, class_id), "tips": tips}
+
+    def _on_image(self, rois: np.ndarray, rows: list[int], roi: int, class_id: int) -> Panel:
+        """Return the ROI, dotted, and its box as the chosen class would have it."""
+        place = to_pixels(rois, self.pixels)
+        before = place[roi]
+        after = to_pixels(self.result.refined_rois_clipped[0, class_id], self.pixels)[0]
+        color = class_color(class_id) if class_id else INK
+        centres = [(box[:2] + box[2:]) / 2 for box in (before, after)]
+        way = [[centres[0][1], centres[0][0], centres[1][1], centres[1][0]]]
+        name = label(
+            self.names[class_id],
+            after[1],
+            after[0],
+            box_bottom=float(after[2]),
+            background=color,
+            size=12,
+            avoids_labels=True,
+        )
+        return image_panel(
+            f"ROI {roi} (dotted), and its box if it were {self.names[class_id]}",
+            self.pixels,
+            width=480,
+            boxes=[
+                boxes(place[rows], INK, rows, width=0.8),
+                boxes([before], INK, dash=BEFORE_DASH, width=2.5),
+                boxes([after], color, width=3),
+            ],
+            lines=[lines(way, color, width=2, arrow=True)],
+            labels=[name],
+        )
+
+    def _text(self, probabilities: np.ndarray, class_id: int) -> list[TextLine]:
+        """Return the deltas of the chosen class, what they do, and which class is used."""
+        deltas = self.result.deltas_specific[0, class_id].numpy() * self.config.bbox_std_dev
+        dy, dx, dh, dw = (float(value) for value in deltas)
+        best = int(probabilities.argmax())
+        color = class_color(class_id) if class_id else INK
+        text = [
+            line(f"{self.names[class_id]}: probability {probabilities[class_id]:.4f}", color),
+            line(
+                f"Its deltas, times their standard deviations: dy {dy:+.3f}, dx {dx:+.3f}, "
+                f"dh {dh:+.3f}, dw {dw:+.3f}",
+                color,
+            ),
+            line(
+                f"The centre moves by dy of the height and dx of the width; height x exp(dh) is "
+                f"x {np.exp(dh):.2f}, width x exp(dw) is x {np.exp(dw):.2f}.",
+                color,
+            ),
+        ]
+        if class_id == 0:
+            text.append(line("The deltas of the background are in no loss and in no detection."))
+        words = (
+            "It is the most probable class, so the detector uses these deltas."
+            if class_id == best
+            else f"The detector uses those of the most probable class, {self.names[best]}."
+        )
+        text.append(line(words))
         return text
-
-
-def _steps_panel(count: int, channels: int, units: int) -> Panel:
-    """Return the shapes of the tensor from its input to its output."""
-    steps = {
-        "input": f"[1, {count}, {channels}]",
-        "folded": f"[{count}, {channels}]",
-        "one call": f"[{count}, {units}]",
-        "unfolded": f"[1, {count}, {units}]",
-    }
-    labels = []
-    for i, (step, shape) in enumerate(steps.items()):
-        if i:
-            labels.append(label("→", i, 0.45, align="center", size=16))
-        centre = i + 0.5
-        labels.append(label(shape, centre, 0.45, align="center", bold=True, size=14, color=GOOD))
-        labels.append(label(step, centre, 0.95, align="center", color=QUIET))
-    return panel("Fold, apply, unfold", (0, 0, 4, 1.4), width=640, height=110, labels=labels)
-
-
-def _milliseconds(run: Callable[[], tf.Tensor], times: int = 5) -> float:
-    """Return the median time of some calls."""
-    spent = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        spent.append(1000 * (time.perf_counter() - start))
-    return float(np.median(spent))

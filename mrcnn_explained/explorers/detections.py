@@ -7,14 +7,13 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explain.fates import fates_of
+from mrcnn_explained.explorers.class_bars import best_classes, class_bars
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import GOOD, LOST, LOST_DASH, QUIET, class_color
+from mrcnn_explained.plots.palette import GOOD, LOST_DASH, QUIET, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
-from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines, panel
+from mrcnn_explained.scenes.scene import boxes, image_panel, label, line
 from mrcnn_explained.stages.detections import Detections, select_detections
-
-MOST_CLASSES = 10  # shown for one ROI
 
 select_again = in_graph_mode(select_detections)
 
@@ -94,10 +93,9 @@ class DetectionsExplorer(TraceExplorer):
         for row, color in zip(kept, colors, strict=True):
             y1, x1, y2, _ = place[row]
             text = f"{self.names[class_ids[row]]} {scores[row]:.2f}"
-            name = label(
-                text, x1, y1, box_bottom=float(y2), background=color, size=11, avoids_labels=True
-            )
-            labels.append(name)
+            name = label(text, x1, y1, box_bottom=float(y2), background=color, size=11)
+            # The label of the selected box finds its place first.
+            labels.append({**name, "avoids_labels": True, "row": int(row)})
         return image_panel(
             "Detections, and (dashed) the ROIs that NMS and the limit dropped",
             self.pixels,
@@ -125,19 +123,6 @@ class DetectionsExplorer(TraceExplorer):
     def _class_panel(self, roi: int) -> Panel:
         """Return the probabilities of the best classes of one ROI, as bars."""
         probabilities = np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi]
-        best = np.argsort(-probabilities, kind="stable")[:MOST_CLASSES]
         chosen = int(self.result.class_ids[0][roi])
-        bars, labels = [], []
-        for row, class_id in enumerate(best):
-            p, color = float(probabilities[class_id]), GOOD if class_id == chosen else LOST
-            bars.append(lines([[0, row, max(p, 0.003), row]], color, width=12))
-            labels.append(label(self.names[class_id], -0.04, row, align="right"))
-            labels.append(label(f"{p:.4f}", p + 0.03, row))
-        return panel(
-            f"ROI {roi}: probability of its classes",
-            (-0.55, -0.6, 1.25, len(best) - 0.4),
-            width=360,
-            height=24 * len(best) + 16,
-            lines=bars,
-            labels=labels,
-        )
+        title = f"ROI {roi}: probability of its classes"
+        return class_bars(title, probabilities, best_classes(probabilities), chosen, self.names)

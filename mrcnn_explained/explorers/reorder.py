@@ -213,8 +213,10 @@ def _path_labels(paths: _Paths, selected: int) -> list[Label]:
     keys = []
     for row, key in enumerate(paths.keys.tolist()):
         here = int(paths.stacked[row]) == selected
-        style: LabelStyle = {"background": LEVEL_COLORS[int(paths.level[selected])]} if here else {}
-        keys.append(label(f"{row}: {key:,}", STACK + 0.04, row, size=11, **style))
+        style: LabelStyle = {"size": 11}
+        if here:
+            style["background"] = LEVEL_COLORS[int(paths.level[selected])]
+        keys.append(label(f"{row}: {key:,}", STACK + 0.04, row, **style))
     numbers = [
         label(paths.short_name(row), ROI - 0.05, row, size=11, align="right")
         for row in range(total)

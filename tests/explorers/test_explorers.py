@@ -22,7 +22,8 @@ EXPLORERS = {
     "levels": "LevelsExplorer",
     "crops": "CropsExplorer",
     "reorder": "ReorderExplorer",
-    "box_head": "TimeDistributedExplorer",
+    "time_distributed": "TimeDistributedExplorer",
+    "box_head": "BoxHeadExplorer",
     "detections": "DetectionsExplorer",
     "mask_head": "MaskExplorer",
 }
@@ -59,7 +60,7 @@ def test_every_control_draws_again(trace, name, image):
 def test_a_trace_from_a_file_needs_no_model(trace, name, tmp_path):
     trace.save(tmp_path / "run.npz")
     assert make(name, Trace.load(tmp_path / "run.npz")).text == make(name, trace).text or (
-        name == "box_head"  # shows times
+        name == "time_distributed"  # shows times
     )
 
 
@@ -200,9 +201,9 @@ def test_a_batch_of_three_is_three_images(last_alone_and_all_three, name):
     last, all_three = last_alone_and_all_three
     alone, third = make(name, last), make(name, all_three, image=2)
     np.testing.assert_array_equal(third.pixels, alone.pixels)
-    if name == "box_head":  # its text shows times; what it folds is of one image
-        for way, (output, _) in third.result.items():
-            assert output.shape == alone.result[way][0].shape
+    if name == "time_distributed":  # its text shows times; what it folds is of one image
+        for way, run in third.result.items():
+            assert run.output.shape == alone.result[way].output.shape
     elif name != "crops":  # values of a batch differ in the last bit from those of one image
         assert third.text == alone.text
 
