@@ -19,7 +19,12 @@ DOCS_WIDTH = 1440
 TELEPHONE = 600
 MARGINS = 150
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-PREPARE = "() => window.jupyterapp.shell.collapseLeft()"
+#: The window is so high that no explorer is cut, but views take it for a usual one.
+HEIGHT, USUAL_HEIGHT = 2600, 900
+PREPARE = """usual => {
+  window.jupyterapp.shell.collapseLeft();
+  Object.defineProperty(window, "innerHeight", { value: usual, configurable: true });
+}"""
 CHANGE_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
 
 
@@ -45,18 +50,18 @@ def main() -> None:
         lab = Lab(Path(folder), free_port())
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = Page(browser, lab, "screenshots", cells, (DOCS_WIDTH, 1200))
-            page.page.evaluate(PREPARE)
+            page = Page(browser, lab, "screenshots", cells, (DOCS_WIDTH, HEIGHT))
+            page.page.evaluate(PREPARE, USUAL_HEIGHT)
             for theme in THEMES if options.every else ["light"]:
                 page.page.evaluate(CHANGE_THEME, THEMES[theme])
                 for width in WIDTHS if options.every else [DOCS_WIDTH]:
                     wider = MARGINS if width < TELEPHONE else 0
-                    page.page.set_viewport_size({"width": width + wider, "height": 1200})
+                    page.page.set_viewport_size({"width": width + wider, "height": HEIGHT})
                     for number, name in enumerate(options.only):
                         view = page.explorer(number)
                         # The view itself has no box: its parts lie in the explorer's grid.
                         view.locator(".mx-text").scroll_into_view_if_needed()
-                        page.settled(view, 0.4)
+                        page.settled(view, 0.3)
                         end = f"_{width}_{theme}" if options.every else ""
                         path = options.out / f"{name}{end}.png"
                         view.locator("xpath=ancestor::*[contains(@class, 'mx-room')]").screenshot(

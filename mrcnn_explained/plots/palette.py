@@ -60,7 +60,7 @@ NEVER_DASH = [1, 4]  # a candidate that NMS did not take up
 #: Coloured lines only: long dashes, and a dot more from level to level.
 LEVEL_DASHES = {2: [], 3: [10, 3], 4: [10, 3, 2, 3], 5: [10, 3, 2, 3, 2, 3], 6: [5, 3]}
 
-CASING = 1.2  # width of the white casing on either side of a line over an image, CSS pixels
+CASING = 1.5  # width of the white casing on either side of a line over an image, CSS pixels
 LIGHTEST, DARKEST = 0.295, 0.125  # luminance of the colours of classes: 3 : 1 to white and DARK
 FEW_CLASSES = 96  # as many are computed at once, because more take longer
 MOST_CLASSES = 512  # colours that differ; further classes repeat them

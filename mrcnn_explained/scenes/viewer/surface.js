@@ -97,12 +97,17 @@ export class Surface {
     pen.globalAlpha = 1;
   }
 
-  /** Draw the frame of one box (y1, x1, y2, x2). */
+  /**
+   * Draw the frame of one box (y1, x1, y2, x2). Its lines cover whole pixels, so that the casing
+   * is white and no line is smoothed into it.
+   */
   frame(box, look) {
     const { left, top, right, bottom } = this.frameOf(box);
+    const width = Math.max(1, Math.round(look.width)), middle = (width % 2) / 2;
+    const [x0, y0, x1, y1] = [left, top, right, bottom].map((v) => Math.round(v - middle) + middle);
     const path = new Path2D();
-    path.rect(left, top, right - left, bottom - top);
-    this.stroke(path, look);
+    path.rect(x0, y0, x1 - x0, y1 - y0);
+    this.stroke(path, { ...look, width });
   }
 
   /** The opacity of an item: the others step back while one is under the pointer. */
