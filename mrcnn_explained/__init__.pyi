@@ -34,6 +34,7 @@ from .errors import (
 from .evaluation.evaluate import Evaluation, evaluate, match
 from .evaluation.oracle import oracle_report
 from .explain.compare import compare
+from .explain.diagnosis import Diagnosis, diagnose
 from .explain.fates import FateKind, fates
 from .explain.invariants import check
 from .explain.lineage import lineage
@@ -85,7 +86,7 @@ from .plots.instances import plot_color_splash, plot_instances, plot_mask_growth
 from .plots.levels import plot_levels, plot_levels_on_image, plot_sizes
 from .plots.losses import plot_history, plot_loss_terms
 from .plots.mask_head import plot_class_masks, plot_masks
-from .plots.palette import GOOD, INK, LEVEL_COLORS, class_color
+from .plots.palette import DASHED, GOOD, INK, LEVEL_COLORS, class_color
 from .plots.pooling import plot_pooling
 from .plots.proposals import plot_corners, plot_fates, plot_refinement, plot_suppression
 from .plots.pyramid import plot_pyramid
@@ -124,6 +125,7 @@ from .weights.presets import presets, save_preset
 
 __version__: str
 __all__ = [
+    "DASHED",
     "GOOD",
     "IMAGE_STEP",
     "INK",
@@ -143,6 +145,7 @@ __all__ = [
     "DetectionsExplorer",
     "DetectorMap",
     "DeviceError",
+    "Diagnosis",
     "Evaluation",
     "FateKind",
     "FeaturePyramid",
@@ -197,6 +200,7 @@ __all__ = [
     "denorm_boxes",
     "describe",
     "detection_targets",
+    "diagnose",
     "draw_boxes",
     "evaluate",
     "extract_boxes",

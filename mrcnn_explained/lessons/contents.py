@@ -36,6 +36,7 @@ NOTEBOOKS = (
     Notebook("17", "tensors", "17_tensors.ipynb"),
     Notebook("18", "evaluation", "18_evaluation.ipynb"),
     Notebook("19", "what if", "19_what_if.ipynb"),
+    Notebook("20", "diagnosis", "20_diagnosis.ipynb"),
 )
 
 

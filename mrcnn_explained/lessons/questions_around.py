@@ -1,4 +1,4 @@
-"""The questions of notebooks 14 to 19: training, data, weights, tensors, evaluation, what if."""
+"""The questions of notebooks 14 to 20: training, data, weights, tensors, what if, diagnosis."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from mrcnn_explained.detector.model import MaskRCNN
 from mrcnn_explained.detector.training_step import TrainingTrace
 from mrcnn_explained.evaluation.evaluate import Evaluation
 from mrcnn_explained.explain.compare import Comparison
+from mrcnn_explained.explain.diagnosis import Diagnosis
 from mrcnn_explained.explain.fates import FateKind
 from mrcnn_explained.explain.lineage import Lineage
 from mrcnn_explained.lessons.exercises import Question
@@ -233,5 +234,36 @@ AROUND = {
             "Count where `after.fate.kind` is DETECTION and the two `class_id` differ.",
         ),
         Comparison,
+    ),
+    "20.1": Question(
+        lambda found: found.number,
+        "The first place that fails decides, whatever the stages downstream would have done.",
+        (
+            "Is the object found at all? 0 is an answer, too.",
+            "`print(diagnose(few, boxes[-1], class_ids[-1]))` shows the list.",
+            "The number of the line LOST HERE; 0 if there is none.",
+        ),
+        Diagnosis,
+    ),
+    "20.2": Question(
+        lambda _: 100 * 512 / 2048,
+        "The image and everything in it are scaled by 512 / 2048.",
+        (
+            "The object shrinks with its image.",
+            "By which factor is the image scaled?",
+            "Side of the object x 512 / 2048.",
+        ),
+        within=0.5,
+    ),
+    "20.3": Question(
+        lambda _: "crop",
+        "A part of the image is resized less, so the object has more pixels in what the network "
+        "sees. No threshold acts where there is no box.",
+        (
+            "What is the object short of?",
+            "Case 3 is about such an object.",
+            "It needs more pixels in the molded image.",
+        ),
+        options=("threshold", "crop", "training"),
     ),
 }

@@ -20,6 +20,7 @@ from mrcnn_explained import (
     compare,
     dataset_statistics,
     demo_image,
+    diagnose,
     evaluate,
     fates,
     load_image,
@@ -74,6 +75,7 @@ def passed(model, trace):
         "WeightReport": WeightReport(Path("w.h5"), excluded=("a/kernel", "a/bias", "b/kernel")),
         "ndarray": np.array([0, -1, 2]),
         "Evaluation": evaluate(model, dataset),
+        "Diagnosis": diagnose(trace, trace.instances.rois[0][0]),
         "Comparison": compare(trace, model.resume(trace, proposals={"nms_threshold": 0.3})),
     }
     about = {
@@ -159,6 +161,8 @@ def test_answers_on_the_demo_image(passed, trace):
         "17.3": 3,
         "18.1": 2,
         "19.2": "proposals",
+        "20.1": 0,
+        "20.2": 25,
     }
     found = {name: right_answer(name, passed.get(name)) for name in fixed}
     assert found == fixed
@@ -256,7 +260,7 @@ def test_no_cell_holds_its_solution(path):
     for source in exercises:
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
         names = {ast.unparse(call.func) for call in calls}
-        assert names <= {"check_answer", "compare", "model.resume"}, source
+        assert names <= {"check_answer", "compare", "diagnose", "model.resume"}, source
         (check,) = (call for call in calls if ast.unparse(call.func) == "check_answer")
         question, answer, *about = check.args
         assert ast.unparse(answer) == "None" and len(about) <= 1 and not check.keywords
