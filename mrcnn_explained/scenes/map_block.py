@@ -34,8 +34,11 @@ class Block:
         self._size = at + array.nbytes
 
     def add_map(self, name: str, values: ArrayLike) -> None:
-        """Append a map of real values [channels, h, w] in 256 steps, a range for each channel."""
-        numbers = np.nan_to_num(np.asarray(values, np.float64))
+        """Append a map of real values [channels, h, w] in 256 steps, a range for each channel.
+
+        NaN and infinity, of a run that overflowed, become 0.
+        """
+        numbers = np.nan_to_num(np.asarray(values, np.float64), posinf=0, neginf=0)
         low, high = numbers.min(axis=(1, 2)), numbers.max(axis=(1, 2))
         step = np.maximum(high - low, 1e-9) / 255
         self.add(name, np.round((numbers - low[:, None, None]) / step[:, None, None]), np.uint8)

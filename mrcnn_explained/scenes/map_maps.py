@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from PIL import Image
 
 from mrcnn_explained.detector.schema import is_there
@@ -23,7 +23,7 @@ def add_maps(block: Block, one: OneImage) -> tuple[list[int], list[str]]:
     if all(map(is_there, trace.backbone)):
         for i, features in enumerate(trace.backbone, start=1):
             if features.shape[-1]:  # C1 of another backbone may have no channels
-                mean = np.abs(np.asarray(features[image])).mean(axis=-1)
+                mean = np.abs(_finite(features[image])).mean(axis=-1)
                 block.add_map(f"c{i}", mean[np.newaxis])
     else:
         missing.append("C1 to C5: a saved trace does not hold them; a run in memory does")
@@ -39,7 +39,7 @@ def add_maps(block: Block, one: OneImage) -> tuple[list[int], list[str]]:
         )
     for k in PYRAMID_LEVELS:
         block.add_map(f"p{k}", _chosen(getattr(trace.pyramid, f"p{k}")[image], channels))
-        scores = np.nan_to_num(np.asarray(trace.rpn.level_class[k - 2][image])[..., 1])
+        scores = _finite(trace.rpn.level_class[k - 2][image])[..., 1]
         block.add(f"objectness{k}", np.round(255 * np.moveaxis(scores, -1, 0)), np.uint8)
     return channels, missing
 
@@ -51,18 +51,23 @@ def best_channels(one: OneImage) -> list[int]:
     for, at least one.
     """
     inside = np.any(one.of("instances", "masks"), axis=-1)
-    maps = [np.asarray(getattr(one.trace.pyramid, f"p{k}")[one.image]) for k in ROI_LEVELS]
+    maps = [_finite(getattr(one.trace.pyramid, f"p{k}")[one.image]) for k in ROI_LEVELS]
     bytes_each = 4 * sum(features.shape[0] * features.shape[1] for features in maps)
     most = int(np.clip(MOST_BYTES // bytes_each, 1, MOST_CHANNELS))
     ranks = np.zeros(maps[0].shape[-1])
     for features in maps:
-        deviation = np.nan_to_num(features.std(axis=(0, 1))) + 1e-9
+        deviation = features.std(axis=(0, 1)) + 1e-9
         ranks += 0.3 * np.log(deviation)
         small = _in_molded(one, inside, features.shape[:2])
         if small.any() and not small.all():
             difference = features[small].mean(axis=0) - features[~small].mean(axis=0)
-            ranks += np.abs(np.nan_to_num(difference)) / deviation
+            ranks += np.abs(difference) / deviation
     return [int(channel) for channel in np.argsort(-ranks, kind="stable")[:most]]
+
+
+def _finite(values: Any) -> Float64[np.ndarray, "*n"]:
+    """Return values with 0 for NaN and infinity, in float64: no sum of them overflows."""
+    return np.nan_to_num(np.asarray(values, np.float64), posinf=0, neginf=0)
 
 
 def _in_molded(one: OneImage, inside: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The Map's decisions in Chromium are those of the stages, value by value, under every setting."""
 
+import base64
+
 import numpy as np
 import pytest
 from conftest import make_tiny_model, noise_image
@@ -7,6 +9,7 @@ from jupyter import CHROMIUM
 
 from mrcnn_explained import MaskRCNN, load_image
 from mrcnn_explained.media.images import demo_image
+from mrcnn_explained.scenes.map_bundle import map_blocks, map_widget_module
 from mrcnn_explained.scenes.map_data import map_data
 from scenes.map_bench import MapBench, assert_same
 
@@ -175,6 +178,46 @@ def test_an_edited_run_is_shown_as_it_is(chromium, tiny_model, tiny_trace):
     assert any("levels of this run" in said for said in data.header["missing"])
     changed = {stage["module"]: stage["changed"] for stage in data.header["stages"]}
     assert changed["levels"] == "levels edited by hand" and changed["crops"] == ""
+
+
+FAKE = """
+async ([source, header, block]) => {
+  const { default: widget } = await import("data:text/javascript;base64," + source);
+  const bytes = Uint8Array.from(atob(block), (c) => c.charCodeAt(0));
+  const values = { header: JSON.parse(header), block: new DataView(bytes.buffer), candidate: 3 };
+  const listeners = {};
+  window.put = (name, value) => { values[name] = value; listeners["change:" + name]?.(); };
+  window.values = values;
+  const model = {
+    get: (name) => values[name], set: (name, value) => { values[name] = value; },
+    on: (event, call) => { listeners[event] = call; }, off: (event) => { delete listeners[event]; },
+    save_changes: () => { window.saved = (window.saved ?? 0) + 1; },
+  };
+  window.host = document.body.appendChild(document.createElement("div"));
+  window.remove = await widget.render({ model, el: window.host });
+}
+"""
+
+
+def test_the_widget_holds_what_python_selects_and_reports_what_the_reader_holds(chromium, batch):
+    page, wrong = chromium.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    source = base64.b64encode(map_widget_module().encode()).decode()
+    blocks = map_blocks(batch.data)
+    page.evaluate(FAKE, [source, blocks["header"], blocks["block"]])
+    held = "() => window.host.theMap.state.held"
+    assert page.evaluate(held) == 3
+    page.evaluate("() => window.put('candidate', 7)")
+    assert page.evaluate(held) == 7 and not page.evaluate("() => window.saved")
+    page.evaluate("() => window.host.theMap.hold(12)")
+    assert page.evaluate("() => [window.values.candidate, window.saved]") == [12, 1]
+    page.evaluate("() => window.host.theMap.clear()")
+    assert page.evaluate("() => window.values.candidate") == -1
+    page.evaluate("() => window.remove()")
+    page.evaluate("() => window.put('candidate', 3)")
+    assert wrong == []
+    page.close()
 
 
 def test_crops_are_the_stages(demo):

@@ -152,6 +152,20 @@ def test_nothing_detected(tiny_model, tiny_images):
         assert len(arrays["runPixels"]) == 0 and (arrays["runMask"] == -1).all()
 
 
+def test_a_run_that_overflowed(tiny_trace):
+    """NaN and infinity are drawn as 0, and the notes say where they came from."""
+    p2 = tiny_trace.pyramid.p2.copy()
+    p2[0, :3], p2[0, 3:6] = np.nan, np.inf
+    sums = tuple(np.full_like(features, -np.inf) for features in tiny_trace.pyramid.sums)
+    broken = tiny_trace._replace(pyramid=tiny_trace.pyramid._replace(p2=p2, sums=sums))
+    data = map_data(broken)
+    assert any("p2" in note or "pyramid" in note for note in data.header["notes"])
+    map_blocks(data)  # JSON has no NaN
+    place = data.header["arrays"]["p2"]
+    first = arrays_of(data)["p2"][0, 0] * place["step"][0] + place["low"][0]
+    np.testing.assert_allclose(first, 0, atol=place["step"][0])
+
+
 @pytest.mark.slow
 def test_many_rois_and_classes_stay_small():
     """1,000 ROIs and 81 classes: the most probable classes are kept, and the rest is counted."""

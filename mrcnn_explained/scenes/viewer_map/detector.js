@@ -9,6 +9,27 @@ const ROI_LEVELS = [2, 3, 4, 5];
 /** How many filters an ROI passes, by its fate. */
 const GATES = { unknown: -1, background: 0, below_confidence: 1, suppressed: 2, class_full: 2, beyond_top: 3, detection: 4 };
 
+/**
+ * @typedef {object} Run  what was decided; r is an ROI, c a candidate, d a detection
+ * @property {object} settings
+ * @property {number[]} rois        candidate of each ROI, best first; `rank` is the Map back
+ * @property {Map} by               suppressed candidate → { by, iou }
+ * @property {number} reached       candidates that NMS took up
+ * @property {number} padding       zero-padded rows; `paddingFound` of them became detections
+ * @property {object[]} fit         { side, exact, level } of each ROI
+ * @property {number[]} level       of each ROI
+ * @property {number[]} stack       ROIs in the order of their crops; `row`: row of the stack of each ROI
+ * @property {number[]} answers     row of each ROI's answer; -1: the second stage was not asked
+ * @property {number[]} classId     of each ROI; -1: unknown. `p`: its probability (NaN), `probabilities`: of
+ *                                  every class (null), `box`: refined and clipped (null)
+ * @property {object[]} fate        { kind, gate } and { by, iou } or { detection }; kinds are those of
+ *                                  explain/fates.py, and "unknown"
+ * @property {number[]} found       ROI of each detection, padding left out
+ * @property {object[]} masks       { level, index, original } of each; index -1: the mask head was not asked;
+ *                                  original: box in whole original pixels
+ * @property {number} unknown       ROIs without an answer; `masksUnknown`: detections without a mask
+ */
+
 export class Detector {
   /** Unpack a Map, { header, block }, and return its detector. */
   static async open({ header, block }) {
@@ -170,10 +191,19 @@ export class Detector {
 
   // Decisions
 
-  /** Everything that is decided from the network's answers, under some settings. */
+  /** The candidates that become ROIs; the last answer is kept, since most settings do not change it. */
+  propose({ rpnNms, rois }) {
+    const key = `${rpnNms} ${rois}`;
+    if (this.proposed?.key === key) return this.proposed.first;
+    const all = Array.from({ length: this.K }, (_, c) => c);
+    const first = this.given ? { kept: all, by: new Map(), reached: this.K } : nms(all, this.arrays.box, rpnNms, rois);
+    this.proposed = { key, first };
+    return first;
+  }
+
+  /** Everything that is decided from the network's answers, under some settings: a `Run`. */
   detect(s) {
-    const { arrays: A, K } = this, rule = this.rule(s), all = Array.from({ length: K }, (_, c) => c);
-    const first = this.given ? { kept: all, by: new Map(), reached: K } : nms(all, A.box, s.rpnNms, s.rois);
+    const { arrays: A, K } = this, rule = this.rule(s), first = this.propose(s);
     const rois = first.kept, fit = rois.map((c) => this.fit(this.boxOf(c), rule));
     const answers = rois.map((c, r) => this.answerOf(fit[r].level, c));
     const padding = Math.max(0, (this.given ? A.runValid.length : s.rois) - rois.length);
@@ -210,7 +240,7 @@ export class Detector {
     return { fate, found, paddingFound: best.length - found.length };
   }
 
-  /** The decisions of the run itself, as the trace holds them. */
+  /** The decisions of the run itself, as the trace holds them: a `Run`. */
   run() {
     const { arrays: A, header: H, K } = this, s = H.settings, rois = [...A.runCandidate].filter((c) => c < K);
     const by = new Map();
