@@ -52,6 +52,7 @@ class AnchorsExplorer(TraceExplorer):
     anchor with `object`, which the RPN's targets would compute.
     """
 
+    shares_selection = False  # the anchors that are drawn here are not those of the run's ROIs
     result: Anchors
     overlaps: np.ndarray
 
@@ -68,14 +69,6 @@ class AnchorsExplorer(TraceExplorer):
         centred = np.multiply(CENTRED, [height, width, height, width])
         self.object = (found.boxes[0] if len(found.boxes) else centred).tolist()
         super().__init__(trace, image=image, selection=selection)
-
-    def row_of(self, roi: int) -> int:
-        """Return -1: the anchors that are drawn here are not those of the run's ROIs."""
-        return -1
-
-    def roi_of(self, row: int) -> int:
-        """Return -1, see `row_of`."""
-        return -1
 
     def controls(self) -> Controls:
         ratio = float(max(self.config.rpn_anchor_ratios))

@@ -5,8 +5,8 @@ from typing import Unpack
 import numpy as np
 
 from mrcnn_explained.plots.palette import INK, LOST, class_color
-from mrcnn_explained.scenes.format import Panel
-from mrcnn_explained.scenes.scene import PanelOptions, label, lines, panel
+from mrcnn_explained.scenes.format import Panel, Touch
+from mrcnn_explained.scenes.scene import label, lines, panel
 
 MOST_CLASSES = 10  # shown for one ROI
 
@@ -23,7 +23,7 @@ def class_bars(
     shown: list[int],
     chosen: int,
     names: list[str],
-    **options: Unpack[PanelOptions],
+    **touch: Unpack[Touch],
 ) -> Panel:
     """Return one bar per class, each as long as its probability.
 
@@ -31,6 +31,7 @@ def class_bars(
     shown            classes, from the top
     chosen           the class whose bar has the colour of its class
     names            of all classes
+    touch            what the reader does on the panel
     """
     bars, labels = [], []
     for row, class_id in enumerate(shown):
@@ -49,5 +50,5 @@ def class_bars(
         height=24 * len(shown) + 16,
         lines=bars,
         labels=labels,
-        **options,
+        **touch,
     )

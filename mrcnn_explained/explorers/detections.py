@@ -93,9 +93,18 @@ class DetectionsExplorer(TraceExplorer):
         for row, color in zip(kept, colors, strict=True):
             y1, x1, y2, _ = place[row]
             text = f"{self.names[class_ids[row]]} {scores[row]:.2f}"
-            name = label(text, x1, y1, box_bottom=float(y2), background=color, size=11)
-            # The label of the selected box finds its place first.
-            labels.append({**name, "avoids_labels": True, "row": int(row)})
+            # The label of the selected row finds its place first.
+            name = label(
+                text,
+                x1,
+                y1,
+                box_bottom=float(y2),
+                background=color,
+                size=11,
+                avoids_labels=True,
+                row=int(row),
+            )
+            labels.append(name)
         return image_panel(
             "Detections, and (dashed) the ROIs that NMS and the limit dropped",
             self.pixels,

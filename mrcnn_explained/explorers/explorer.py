@@ -89,6 +89,7 @@ class Explorer(ipywidgets.VBox):
     selection_control = ""  # the control that holds the number of the selected row
     threshold_control = ""  # the control that is the view's threshold: it acts in the browser
     opacity_control = ""  # the control that is the view's opacity; Python computes nothing for it
+    shares_selection = True  # whether a row stands for an ROI, so that both are selected together
 
     def __init__(
         self,
@@ -136,12 +137,13 @@ class Explorer(ipywidgets.VBox):
 
     def _roi_selected(self, change: Bunch) -> None:
         """Select the row of the ROI that another explorer has selected."""
-        if self.roi_of(self.view.selected) != change.new:
+        if self.shares_selection and self.roi_of(self.view.selected) != change.new:
             self.view.selected = self.row_of(change.new)
 
     def _row_selected(self, change: Bunch) -> None:
         """Share the selected row with the other explorers and draw it."""
-        self.selection.roi = self.roi_of(change.new)
+        if self.shares_selection:
+            self.selection.roi = self.roi_of(change.new)
         control, value = self.settings.get(self.selection_control), self.setting_of(change.new)
         if control and control.value != value and 0 <= value <= control.max:
             control.value = value  # which draws the scene

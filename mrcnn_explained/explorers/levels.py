@@ -98,7 +98,7 @@ class LevelsExplorer(TraceExplorer):
             canonical_side=canonical_side,
         )
         text = self._text(level[real])
-        text.append(hidden_line(min(shown, len(real)), len(real), "ROIs"))
+        text.insert(len(ROI_LEVELS), hidden_line(min(shown, len(real)), len(real), "ROIs"))
         if wrong:
             text.append(line(wrong, BAD))
         drawn = [*real[:shown], *range(self._number(), len(rois))]

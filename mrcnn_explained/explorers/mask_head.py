@@ -112,7 +112,18 @@ class MaskExplorer(TraceExplorer):
                 images=[thresholded_map("soft", UNIT)],
             ),
         ]
-        return {"panels": panels, "text": self._text(detection, shown, soft), "tips": {}}
+        text = self._text(detection, shown, soft)
+        roi = self.view.selected
+        if roi >= 0 and self.setting_of(roi) < 0:
+            words = f"ROI {roi} is selected, but it became no detection, so it has no mask."
+            text.append(line(words, BAD))
+        tips = {
+            int(roi): f"detection {row}: {self.config.class_name(class_id)} {score:.3f}"
+            for row, (roi, class_id, score) in enumerate(
+                zip(self.found.rois, self.found.class_ids.tolist(), self.found.scores, strict=True)
+            )
+        }
+        return {"panels": panels, "text": text, "tips": tips}
 
     def _on_image(self, detection: int, shown: int, *, empty: bool) -> Panel:
         """Return the image with all boxes, and the mask of one class over one of them."""

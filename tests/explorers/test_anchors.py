@@ -9,6 +9,7 @@ import tensorflow as tf
 from mrcnn_explained.boxes import iou
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.anchors import AnchorsExplorer
+from mrcnn_explained.explorers.explorer import Selection
 from mrcnn_explained.stages.anchors import pyramid_anchors
 
 
@@ -92,6 +93,15 @@ def test_the_object_is_the_best_detection_or_the_first_box_passed(trace, nothing
     for wrong in ([[1, 2, 3]], [[5, 5, 1, 9]], [[0, 0, np.nan, 5]], "a box"):
         with pytest.raises(InputError, match=r"expected boxes \(y1, x1, y2, x2\)"):
             AnchorsExplorer(trace, objects=wrong)
+
+
+def test_a_selected_anchor_leaves_the_selected_roi_alone(trace):
+    selection = Selection(roi=3)
+    explorer = AnchorsExplorer(trace, selection=selection)
+    explorer.view.selected = 40
+    assert selection.roi == 3
+    selection.roi = 5
+    assert explorer.view.selected == 40
 
 
 @pytest.mark.slow
