@@ -54,8 +54,9 @@ def check_answer(question: str, answer: Any, about: Any = None) -> None:
 
 
 def _settings_of(explorer: Any) -> str:
-    """Return the values of an explorer's controls, to notice that they were changed."""
-    return repr({name: control.value for name, control in explorer.settings.items()})
+    """Return the values of an explorer's controls and its object, to notice a change."""
+    values = {name: control.value for name, control in explorer.settings.items()}
+    return repr((values, getattr(explorer, "object", None)))
 
 
 def forget_tries() -> None:

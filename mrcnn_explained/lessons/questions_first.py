@@ -13,16 +13,16 @@ from mrcnn_explained.lessons.exercises import NotReady, Question
 from mrcnn_explained.stages.image import MoldedImage
 
 COVERED = 0.5  # IoU from which a box covers an object, as in why_missed
-FITS = 0.95  # share of the best IoU from which a cell counts as the best one
+FITS = 0.8  # IoU from which an anchor fits the object of the task
 
 
-def _chosen_cell(explorer: Any) -> bool:
-    """Whether the chosen cell of an AnchorsExplorer has an anchor that fits the object."""
+def _small_object_fits(explorer: Any) -> bool:
+    """Whether the chosen cell of an AnchorsExplorer is of P2 and has an anchor that fits."""
     anchors, chosen = explorer.result, explorer.settings
-    here = np.ones(len(explorer.overlaps), bool)
+    here = np.asarray(anchors.level) == 2
     for name in ("level", "row", "column"):
         here &= np.asarray(getattr(anchors, name)) == chosen[name].value
-    return bool(explorer.overlaps[here].max(initial=0) >= FITS * explorer.overlaps.max())
+    return bool(explorer.overlaps[here].max(initial=0) >= FITS)
 
 
 def _covered(trace: Trace, proposals: Any, image: int) -> int:
@@ -238,15 +238,16 @@ FIRST = {
         within=0.6,
     ),
     "04.4": Question(
-        _chosen_cell,
+        _small_object_fits,
         "The anchor that fits has about the object's area, and its cell is about the object's "
         "centre. The RPN has to move it only a little.",
         (
-            "Compare the object's side with the sizes of the levels' anchors.",
+            "Compare the object's side with the size of P2's anchors.",
             "The text beside the image shows the best IoU of each level; the map is brightest at "
             "the cells that fit.",
-            "Choose the level whose anchors are about as large as the object, then click the "
-            "brightest cell of the map.",
+            "Drag the handles until the object is about as large as the anchors of P2, choose P2, "
+            "and click the brightest cell of the map; move the object a little if the IoU is below "
+            "0.8.",
         ),
         is_task=True,
     ),

@@ -207,15 +207,18 @@ def test_true_is_yes_and_case_does_not_count(capsys):
 def test_the_task_of_notebook_04_is_done_in_the_explorer(trace, capsys):
     explorer = AnchorsExplorer(trace)
     assert said(capsys, "04.4", None, explorer).startswith("Do the task, put True")
+    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 1")
+    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 1")
     level, row, column = (explorer.settings[name] for name in ("level", "row", "column"))
-    best = int(explorer.overlaps.argmax())
-    level.value = 2 if explorer.result.level[best] != 2 else 6
-    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 1")
-    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 1")
-    row.value = row.max
-    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 2")
-    level.value = int(explorer.result.level[best])
-    row.value, column.value = int(explorer.result.row[best]), int(explorer.result.column[best])
+    level.value = 2
+    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 2")  # still too large
+    explorer.box_moved("object", [93.0, 93.0, 107.0, 107.0])  # the anchors of P2 have 16 px
+    row.value, column.value = 0, 0
+    assert said(capsys, "04.4", True, explorer).startswith("Not yet. Hint 3")
+    row.value, column.value = 25, 25  # of 4 px each
+    assert explorer.overlaps.max() == pytest.approx((14 / 16) ** 2)
+    assert said(capsys, "04.4", True, explorer).startswith("Not yet.")
+    explorer.box_moved("object", [92.5, 92.5, 107.5, 107.5])
     assert said(capsys, "04.4", True, explorer).startswith("Right.")
 
 
