@@ -61,11 +61,11 @@ def plot_cell_anchors(
 
 
 def _axes_with_zooms() -> list[Axes]:
-    """Return large axes for the image and two small axes, one above the other, on its right."""
+    """Return large axes for the image and two small axes, side by side, on its right."""
     fig = figure(12.6, 6.2)
     # Placed by hand: a layout engine would shrink the image to make room for the text.
     fig.set_layout_engine("none")
-    places = ((0.005, 0.02, 0.48, 0.96), (0.78, 0.51, 0.21, 0.41), (0.78, 0.01, 0.21, 0.41))
+    places = ((0.005, 0.02, 0.48, 0.96), (0.5, 0.02, 0.24, 0.48), (0.755, 0.02, 0.24, 0.48))
     return [fig.add_axes(place) for place in places]
 
 
@@ -107,6 +107,6 @@ def _draw_enlarged(
     ax.set_xlim(x - reach, x + reach)
     ax.set_ylim(y + reach, y - reach)
     title = (
-        f"P{level}: one cell (tinted, {stride:g} px) and the\nratios of its anchors, width / height"
+        f"P{level}: one cell (tinted, {stride:g} px), its\nanchors and their ratios, width / height"
     )
-    ax.set_title(title, fontsize=9.5, color=text_color(color))
+    ax.set_title(title, fontsize=10.5, color=text_color(color))

@@ -40,14 +40,15 @@ def _last(crops: LevelCrops, image: int) -> int:
 
 
 def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: int = 0) -> Figure:
-    """Draw the samples of one ROI on the map of its level, on the image, and the pooled crop.
+    """Draw the samples of one ROI on the image and on the map of its level, and the pooled crop.
 
     maps      P2…P5, finest first
     pixels    the molded image
 
-    Left: the mean absolute activation around the box, one square per cell, samples as dots;
-    the axes count cells. Middle: the same samples on the molded image. Right: the crop that
-    bilinear interpolation returns, also the mean over channels, on the same colour scale.
+    Left: the samples, as dots, on the molded image. Middle: the same samples on the mean
+    absolute activation around the box, one square per cell; the axes count cells. Right: the
+    crop that bilinear interpolation returns, also the mean over channels, on the same colour
+    scale.
     """
     level, row = find_roi(crops, roi, image)
     index, color = level - LOWEST, LEVEL_COLORS[level]
@@ -55,7 +56,7 @@ def plot_sampling(crops: LevelCrops, maps: Any, pixels: Any, roi: int, image: in
     ys, xs = np.asarray(crops.sample_y[index][row]), np.asarray(crops.sample_x[index][row])
     pooled = np.abs(np.asarray(crops.pooled[index][row])).mean(axis=-1)
 
-    on_map, on_image, crop = panels(1, 3, 4.3, 4.1)[0]
+    on_image, on_map, crop = panels(1, 3, 4.3, 4.1)[0]
     top, bottom = _around(ys, features.shape[0])
     left, right = _around(xs, features.shape[1])
     near = features[top:bottom, left:right]

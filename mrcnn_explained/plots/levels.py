@@ -43,10 +43,10 @@ def plot_levels(
 
     lowest, highest, rounding, canonical_side, canonical_level    as passed to `assign_levels`
 
-    The horizontal axis is the side of the ROI in molded pixels, on a log scale, with ticks
-    where the level changes. The length of a vertical line is what rounding changes; outside
-    the range of levels it also shows how far the ROI is from a level that the pyramid does
-    not have. ROIs without area are only counted, in the label of the axis.
+    The horizontal axis is the side of the ROI in molded pixels, on a log scale, with bold ticks
+    where the level changes and powers of two below them. The length of a vertical line is what
+    rounding changes; outside the range of levels it also shows how far the ROI is from a level
+    that the pyramid does not have. ROIs without area are only counted, in the label of the axis.
     """
     side, exact = np.asarray(levels.side[image]), np.asarray(levels.exact_level[image])
     level = np.asarray(levels.roi_level[image])
@@ -83,8 +83,13 @@ def plot_levels(
         )
     ax.set_xscale("log", base=2)
     ax.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
-    ax.set_xticks([t for t in (16, 32, 1024) if left <= t <= right], minor=True)
+    # In a row of their own: 64 would lie on 79, and 256 on 317.
+    powers = 2.0 ** np.arange(np.ceil(np.log2(left)), np.log2(right) + 1e-9)
+    ax.set_xticks(powers, minor=True)
     ax.xaxis.set_minor_formatter("{x:g}")
+    ax.tick_params(axis="x", which="minor", pad=17, labelsize=9, labelcolor=QUIET)
+    for tick in ax.get_xticklabels():
+        tick.set_fontweight("bold")
     ax.set_yticks(ROI_LEVELS, level_names(ROI_LEVELS))
     lower, upper = exact[real].min(initial=9) - 0.3, exact[real].max(initial=0) + 0.3
     ax.set_ylim(min(1.4, lower), max(5.9, upper))

@@ -11,6 +11,7 @@ from mrcnn_explained.plots.style import (
     Look,
     axes,
     draw_boxes,
+    label_boxes,
     note,
     panels,
     quiet_axes,
@@ -19,6 +20,8 @@ from mrcnn_explained.plots.style import (
 )
 from mrcnn_explained.stages.proposals import Proposals
 
+FOLLOWED = 4  # kept candidates that have a number in `plot_refinement`
+
 
 def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: int = 25) -> Figure:
     """Draw the best candidates in four panels: as anchors, refined, clipped, and after NMS.
@@ -26,7 +29,9 @@ def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: in
     pixels    the molded image
     count     how many boxes to draw in each panel
 
-    Refined boxes may reach outside the image (grey frame); clipped boxes end at its edge.
+    Some boxes have a number, which they keep in all panels: the first kept ones, and the first
+    suppressed one, which is dotted after NMS. Refined boxes may reach outside the image (grey
+    frame); clipped boxes end at its edge.
     """
     rois = np.asarray(proposals.rpn_rois[image])[np.asarray(proposals.valid[image])]
     steps = {
@@ -35,16 +40,40 @@ def plot_refinement(proposals: Proposals, pixels: Any, image: int = 0, count: in
         "clipped to the image": proposals.refined_anchors_clipped[image][:count],
         f"{count} best after NMS": rois[:count],
     }
-    row = panels(1, 4, 3.3, 3.5)[0]
+    row = panels(1, 4, 3.6, 3.8)[0]
     height, width = np.asarray(pixels).shape[:2]
-    for ax, (title, boxes) in zip(row, steps.items(), strict=True):
+    followed, lost = _followed(proposals, image, count)
+    of_step = (
+        proposals.pre_nms_anchors[image],
+        proposals.refined_anchors[image],
+        proposals.refined_anchors_clipped[image],
+        proposals.refined_anchors_clipped[image],
+    )
+    for ax, (title, boxes), places in zip(row, steps.items(), of_step, strict=True):
         show_image(ax, pixels, fade=0.35)
         draw_boxes(ax, [(0, 0, height, width)], QUIET, linewidth=0.8)
-        draw_boxes(ax, to_pixels(boxes, pixels), GOOD, linewidth=1.1)
-        ax.set_title(title, fontsize=10)
+        plain: Look = {"linewidth": 0.9, "path_effects": []}  # the numbered ones stand out
+        draw_boxes(ax, to_pixels(boxes, pixels), QUIET, **plain)
+        ax.set_title(title, fontsize=11)
         ax.set_xlim(-0.12 * width, 1.12 * width)
         ax.set_ylim(1.12 * height, -0.12 * height)
+        numbered = to_pixels(np.asarray(places)[followed], pixels)
+        for candidate, box in zip(followed, numbered, strict=True):
+            gone = ax is row[-1] and candidate in lost
+            style: Look = {"linestyle": DOTTED} if gone else {}
+            draw_boxes(ax, [box], LOST if gone else GOOD, linewidth=2.2, **style)
+        inks = [LOST if ax is row[-1] and candidate in lost else GOOD for candidate in followed]
+        label_boxes(ax, numbered, [str(candidate) for candidate in followed], inks, size=10)
     return row[0].figure
+
+
+def _followed(proposals: Proposals, image: int, count: int) -> tuple[list[int], list[int]]:
+    """Return the candidates to number, of the first `count`, and those of them that NMS dropped."""
+    kept = np.flatnonzero(np.asarray(proposals.nms.rank[image])[:count] >= 0)
+    lost = np.flatnonzero(np.asarray(proposals.nms.suppressed_by[image])[:count] >= 0)[:1]
+    by = np.asarray(proposals.nms.suppressed_by[image])[lost]
+    first = [i for i in kept if i not in by][: FOLLOWED - len(by)]
+    return sorted(int(i) for i in (*by, *first, *lost)), [int(i) for i in lost]
 
 
 def plot_suppression(
@@ -73,10 +102,13 @@ def plot_suppression(
     draw_boxes(ax, boxes[shown], LOST, linestyle=DOTTED, linewidth=1.5)
     draw_boxes(ax, boxes[[kept]], GOOD, linewidth=2.5)
     scores = np.asarray(proposals.scores[image])
-    title = f"Candidate {kept} (score {scores[kept]:.3f}) suppresses {len(suppressed)} others"
+    others = "1 other" if len(suppressed) == 1 else f"{len(suppressed)} others"
+    title = f"Candidate {kept} (score {scores[kept]:.3f}) suppresses {others}"
     ax.set_title(title, fontsize=12, color=GOOD, loc="left")
-    frame = _zoom(ax, boxes[[kept, *shown]])
+    frame = _zoom(ax, boxes[[kept, *shown]], np.array(np.asarray(pixels).shape[:2]))
     small = show_image(ax.inset_axes((1.03, 0.0, 0.3, 0.3)), pixels, fade=0.45)
+    height, width = np.asarray(pixels).shape[:2]
+    draw_boxes(small, [(0, 0, height, width)], QUIET, linewidth=1.0)
     draw_boxes(small, [frame], INK, linewidth=1.5)
     # The list is beside the image: on it, it would cover boxes.
     lines = ["dotted: suppressed, best first"]
@@ -88,11 +120,17 @@ def plot_suppression(
     return ax
 
 
-def _zoom(ax: Axes, boxes: np.ndarray) -> tuple[float, ...]:
-    """Show the square around some boxes, with a margin; return it as (y1, x1, y2, x2)."""
+def _zoom(ax: Axes, boxes: np.ndarray, size: np.ndarray) -> tuple[float, ...]:
+    """Show the part of the image around some boxes; return it as (y1, x1, y2, x2).
+
+    size    (height, width) of the image, pixels
+
+    A square with a margin, moved into the image; the whole image if it is not larger.
+    """
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    middle, reach = (low + high) / 2, 0.8 * max(high - low)
-    frame = (*(middle - reach), *(middle + reach))
+    side = np.minimum(1.6 * max(high - low), size)
+    start = np.clip((low + high) / 2 - side / 2, 0, size - side)
+    frame = (*start, *(start + side))
     ax.set_xlim(frame[1], frame[3])
     ax.set_ylim(frame[2], frame[0])
     return frame

@@ -202,7 +202,7 @@ def test_sampling_dots_lie_on_the_samples(golden_trace, pixels):
     for roi in range(0, 150, 15):
         level, row = crops.find_roi(golden_trace.crops, roi)
         assert level == golden_trace.levels.roi_level[0, roi]
-        on_map, on_image, crop, *_ = crops.plot_sampling(
+        on_image, on_map, crop, *_ = crops.plot_sampling(
             golden_trace.crops, golden_trace.pyramid.roi_maps, pixels, roi
         ).axes
         (dots,) = on_map.lines[:1]
