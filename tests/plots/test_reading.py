@@ -21,7 +21,9 @@ def rectangles(ax, color):
     return [
         (r.get_y(), r.get_x(), r.get_y() + r.get_height(), r.get_x() + r.get_width())
         for r in ax.patches
-        if isinstance(r, Rectangle) and to_hex(r.get_edgecolor()) == color.lower()
+        if isinstance(r, Rectangle)
+        and to_hex(r.get_edgecolor()) == color.lower()
+        and r.get_linewidth() > 2  # those with a number
     ]
 
 
