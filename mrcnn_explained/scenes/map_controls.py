@@ -58,9 +58,9 @@ def controls_of(trace: Trace, *, model_asked: bool, given: bool) -> list[Control
     if undecided(trace):
         return []
     settings = settings_of(trace)
-    new_rois = "the classes of ROIs that the run did not have: the file has no model to ask"
-    new_levels = "the classes of ROIs on other levels: the file has no model to ask"
-    new_masks = "the masks of detections that the run did not have: the file has no model to ask"
+    new_rois = "not computed: the classes of ROIs that the run did not have"
+    new_levels = "not computed: the classes of ROIs on other levels than the run's"
+    new_masks = "not computed: the masks of detections that the run did not have"
 
     def control(key: str, stage: str, argument: str, steps: Any, cannot: str) -> Control:
         """Return one control; its steps include the run's own value."""
@@ -84,6 +84,18 @@ def controls_of(trace: Trace, *, model_asked: bool, given: bool) -> list[Control
         control("confidence", "detections", "min_confidence", _steps(0.0, 0.95), new_masks),
         control("nms", "detections", "nms_threshold", _steps(0.05, 0.95), new_masks),
     ]
+
+
+def limited(controls: list[Control], left_out: dict[str, int]) -> list[Control]:
+    """Return the controls with a note about what was left out to keep the size bounded.
+
+    left_out    number of masks and candidates that were left out
+    """
+    kinds = [f"{left_out[kind]:,} {kind}" for kind in ("candidates", "masks") if left_out[kind]]
+    if not kinds:
+        return controls
+    note = f"not computed for every step: {' and '.join(kinds)} were left out to bound the size"
+    return [{**one, "exact": False, "note": one["note"] or note} for one in controls]
 
 
 def _steps(first: float, last: float) -> list[float]:

@@ -28,6 +28,7 @@ from mrcnn_explained.scenes.map_candidates import Candidates, candidates_of
 from mrcnn_explained.scenes.map_controls import (
     controls_of,
     level_steps,
+    limited,
     rule_of,
     settings_of,
     undecided,
@@ -57,18 +58,19 @@ def map_data(trace: Trace, model: MaskRCNN | None = None, image: int = 0) -> Map
 
     Raises InputError for an image that the trace does not hold, and for another model.
     """
-    one = OneImage(trace, image)
-    changed = undecided(trace)
-    asked = model is not None and not changed
-    candidates, block = candidates_of(one), Block()
+    one, block = OneImage(trace, image), Block()
+    if model is not None:
+        check_model(model, trace)
+    why_not = _why_not_asked(trace, model)
+    asked, candidates = not why_not, candidates_of(one)
     controls = controls_of(trace, model_asked=asked, given=candidates.given)
     answers = own = own_answers(one, candidates)
     if model is not None and asked:
-        check_model(model, trace)
         answers = ask_boxes(model, trace, image, candidates, own)
     masks = own_masks(one, answers, candidates)
     if model is not None and asked:
         masks = ask_masks(model, trace, image, candidates, answers, masks, controls)
+    left_out = _left_out(trace, candidates, answers, masks, asked)
 
     channels, missing = add_maps(block, one)
     block.add_all(_candidate_arrays(one, candidates))
@@ -87,8 +89,8 @@ def map_data(trace: Trace, model: MaskRCNN | None = None, image: int = 0) -> Map
             "columns": columns_of(one),
             "weights": trace.run.weights,
             "notes": [note for note in (trace.randomness(), *findings(trace)) if note],
-            "missing": [*missing, *_missing(trace, candidates, changed, asked)],
-            "left_out": _left_out(trace, candidates, answers, masks, asked),
+            "missing": [*missing, *_missing(candidates, why_not)],
+            "left_out": left_out,
             "roi_source": trace.run.roi_source,
             "model_asked": asked,
             "stages": stage_facts(one),
@@ -115,7 +117,7 @@ def map_data(trace: Trace, model: MaskRCNN | None = None, image: int = 0) -> Map
             "mask_levels": rule_of(level_settings(trace, "mask_levels")),
             "level_steps": level_steps(level_settings(trace)),
             "mask_level_steps": level_steps(level_settings(trace, "mask_levels")),
-            "controls": controls,
+            "controls": limited(controls, left_out),
             "arrays": block.index,
         },
         block=block.packed(),
@@ -129,21 +131,30 @@ def _jpeg(pixels: UInt8[np.ndarray, "H W _"]) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
 
 
-def _missing(
-    trace: Trace, candidates: Candidates, changed: list[str], asked: bool
-) -> Iterator[str]:
+def _why_not_asked(trace: Trace, model: MaskRCNN | None) -> str:
+    """Return why the second stage is not asked beyond what the run asked; "" if it is."""
+    if changed := undecided(trace):
+        return (
+            f"what-ifs: {', '.join(changed)} of this run did not come from the stage alone (edited "
+            "or replaced), so the browser cannot decide again what they decided"
+        )
+    beyond = "classes, boxes and masks of ROIs that this run did not have, or on other levels: "
+    if model is None:
+        return (
+            f"{beyond}a trace without its model does not hold them. DetectorMap(trace, model) does"
+        )
+    if model.norm_settings(training=False):
+        return (
+            f"{beyond}with train_bn=True, BatchNorm takes the statistics of all ROIs of a run, so "
+            "no ROI has an answer of its own"
+        )
+    return ""
+
+
+def _missing(candidates: Candidates, why_not: str) -> Iterator[str]:
     """Yield what this Map cannot show or compute, and why."""
-    if changed:
-        names = ", ".join(changed)
-        yield (
-            f"what-ifs: {names} of this run did not come from the stage alone (edited or replaced),"
-            " so the browser cannot decide again what they decided"
-        )
-    elif not asked:
-        yield (
-            "classes, boxes and masks of ROIs that this run did not have, or on other levels: a "
-            "trace without its model does not hold them. DetectorMap(trace, model) does"
-        )
+    if why_not:
+        yield why_not
     if candidates.given:
         yield "anchors and candidates: the ROIs of this run were given, no NMS chose them"
 

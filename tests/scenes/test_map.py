@@ -9,7 +9,7 @@ from jupyter import CHROMIUM
 
 from mrcnn_explained import MaskRCNN, load_image
 from mrcnn_explained.media.images import demo_image
-from mrcnn_explained.scenes.map_bundle import map_blocks, map_widget_module
+from mrcnn_explained.scenes.map_bundle import map_blocks, map_page_script, map_widget_module
 from mrcnn_explained.scenes.map_data import map_data
 from scenes.map_bench import MapBench, assert_same
 
@@ -122,6 +122,11 @@ def test_a_what_if_is_what_resume_returns(name, question, request):
     settings, changes = WHAT_IFS[question]
     resumed = case.model.resume(case.trace, **changes)
     assert_same(case.bench, settings, resumed, case.image)
+
+
+def test_the_demos_map_is_small(demo):
+    blocks = map_blocks(demo.data)
+    assert len(map_page_script()) + sum(map(len, blocks.values())) < 2_000_000
 
 
 def test_the_padding_of_a_run_is_tested(padded):

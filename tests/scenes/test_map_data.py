@@ -193,7 +193,16 @@ def test_candidates_beyond_the_most_are_counted(tiny_model, tiny_trace, monkeypa
     arrays = arrays_of(data)
     unasked = arrays["answerOf"][0] < 0
     assert data.header["left_out"]["candidates"] == unasked.sum() > 800
+    for control in data.header["controls"]:
+        assert not control["exact"] and f"{unasked.sum()} candidates" in control["note"]
     assert (arrays["runAnswer"] >= 0).all()  # the run's own ROIs are never left out
+
+
+def test_statistics_of_the_batch_are_not_asked_again(tiny_images):
+    """With train_bn=True an answer depends on all ROIs of the run: only the run's own are shown."""
+    model = make_tiny_model(train_bn=True)
+    data = map_data(model.trace(tiny_images[0]), model)
+    assert not data.header["model_asked"] and "train_bn=True" in " ".join(data.header["missing"])
 
 
 def test_another_model_and_a_wrong_image_are_refused(tiny_trace):
