@@ -233,7 +233,6 @@ class DetectorMapView {
     this.hovered = -1;
     this.refresh();
     this.announce();
-    this.options.onHold?.(c);
   }
 
   clear() {
@@ -241,12 +240,12 @@ class DetectorMapView {
     this.held = this.hovered = -1;
     this.refresh();
     this.announce();
-    this.options.onHold?.(-1);
   }
 
   /** The same for a screen reader: the verdict at once, the whole path as a list. */
   announce() {
     const { e } = this, c = this.held;
+    this.options.onHold?.(c);
     e.steps.replaceChildren();
     e.live.textContent = c < 0 ? "Nothing selected." : `${titleOf(this.view, c)}. ${verdict(this.view, c)}`;
     if (c >= 0) for (const { stage } of e.places.slice(0, endOf(this.view, c) + 1)) html(e.steps, "li", {}, `${stage.title}: ${SAY[stage.id](this.view, c)}`);
@@ -323,7 +322,7 @@ class DetectorMapView {
  * @param {HTMLElement} host
  * @param {object[]} payloads { header, block } of each image of the run
  * @param {object} [options] fill: as high as the window, less the property --below, keys of the whole page;
- *   onHold(candidate): called on every hold, and with -1 on clear; chapter(module): where the page has more
+ *   onHold(candidate): called with what is held, -1: nothing; chapter(module): where the page has more
  *   about a stage, "#levels", or ""
  */
 export function mountMap(host, payloads, options = {}) {

@@ -16,8 +16,9 @@ function back(map) {
 export function pressKey(map, event) {
   const target = event.composedPath()[0], typing = target.matches?.("input, select, textarea");
   if ((typing && event.key !== "Escape") || event.ctrlKey || event.metaKey || event.altKey) return;
-  // A Map that fills the page also hears keys while nothing has the focus; others, their own alone.
-  if (!event.composedPath().includes(map.host) && target !== document.body) return;
+  // A Map that is the whole page also hears keys while nothing has the focus; others, their own alone.
+  const alone = target === document.body && document.documentElement.scrollHeight <= innerHeight + 2;
+  if (!event.composedPath().includes(map.host) && !alone) return;
   const { rois, found } = map.run, detections = found.map((r) => rois[r]);
   const act = {
     ArrowRight: () => step(map, rois, 1), ArrowLeft: () => step(map, rois, -1),

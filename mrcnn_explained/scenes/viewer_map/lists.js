@@ -28,6 +28,8 @@ export function drawList(place, diff, top, act) {
   list.style.top = `${top}px`;
   html(list, "p", {}, own ? "Detected objects" : `Fates of ${plural(v.run.rois.length, "ROI")}`);
   if (own && !rows.length) html(list, "p", { class: "none" }, "None. Select an ROI: its path shows where it was removed.");
+  const { padding, paddingFound } = v.run;
+  if (!own && padding) html(list, "p", { class: "none" }, `and ${plural(padding, "zero row")} that pad the list${paddingFound ? `: ${paddingFound} became detections` : ""}`);
   for (const row of rows) {
     const button = html(list, "button", {
       type: "button", class: `row ${row.tag}`, "aria-pressed": "false",

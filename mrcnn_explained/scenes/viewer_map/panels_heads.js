@@ -53,7 +53,7 @@ export const HEAD_PANELS = {
       v.run.fate.forEach((f, r) => { if (f.by === kept) frame(v.base, place(v.run.box[r], near), { class: "anchor-box" }); });
       markBox({ ...v, sel: v.base }, v.run.box[own], near, { class: "chosen-box" });
       // Every ROI in the row of its class: left of the line its score is too low; small dots were removed.
-      const ids = [...new Set([...v.run.classId, 0])].sort((a, b) => a - b), names = v.small * 7, left = near.w + 20 + names, top = above(v) + 2, pitch = Math.min(56, (v.h - top) / ids.length);
+      const ids = [...new Set([...v.run.classId.filter((k) => k >= 0), 0])].sort((a, b) => a - b), names = v.small * 7, left = near.w + 20 + names, top = above(v) + 2, pitch = Math.min(56, (v.h - top) / ids.length);
       const x = (p) => left + p * (v.w - left - 14), y = (k) => top + (ids.indexOf(k) + 0.5) * pitch, bottom = top + ids.length * pitch;
       line(v.base, x(limit), top - 4, x(limit), bottom, { class: "gate" });
       label(v.base, x(limit), top - 8, `threshold ${confidenceOf(v)}`, { class: `strong ${limit > 0.6 ? "end" : limit < 0.3 ? "" : "middle"}` });
@@ -62,7 +62,7 @@ export const HEAD_PANELS = {
         line(v.base, left, y(k), x(1), y(k), { class: "edge" });
       }
       v.run.fate.forEach((f, r) => {
-        if (r === own) return;
+        if (r === own || f.gate < 0) return;
         circle(v.base, x(v.run.p[r]), y(v.run.classId[r]), f.kind === "detection" ? 6 : 3, { fill: v.colors.level[v.run.level[r]], class: f.kind === "detection" ? "ringed" : "gone" });
       });
       circle(v.base, x(v.run.p[own]), y(v.run.classId[own]), 7, { fill: v.colors.level[v.run.level[own]], class: "dot" });
