@@ -4,20 +4,26 @@ import io
 from typing import Any
 
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn_explained.detector.schema import tensors_of
 
 
-def show(drawn: Axes | Figure) -> None:
-    """Show a plot below the cell."""
+def show(drawn: Axes | Figure, caption: str = "") -> None:
+    """Show a plot below the cell, with what to see in it below the plot.
+
+    caption    one or two sentences, Markdown; also read out in place of the image
+    """
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
     assert isinstance(figure, Figure), "axes of a subfigure: pass the figure itself"
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    display(Image(file.getvalue(), width=int(100 * figure.get_figwidth())))
+    width = int(100 * figure.get_figwidth())
+    display(Image(file.getvalue(), width=width, alt=caption or None))
+    if caption:
+        display(Markdown(f"*{caption}*"))
 
 
 def describe(result: Any) -> None:
