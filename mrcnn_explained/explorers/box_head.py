@@ -7,14 +7,19 @@ import tensorflow as tf
 
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explorers.class_bars import best_classes, class_bars
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
+from mrcnn_explained.explorers.explorer import (
+    Controls,
+    TraceExplorer,
+    boxes_shown,
+    hidden_line,
+    in_graph_mode,
+    slider,
+)
 from mrcnn_explained.plots.palette import BEFORE_DASH, INK, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, lines
 from mrcnn_explained.stages.detections import Detections, select_detections
-
-DRAWN = 12  # ROIs drawn on the image besides the selected one
 
 select_again = in_graph_mode(select_detections)
 
@@ -37,6 +42,7 @@ class BoxHeadExplorer(TraceExplorer):
         return {
             "roi": slider("ROI", 0, 0, max(number - 1, 0), 1),
             "class_id": slider("class", best, 0, classes - 1, 1),
+            "number": boxes_shown(number),
         }
 
     @cached_property
@@ -59,7 +65,7 @@ class BoxHeadExplorer(TraceExplorer):
         """Return the classes whose bars are shown, from the top."""
         return best_classes(np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi], class_id)
 
-    def draw(self, roi: int, class_id: int) -> Scene:
+    def draw(self, roi: int, class_id: int, number: int) -> Scene:
         valid = np.flatnonzero(np.asarray(self.trace.proposals.valid[self.image]))
         if not len(valid):
             return {"panels": [], "text": [line("This image has no ROI.")]}
@@ -87,10 +93,14 @@ class BoxHeadExplorer(TraceExplorer):
             clickable=True,
             cursor=[0.5, float(shown.index(class_id))],
         )
-        rows = list(dict.fromkeys([*valid[:DRAWN].tolist(), roi]))
+        rows = list(dict.fromkeys([*valid[:number].tolist(), roi]))
         panels = [self._on_image(rois, rows, roi, class_id), bars]
         tips = {row: f"ROI {row}" for row in rows}
-        return {"panels": panels, "text": self._text(probabilities, class_id), "tips": tips}
+        text = [
+            hidden_line(min(number, len(valid)), len(valid), "ROIs"),
+            *self._text(probabilities, class_id),
+        ]
+        return {"panels": panels, "text": text, "tips": tips}
 
     def _on_image(self, rois: np.ndarray, rows: list[int], roi: int, class_id: int) -> Panel:
         """Return the ROI, dotted, and its box as the chosen class would have it."""

@@ -24,14 +24,16 @@ from mrcnn_explained.explorers.crop_panels import (
 from mrcnn_explained.explorers.explorer import (
     Controls,
     TraceExplorer,
+    boxes_shown,
     choice,
+    hidden_line,
     in_graph_mode,
     slider,
 )
 from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, WHITE
 from mrcnn_explained.plots.style import cells_to_pixels, to_pixels
 from mrcnn_explained.scenes.format import ImageLayer, Panel, Scene
-from mrcnn_explained.scenes.scene import boxes, image_panel, line, panel, points
+from mrcnn_explained.scenes.scene import boxes, image_panel, level_boxes, line, panel, points
 from mrcnn_explained.stages.crops import (
     AlignedCrops,
     LevelCrops,
@@ -41,7 +43,6 @@ from mrcnn_explained.stages.crops import (
 from mrcnn_explained.stages.levels import LOWEST, ROI_LEVELS
 
 WAYS = ("crop_and_resize", "ROIAlign 1 sample", "ROIAlign 2x2 samples")
-DRAWN = 12  # ROIs drawn on the image besides the selected one
 
 
 @in_graph_mode
@@ -95,6 +96,7 @@ class CropsExplorer(TraceExplorer):
             "row": slider("row of the bin", self.config.pool_size // 2, 0, last, 1),
             "column": slider("column of the bin", self.config.pool_size // 2, 0, last, 1),
         }
+        controls["shown"] = boxes_shown(number)
         controls["pool_size"].observe(self._size_changed, "value")
         return controls
 
@@ -129,7 +131,7 @@ class CropsExplorer(TraceExplorer):
         return [tf.constant(self.of_image(x)) for x in self.trace.pyramid.roi_maps]
 
     def draw(
-        self, roi: int, channel: int, way: str, pool_size: int, row: int, column: int
+        self, roi: int, channel: int, way: str, pool_size: int, row: int, column: int, shown: int
     ) -> Scene:
         if not np.asarray(self.trace.proposals.valid[self.image]).any():
             return {"panels": [], "text": [line("This image has no ROI.")]}
@@ -140,7 +142,7 @@ class CropsExplorer(TraceExplorer):
         chosen_bin = (min(row, pool_size - 1), min(column, pool_size - 1))
         crops = [self._crop_of(k, channel, chosen_bin, pool_size) for k in ROI_LEVELS]
         panels = [
-            self._on_image(rois, roi, own),
+            self._on_image(rois, roi, own, shown),
             self._around_roi(rois[roi], crops[own - LOWEST], chosen_bin),
             *(
                 map_panel(crop, f"P{crop.level}{', its level' if crop.level == own else ''}")
@@ -155,6 +157,8 @@ class CropsExplorer(TraceExplorer):
             line(crop_text(crop, chosen_bin, aligned=bool(self.aligned)), LEVEL_COLORS[crop.level])
             for crop in crops
         ]
+        number = self.settings["shown"].max
+        text.append(hidden_line(min(shown, number), number, "ROIs"))
         return {"panels": panels, "text": text, "tips": {}}
 
     def _samples(self, level: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,12 +255,11 @@ class CropsExplorer(TraceExplorer):
             labels=weight_labels(crop, np.stack([rows, columns], 1)),
         )
 
-    def _on_image(self, rois: np.ndarray, roi: int, own: int) -> Panel:
-        """Return the image with the ROI, thick, and the best others, thin."""
+    def _on_image(self, rois: np.ndarray, roi: int, own: int, shown: int) -> Panel:
+        """Return the image with the ROI, thick, and the best others."""
         valid = np.flatnonzero(np.asarray(self.trace.proposals.valid[self.image]))
-        rows = list(dict.fromkeys([*valid[:DRAWN].tolist(), roi]))
+        rows = list(dict.fromkeys([*valid[:shown].tolist(), roi]))
         level = np.asarray(self.trace.levels.roi_level[self.image])
-        colors = [LEVEL_COLORS[k] for k in level[rows]]
         place = to_pixels(rois, self.pixels)
         return image_panel(
             f"ROI {roi} reads P{own}",
@@ -264,7 +267,7 @@ class CropsExplorer(TraceExplorer):
             width=280,
             color=LEVEL_COLORS[own],
             boxes=[
-                boxes(place[rows], colors, rows, width=0.6),
+                level_boxes(place[rows], level[rows], rows),
                 boxes(place[[roi]], LEVEL_COLORS[own], width=3),
             ],
         )

@@ -8,8 +8,15 @@ import tensorflow as tf
 from mrcnn_explained.boxes import norm_boxes
 from mrcnn_explained.explain.fates import fates_of
 from mrcnn_explained.explorers.class_bars import best_classes, class_bars
-from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, in_graph_mode, slider
-from mrcnn_explained.plots.palette import GOOD, LOST_DASH, QUIET, class_color
+from mrcnn_explained.explorers.explorer import (
+    Controls,
+    TraceExplorer,
+    boxes_shown,
+    hidden_line,
+    in_graph_mode,
+    slider,
+)
+from mrcnn_explained.plots.palette import GOOD, LOST, LOST_DASH, QUIET, class_color
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line
@@ -32,6 +39,7 @@ class DetectionsExplorer(TraceExplorer):
             "min_confidence": slider("confidence at least", c.detection_min_confidence, 0.0, 1.0),
             "nms_threshold": slider("NMS: IoU at most", c.detection_nms_threshold, 0.01, 0.99),
             "max_instances": slider("detections at most", c.detection_max_instances, 1, 200, 1),
+            "shown": boxes_shown(len(self.trace.proposals.rpn_rois[self.image])),
         }
 
     @cached_property
@@ -55,7 +63,9 @@ class DetectionsExplorer(TraceExplorer):
             norm_boxes(tf.constant(window, tf.float32), self.pixels.shape[:2]),
         )
 
-    def draw(self, min_confidence: float, nms_threshold: float, max_instances: int) -> Scene:
+    def draw(
+        self, min_confidence: float, nms_threshold: float, max_instances: int, shown: int
+    ) -> Scene:
         d = self.result = select_again(
             *self.inputs,
             min_confidence=tf.constant(min_confidence, tf.float32),
@@ -68,15 +78,19 @@ class DetectionsExplorer(TraceExplorer):
         kept = np.flatnonzero(d.kept[0].numpy() & valid)
         lost = np.flatnonzero(passed & ~d.kept[0].numpy())
         fates = fates_of(d, self.valid)
-        panels = [self._on_image(kept, lost)]
+        class_ids, scores = d.class_ids[0].numpy(), d.class_scores[0].numpy()
+        kept = kept[np.argsort(-scores[kept], kind="stable")]
+        lost = lost[np.argsort(-scores[lost], kind="stable")]
+        panels = [self._on_image(kept[:shown], lost[: max(shown - len(kept), 0)])]
         text = self._counts(min_confidence, int(passed.sum()), len(kept))
+        number = len(kept) + len(lost)
+        text.append(hidden_line(min(shown, number), number, "boxes, detections first,"))
         roi = self.view.selected
         if 0 <= roi < len(fates):
             text.append(line(f"ROI {roi}: {fates[roi]}"))
             panels.append(self._class_panel(roi))
         else:
-            text.append(line("Click a box to see the fate of its ROI."))
-        class_ids, scores = d.class_ids[0].numpy(), d.class_scores[0].numpy()
+            text.append(line("Click a box to see the fate of its ROI and its classes."))
         tips = {
             int(i): f"ROI {i}: {self.names[class_ids[i]]} {scores[i]:.3f}, {fates[i]}"
             for i in (*kept, *lost)
@@ -110,7 +124,7 @@ class DetectionsExplorer(TraceExplorer):
             self.pixels,
             fade=0.75,
             boxes=[
-                boxes(place[lost], QUIET, lost, dash=LOST_DASH),
+                boxes(place[lost], LOST, lost, dash=LOST_DASH),
                 boxes(place[kept], colors, kept, width=2),
             ],
             labels=labels,

@@ -13,6 +13,7 @@ from mrcnn_explained.explorers.explorer import (
     Controls,
     Selection,
     TraceExplorer,
+    boxes_shown,
     image_of,
     in_graph_mode,
     slider,
@@ -33,7 +34,6 @@ from mrcnn_explained.scenes.format import BoxLayer, Label, Panel, Scene, TextLin
 from mrcnn_explained.scenes.scene import boxes, image_panel, label, line, panel, points
 from mrcnn_explained.stages.proposals import Proposals, propose
 
-DRAWN = 12  # kept boxes at first: more of them hide each other
 MOST_DRAWN = 60
 COVERED = 0.5  # IoU with a kept box from which an object counts as covered
 WIDE = 520  # CSS pixels of the panel of fates
@@ -85,7 +85,7 @@ class ProposalsExplorer(TraceExplorer):
             "pre_nms_limit": slider("top-k before NMS", limit, 1, max(limit, most), 1),
             "count": slider("ROIs at most", c.post_nms_rois_inference, 1, 2000, 1),
             "step": slider("NMS step, 0: all", 0, 0, c.post_nms_rois_inference, 1),
-            "drawn": slider("kept boxes drawn", DRAWN, 0, MOST_DRAWN, 1),
+            "drawn": boxes_shown(MOST_DRAWN),
         }
 
     def buttons(self) -> list[ipywidgets.Button]:

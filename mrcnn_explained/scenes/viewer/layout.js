@@ -37,20 +37,23 @@ function scaleOf(row, available, limit) {
   return Math.min((available - GAP * (row.length - 1)) / widthOf(row), limit / highest, MOST);
 }
 
-/** The panels in rows: as many in a row as fit, and joined ones never apart. */
+/** The panels in rows: as few rows as fit, evenly filled, and joined panels never apart. */
 function rowsOf(panels, available) {
-  const rows = [];
-  let row = [];
+  const parts = [];  // lists of groups that may lie in one row
   for (const group of groupsOf(panels)) {
-    const wider = [...row, ...group];
-    const scale = (available - GAP * (wider.length - 1)) / widthOf(wider);
-    if (row.length && (group[0].starts_row || scale < LEAST)) {
-      rows.push(row);
-      row = [];
-    }
-    row = [...row, ...group];
+    if (!parts.length || group[0].starts_row) parts.push([]);
+    parts[parts.length - 1].push(group);
   }
-  return row.length ? [...rows, row] : rows;
+  const fits = (row) => row.length === 1
+    || (available - GAP * (row.flat().length - 1)) / widthOf(row.flat()) >= LEAST;
+  return parts.flatMap((groups) => {
+    for (let number = 1; ; number++) {
+      const size = Math.ceil(groups.length / number);
+      const rows = Array.from({ length: Math.ceil(groups.length / size) },
+        (_, i) => groups.slice(i * size, (i + 1) * size));
+      if (rows.every(fits)) return rows.map((row) => row.flat());
+    }
+  });
 }
 
 /** Panels that stay side by side, in lists. */
