@@ -156,7 +156,7 @@ def _missing(candidates: Candidates, why_not: str) -> Iterator[str]:
     if why_not:
         yield why_not
     if candidates.given:
-        yield "anchors and candidates: the ROIs of this run were given, no NMS chose them"
+        yield "anchors and candidates: no NMS chose the ROIs of this run, they were given or edited"
 
 
 def _left_out(

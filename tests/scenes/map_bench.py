@@ -63,7 +63,7 @@ def assert_same(bench, settings, trace, image=0, *, known=True):
     p, d = t.proposals, t.detections
     valid = p.valid[image]
     count = int(valid.sum())
-    if bench.header["roi_source"] == "rpn":
+    if "anchor" in bench.header["arrays"]:
         assert run["rois"] == p.post_nms_ix[image][:count].tolist()
         by = np.full(p.scores.shape[1], -1)
         for c, judge, overlap in run["by"]:

@@ -185,6 +185,20 @@ def test_an_edited_run_is_shown_as_it_is(chromium, tiny_model, tiny_trace):
     assert changed["levels"] == "levels edited by hand" and changed["crops"] == ""
 
 
+def test_edited_rois_are_not_the_candidates_of_the_rpn(chromium, tiny_model, tiny_trace):
+    """They are drawn where someone moved them, not where NMS kept them."""
+    proposals = tiny_trace.proposals
+    moved = tiny_trace._replace(proposals=proposals._replace(rpn_rois=proposals.rpn_rois * 0.9))
+    trace = tiny_model.resume(moved, after="proposals")
+    data = map_data(trace, tiny_model)
+    bench = MapBench(chromium, data)
+    assert_same(bench, None, trace)
+    boxes = bench.page.evaluate("() => detector.base.rois.map((c) => [...detector.boxOf(c)])")
+    valid = proposals.valid[0]
+    np.testing.assert_allclose(boxes, (proposals.rpn_rois[0] * 0.9)[valid], atol=1e-7)
+    assert "given or edited" in " ".join(data.header["missing"])
+
+
 FAKE = """
 async ([source, header, block]) => {
   const { default: widget } = await import("data:text/javascript;base64," + source);
