@@ -105,9 +105,9 @@ class DetectorMapView {
   resize() {
     const width = this.element.getBoundingClientRect().width, full = document.fullscreenElement === this.host;
     if (!width) return;
-    this.size = width >= 1200 ? "wide" : width >= 640 ? "middle" : "narrow";
-    const type = full ? TYPE.full : width >= 1700 ? TYPE.large : this.size === "narrow" ? TYPE.phone : TYPE.usual;
+    const type = full ? TYPE.full : width >= 1700 ? TYPE.large : width < 640 ? TYPE.phone : TYPE.usual;
     [this.small, this.text, this.big] = type;
+    this.size = width >= 100 * this.small ? "wide" : width >= 640 ? "middle" : "narrow";  // one lane needs room for its words
     ["small", "text", "big"].forEach((name, i) => this.element.style.setProperty(`--${name}`, `${type[i]}px`));
     this.element.dataset.size = this.size;
     this.element.classList.toggle("full-screen", full);

@@ -86,8 +86,9 @@ function buildStage(lane, stage, act) {
 
 function buildDetails(e, act) {
   const panel = html(e.root, "aside", { class: "details", hidden: true, "aria-label": "Details of a stage" });
-  const words = html(panel, "div", { class: "words" });
-  const figure = html(panel, "div", { class: "figure" }), facts = html(panel, "div", { class: "facts" });
+  const column = (name, label) => html(panel, "div", { class: name, role: "group", "aria-label": label, tabindex: 0 });
+  const words = column("words", "What the stage does");
+  const figure = html(panel, "div", { class: "figure" }), facts = column("facts", "Numbers and controls");
   Object.assign(e, {
     panel, figure,
     panelTitle: html(words, "h3"), about: html(words, "p"), own: html(words, "p", { class: "own" }), code: html(words, "p", { class: "code" }),
