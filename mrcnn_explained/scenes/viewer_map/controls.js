@@ -66,7 +66,7 @@ export function drawControls(parent, map, keys) {
       html(box, "p", { class: "off" }, `${NAMES[key]}: ${ROUNDINGS[settings[key]] ?? settings[key]}. It cannot be changed here${header.missing.length ? `: ${header.missing[0]}` : ""}.`);
     } else if (key === "rounding") {
       choice(box, map, key, control.steps.map((step) => [step, ROUNDINGS[step] ?? step]), settings[key]);
-      if (control.note) html(box, "small", {}, `not exact: ${control.note}`);
-    } else slider(box, map, key, control.steps, settings[key], control.note && `not exact: ${control.note}`);
+      if (control.note) html(box, "small", {}, control.note);
+    } else slider(box, map, key, control.steps, settings[key], control.note);
   }
 }
