@@ -17,12 +17,13 @@ from mrcnn_explained.explorers.explorer import (
     slider,
 )
 from mrcnn_explained.explorers.objects import Boxes, objects_of
-from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET, WHITE
+from mrcnn_explained.plots.palette import INK, LEVEL_COLORS, QUIET
 from mrcnn_explained.scenes.format import LineLayer, Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import (
     boxes,
     heat,
     image_panel,
+    level_boxes,
     line,
     lines,
     movable,
@@ -156,7 +157,7 @@ class AnchorsExplorer(TraceExplorer):
         anchors, color = self.result.boxes_px, LEVEL_COLORS[level]
         stride = self.config.backbone_strides[level - 2]
         centre_y, centre_x = (place * stride for place in cell)
-        best_color = LEVEL_COLORS[int(self.result.level[fit.best])]
+        best_level = int(self.result.level[fit.best])
         return image_panel(
             f"P{level}: anchors of cell {cell}, centred at y {centre_y}, x {centre_x} px",
             self.pixels,
@@ -169,9 +170,9 @@ class AnchorsExplorer(TraceExplorer):
             step=[stride * self.config.rpn_anchor_stride] * 2,
             lines=self._grid(stride),
             boxes=[
-                boxes([_cell_box(cell, stride)], WHITE, width=2),
-                boxes(anchors[here], color, here, width=2),
-                boxes(anchors[[fit.best]], best_color, [fit.best], width=3, dash=[8, 3]),
+                boxes([_cell_box(cell, stride)], INK, width=1.2),
+                boxes(anchors[here], color, here, width=2),  # the title names their level
+                level_boxes(anchors[[fit.best]], [best_level], [fit.best], width=4),
             ],
             points=[points([[centre_x, centre_y]], color, radius=2, halo=True)],
             movable=[movable("object", self.object, INK)],
@@ -196,7 +197,7 @@ class AnchorsExplorer(TraceExplorer):
             cursor=[cell[1] + 0.5, cell[0] + 0.5],
             step=[float(step)] * 2,
             images=[heat(best, extent)],
-            boxes=[boxes([_cell_box(cell, 1)], WHITE, width=2)],
+            boxes=[boxes([_cell_box(cell, 1)], INK, width=2)],
         )
 
     def _grid(self, stride: int) -> list[LineLayer]:
@@ -224,7 +225,7 @@ class AnchorsExplorer(TraceExplorer):
         text = [
             line(
                 f"The object is {_size(self.object)} px. Best of all {len(levels):,} anchors, "
-                f"dashed: {self._name(fit.best)}",
+                f"drawn thick: {self._name(fit.best)}",
                 LEVEL_COLORS[best_level],
             ),
             line(f"Best of this cell: {self._name(fit.best_here)}", LEVEL_COLORS[level]),

@@ -38,8 +38,8 @@ class Crop(NamedTuple):
 
 
 def framed(places: np.ndarray) -> list[BoxLayer]:
-    """Return frames [n, 4] that can be seen on bright and on dark cells."""
-    return [boxes(places, INK, width=4), boxes(places, WHITE, width=2)]
+    """Return frames [n, 4] of chosen bins or cells: the viewer draws ink on white."""
+    return [boxes(places, INK, width=2)]
 
 
 def map_panel(crop: Crop, title: str) -> Panel:

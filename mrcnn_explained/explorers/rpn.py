@@ -17,10 +17,10 @@ from mrcnn_explained.explorers.explorer import (
 from mrcnn_explained.plots.palette import (
     BEFORE_DASH,
     GOOD,
+    INK,
     LEVEL_COLORS,
     LEVEL_DASHES,
     QUIET,
-    WHITE,
 )
 from mrcnn_explained.plots.style import to_pixels
 from mrcnn_explained.scenes.format import Panel, Scene, TextLine
@@ -99,7 +99,7 @@ class RpnExplorer(TraceExplorer):
         if self.selected >= 0 and self.trace.anchors.level[self.selected] == level:
             y, x = (int(cell[self.selected]) // step for cell in (anchors.row, anchors.column))
             cell = np.multiply([y, x, y + 1, x + 1], [height / rows, width / columns] * 2)
-            frames.append(boxes([cell], WHITE, width=2))
+            frames.append(boxes([cell], INK, width=2))
             cursor = [float(cell[1] + cell[3]) / 2, float(cell[0] + cell[2]) / 2]
         return image_panel(
             f"P{level}: the best score of each cell, dark 0, bright 1",

@@ -19,7 +19,7 @@ from mrcnn_explained.plots.palette import (
     TRUTH_DASH,
     WHITE,
 )
-from mrcnn_explained.scenes.format import BoxLayer, BoxStyle, Panel, Scene, TextLine
+from mrcnn_explained.scenes.format import BoxLayer, Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, heat, image_panel, label, line, panel
 from mrcnn_explained.stages.image import unmold_image
 
@@ -154,8 +154,8 @@ class TrainingExplorer(Explorer):
         layers = [boxes(truth[real], INK, dash=TRUTH_DASH, width=1.5), *_framed(samples, shown)]
         labels = []
         if selected >= 0:
-            style: BoxStyle = {} if samples.positive[selected] else {"dash": LOST_DASH}
-            layers.append(boxes(samples.boxes[[selected]], INK, [selected], width=3, **style))
+            dash = [] if samples.positive[selected] else LOST_DASH
+            layers.append(boxes(samples.boxes[[selected]], INK, [selected], width=3, dash=dash))
             gt = int(samples.target[selected])
             if gt >= 0:
                 y1, x1, y2, _ = truth[gt]
@@ -296,8 +296,8 @@ def _framed(samples: _Samples, shown: np.ndarray) -> list[BoxLayer]:
 
 
 def _framed_cell(box: np.ndarray) -> list[BoxLayer]:
-    """Return a frame that can be seen on bright and on dark cells."""
-    return [boxes([box], INK, width=4), boxes([box], WHITE, width=2)]
+    """Return the frame of a chosen cell: the viewer draws ink on white."""
+    return [boxes([box], INK, width=2)]
 
 
 def _roi_map(terms: np.ndarray, selected: int) -> Panel:

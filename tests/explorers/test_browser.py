@@ -31,6 +31,7 @@ batch = next(iter(batches(ShapesDataset(4, seed=7), model.config, batch_size=2, 
 TrainingExplorer(model.training_trace(batch), model.config)
 """
 NAMES = [*EXPLORERS, "training"]
+PLACES = ("anchors",)  # its panels take places instead of rows: see test_anchors
 CANVAS = {"rpn": 1}  # the panel that can be clicked, if it is not the first
 
 
@@ -119,7 +120,7 @@ def first_row(panel, frame):
     return {axis: float(np.clip(share[axis], 0.01, 0.99)) * sides[axis] for axis in "xy"}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "time_distributed"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in PLACES])
 def test_keys_and_clicks_select(page, ours, name):
     view = view_of(page, name)
     canvas = view.locator("canvas").nth(CANVAS.get(name, 0))
