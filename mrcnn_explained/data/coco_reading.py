@@ -129,7 +129,9 @@ def _categories(
             why = f"category {key} is both {short(names[key])} and {short(name)}"
             problems.append(AnnotationProblem("", -1, why, file, lost=0))
         names[key] = name.encode("utf-8", "backslashreplace").decode()
-        groups.add(entry.get("supercategory") if entry.get("supercategory") != name else None)
+        group = entry.get("supercategory")
+        if isinstance(group, str) and group != name:
+            groups.add(group)
     used = {_key(a.get("category_id")) for a in annotations if isinstance(a, Mapping)}
     for key, name in list(names.items()):
         if key in twice:

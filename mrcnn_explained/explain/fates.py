@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from mrcnn_explained.detector.ranges import check_rows
 from mrcnn_explained.detector.trace import Trace
 from mrcnn_explained.stages.detections import Detections
 
@@ -56,7 +57,11 @@ class Fate(NamedTuple):
 
 
 def fates(trace: Trace, image: int = 0) -> list[Fate]:
-    """Return what became of every ROI of one image, padded rows included, in their order."""
+    """Return what became of every ROI of one image, padded rows included, in their order.
+
+    Raises TraceFileError for a trace with an index that names no row.
+    """
+    check_rows(trace)
     return fates_of(trace.detections, trace.proposals.valid, image)
 
 

@@ -50,7 +50,11 @@ def row_fate(row: Mapping[str, Any]) -> Fate:
 
 
 def roi_rows(trace: Trace, image: int = 0) -> list[dict[str, Any]]:
-    """Return one dict per ROI of one image, with the keys of COLUMNS. Padded rows are left out."""
+    """Return one dict per ROI of one image, with the keys of COLUMNS. Padded rows are left out.
+
+    Raises TraceFileError for a trace with an index that names no row.
+    """
+    fate_of = fates(trace, image)  # checks the rows
     proposals, levels, detections = trace.proposals, trace.levels, trace.detections
     boxes = original_boxes(
         np.asarray(proposals.rpn_rois[image]),
@@ -66,7 +70,6 @@ def roi_rows(trace: Trace, image: int = 0) -> list[dict[str, Any]]:
     margins = np.asarray(levels.margin[image]).tolist()
     class_ids = np.asarray(detections.class_ids[image]).tolist()
     probabilities = np.asarray(detections.class_scores[image]).tolist()
-    fate_of = fates(trace, image)
     rows = []
     for roi in np.flatnonzero(np.asarray(proposals.valid[image])).tolist():
         y1, x1, y2, x2 = boxes[roi].tolist()

@@ -267,6 +267,14 @@ def test_08_classes_of_the_exports_without_objects_are_none(tmp_path):
     assert data.class_names == ["BG", "leaf"] and "_background_" in data.notes[0].reason
 
 
+@pytest.mark.parametrize("group", [["leaves"], {"a": 1}, 7, None])
+def test_08_a_supercategory_that_is_no_text_is_none(tmp_path, group):
+    save_image(tmp_path / "a.png")
+    content = coco([annotation(1, 1, BOX)])
+    content["categories"][0]["supercategory"] = group
+    assert CocoDataset(dump(tmp_path / "a.json", content)).load_mask(0)[1].tolist() == [1]
+
+
 def test_08_names_that_several_files_have_are_refused(tmp_path):
     for folder in ("one", "two"):
         save_image(tmp_path / folder / "a.png")

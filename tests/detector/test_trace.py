@@ -15,6 +15,8 @@ import pytest
 from mrcnn_explained.config import Config
 from mrcnn_explained.detector.ranges import ROWS
 from mrcnn_explained.detector.trace import BULKY, Omitted, Trace, TraceFileError
+from mrcnn_explained.explain.fates import fates
+from mrcnn_explained.explain.rois import roi_rows, summary_rows
 
 
 def same(one, other):
@@ -382,3 +384,6 @@ def test_an_index_of_a_row_that_does_not_exist_is_noticed_and_never_followed(
             trace.lineage(roi=0)
         with pytest.raises(TraceFileError, match="cannot be followed"):
             trace.why_missed([10, 10, 40, 40])
+        for question in (roi_rows, summary_rows, fates):
+            with pytest.raises(TraceFileError, match="cannot be followed"):
+                question(trace)
