@@ -131,7 +131,7 @@ FIGURES = (
     ReportFigure(
         "proposals",
         "06_proposals.png",
-        "The best candidates: as anchors, refined, clipped, and those that NMS kept.",
+        "The best candidates as anchors, refined, clipped and after NMS; numbers follow some.",
         _of_candidates(lambda t: plot_refinement(t.proposals, _image(t))),
     ),
     ReportFigure(
@@ -173,7 +173,7 @@ FIGURES = (
     ReportFigure(
         "crops",
         "08_crops.png",
-        "The samples of one ROI on the map of its level and on the image, and the crop they make.",
+        "The samples of one ROI on the image and on the map of its level, and the crop they make.",
         lambda t: plot_sampling(t.crops, t.pyramid.roi_maps, _image(t), main_roi(t)),
     ),
     ReportFigure(
