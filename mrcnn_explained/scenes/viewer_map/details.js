@@ -32,7 +32,7 @@ export function drawDetails(map, id) {
   e.code.textContent = panel.code;
   const chapter = map.options.chapter?.(id);
   if (chapter) {
-    e.code.append(" · ");
+    html(e.code, "br");
     html(e.code, "a", { href: chapter }, "More about this stage below");
   }
   e.own.textContent = ownText(place.v, at, id, c, example);
