@@ -5,7 +5,7 @@ import { drawStageControls, drawDetails, aboutOf, exampleFor } from "./details.j
 import { Detector } from "./detector.js";
 import { html, isDark, makeColors, setColors } from "./draw.js";
 import { pressKey } from "./keys.js";
-import { drawList, markLists } from "./lists.js";
+import { drawList, listen, markLists } from "./lists.js";
 import { drawBuses, drawPath } from "./path.js";
 import { Player } from "./play.js";
 import { buildSkeleton, describeRun } from "./skeleton.js";
@@ -34,6 +34,7 @@ class DetectorMapView {
     host.dataset.lmSuppressShortcuts = "true";  // JupyterLab leaves the keys to the Map
     this.element = html(this.root, "div", { class: `detector-map${options.fill ? " fill" : ""}` });
     this.e = buildSkeleton(this.element, STAGES, this.actions());
+    for (const { list } of this.e.places) if (list) listen(list, this.actions());
     this.e.scratch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.pen = document.createElement("canvas").getContext("2d");
     this.player = new Player(this);
@@ -152,14 +153,13 @@ class DetectorMapView {
     });
   }
 
-  drawAll() { this.measurePlaces(); this.redraw(() => true); }
+  drawAll() { this.measurePlaces(); this.redraw(() => true); drawBuses(this); }
 
-  /** Draw again what a setting can change: the maps of the first stages stay. */
-  redraw(which = ({ fixed }) => !fixed) {
+  /** Draw some stages again; the others keep their pixels. */
+  redraw(which) {
     this.changed = new Set([...(this.diff?.moved ?? []), ...(this.diff?.roisGained ?? [])]);
     this.gained = new Set(this.diff?.gained);
     for (const place of this.e.places) this.draw(place, which(place.stage));
-    drawBuses(this);
     this.refresh();
     if (this.opened && this.hovered >= 0) drawDetails(this, this.opened);
   }
@@ -169,7 +169,7 @@ class DetectorMapView {
     const { stage, at, canvas, selCanvas, svg, selSvg } = place, scale = Math.min(2, devicePixelRatio || 1), { header: H, arrays: A } = this.detector;
     place.v = {
       map: this, d: this.detector, H, A, run: this.run, colors: this.colors, small: this.small, text: this.text, measure: (text, strong) => this.measure(text, strong),
-      ctx: canvas.getContext("2d"), base: svg, sel: selSvg, ...at, inset: stage.inset ?? 0, memo: new Map(), aspect: H.size[1] / H.size[0],
+      ctx: canvas.getContext("2d"), base: svg, sel: selSvg, ...at, inset: stage.inset ?? 0, memo: paint ? new Map() : place.v.memo, aspect: H.size[1] / H.size[0],
       channel: this.channel, classId: this.classId, changed: this.changed, gained: this.gained, listed: !!stage.list,
     };
     if (!paint) return;
@@ -184,7 +184,7 @@ class DetectorMapView {
     place.shape.textContent = shapes.find((shape) => this.measure(shape) <= at.w + 4) ?? shapes.at(-1);
     svg.setAttribute("aria-label", `${stage.title}: ${shapes[0]}`);
     stage.draw(place.v);
-    if (place.list) { const area = imageArea(place.v); drawList(place, this.diff, area.y + area.h + 10, this.actions()); }
+    if (place.list) { const area = imageArea(place.v); drawList(place, this.diff, area.y + area.h + 10); }
   }
 
   /** Draw whatever depends on the selection. */
@@ -264,7 +264,7 @@ class DetectorMapView {
     if (!this.run.classId.includes(this.classId)) this.classId = 0;
     const shown = !this.e.whatIf.hidden;
     drawWhatIf(this);
-    if (shown === !!this.diff) this.redraw(); else this.drawAll();
+    if (shown === !!this.diff) this.redraw(({ changedBy }) => changedBy?.includes(key)); else this.drawAll();
     if (this.opened && !this.root.activeElement?.matches("input[type=range]")) this.drawControls();
   }
 

@@ -53,7 +53,7 @@ export function makeColors(dark) {
   const paper = dark ? mix(INK, BLACK, 0.4) : WHITE, ink = dark ? mix(WHITE, INK, 0.06) : INK;
   const ground = dark ? mix(INK, BLACK, 0.7) : mix(INK, WHITE, 0.965);
   const colors = {
-    dark, paper, ink, ground, level: {}, text: {}, on: {}, ramps: {},
+    dark, paper, ink, ground, white: WHITE, black: BLACK, level: {}, text: {}, on: {}, ramps: {},
     quiet: mix(ink, paper, dark ? 0.32 : 0.3), line: mix(ink, paper, 0.8), faint: mix(ink, paper, 0.91),
   };
   for (const k of LEVELS) {

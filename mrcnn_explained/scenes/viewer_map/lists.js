@@ -20,7 +20,7 @@ function fates(v) {
 }
 
 /** Fill the list of a stage's place, below `top` pixels. */
-export function drawList(place, diff, top, act) {
+export function drawList(place, diff, top) {
   const { stage, list, v } = place, own = stage.list === "objects";
   const rows = own ? objects(v, diff) : fates(v), focused = [...list.querySelectorAll("button")].indexOf(list.getRootNode().activeElement);
   list.replaceChildren();
@@ -31,17 +31,21 @@ export function drawList(place, diff, top, act) {
   const { padding, paddingFound } = v.run;
   if (!own && padding) html(list, "p", { class: "none" }, `and ${plural(padding, "zero row")} that pad the list${paddingFound ? `: ${paddingFound} became detections` : ""}`);
   for (const row of rows) {
-    const button = html(list, "button", {
-      type: "button", class: `row ${row.tag}`, "aria-pressed": "false",
-      onclick: () => act.next(row.all),  // again: the next one of its kind
-      onpointerenter: () => row.all.length === 1 && act.hover(row.all[0]), onpointerleave: () => act.hover(-1),
-    });
+    const button = html(list, "button", { type: "button", class: `row ${row.tag}`, "aria-pressed": "false" });
     button.candidates = row.all;
     if (row.k) html(button, "b", { class: `chip p${row.k}` }, `P${row.k}`);
     html(button, "span", {}, row.text);
     html(button, "span", { class: "right" }, row.right);
   }
   if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
+}
+
+/** The rows of a list answer: a click goes on to the next candidate of its kind. */
+export function listen(list, act) {
+  const row = (event) => event.target.closest?.(".row")?.candidates;
+  list.addEventListener("click", (event) => { if (row(event)) act.next(row(event)); });
+  list.addEventListener("pointerover", (event) => act.hover(row(event)?.length === 1 ? row(event)[0] : -1));
+  list.addEventListener("pointerleave", () => act.hover(-1));
 }
 
 /** Mark the rows that hold the selection. */

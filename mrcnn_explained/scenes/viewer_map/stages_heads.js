@@ -3,7 +3,10 @@
 import { READ_LEVELS, ease, fit, fitLabel, frame, label, line, paintImage, paintMask, pasteMask, place, shorten, strokeCurves, svg } from "./draw.js";
 import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { imageArea, markBox } from "./stages_pyramid.js";
+import { BY_LEVEL } from "./stages_rois.js";
 import { boxOf, center, className, confidenceOf, dims, fateOf, finalBox, isDetection, number, roiOf, smallestAt, thousands } from "./words.js";
+
+const BY_FILTER = [...BY_LEVEL, "confidence", "nms"];
 
 /** Is the ROI of another class than the one that the reader wants to see? */
 const aside = (v, r) => v.classId > 0 && v.run.classId[r] !== v.classId;
@@ -38,7 +41,7 @@ function maskGrid(v) {
 
 export const HEAD_STAGES = [
   {
-    id: "reorder", n: "9", title: "Reorder", w: 100, gap: 0,
+    id: "reorder", n: "9", title: "Reorder", w: 100, gap: 0, changedBy: BY_LEVEL,
     shape: (v) => dims([v.run.rois.length, v.H.pool[0], v.H.pool[0], v.H.features]),
     scale: (v) => ({ x: [26, 34, v.w - 8] }),
     draw(v) {
@@ -86,7 +89,7 @@ export const HEAD_STAGES = [
     },
   },
   {
-    id: "box_head", n: "10", title: "Box head", w: 122, gap: 10,
+    id: "box_head", n: "10", title: "Box head", w: 122, gap: 10, changedBy: BY_LEVEL,
     shape: (v) => [`${thousands(v.run.rois.length)}×${v.H.classes.length}, ×4`, `${v.run.rois.length}×${v.H.classes.length}`],
     draw(v) {
       const rows = roiRows(v), { ids, rest, cell } = classColumns(v), columns = [...ids.map((k) => [k]), ...(rest.length ? [rest] : [])];
@@ -125,7 +128,7 @@ export const HEAD_STAGES = [
     pick: (v, x, y) => v.run.rois[roiRows(v).at(y)] ?? -1,
   },
   {
-    id: "detections", n: "11", title: "Filters", w: 94, gap: 10,
+    id: "detections", n: "11", title: "Filters", w: 94, gap: 10, changedBy: BY_FILTER,
     shape: (v) => [`${thousands(v.run.rois.length)} → ${v.run.found.length}×6`, `→ ${v.run.found.length}×6`],
     gates: (v) => [0.08, 0.48, 0.88].map((t) => t * v.w),
     draw(v) {
@@ -168,7 +171,7 @@ export const HEAD_STAGES = [
     pick: (v, x, y) => v.run.rois[roiRows(v).at(y)] ?? -1,
   },
   {
-    id: "mask_head", n: "12", title: "Masks", w: 108, gap: 0,
+    id: "mask_head", n: "12", title: "Masks", w: 108, gap: 0, changedBy: BY_FILTER,
     shape: (v) => `${v.H.pool[1]}×${v.H.pool[1]} → ${dims([v.H.mask_side, v.H.mask_side])}`,
     draw(v) {
       const s = maskPlaces(v), rows = roiRows(v);
@@ -202,7 +205,7 @@ export const HEAD_STAGES = [
     },
   },
   {
-    id: "instances", n: "13", title: "Instances", w: 150, gap: 14, list: "fates",
+    id: "instances", n: "13", title: "Instances", w: 150, gap: 14, changedBy: BY_FILTER, list: "fates",
     shape: (v) => `${v.run.found.length} of ${dims(v.H.original.slice(0, 2))}`,
     draw(v) { // masks as the detector pastes them: stretched to the box, cut at one half
       const area = imageArea(v);

@@ -43,15 +43,15 @@ export function backboneAreas(v) {
 
 export const PYRAMID_STAGES = [
   {
-    id: "image", n: "1", title: "Image", w: 132, gap: 0, list: "objects",
+    id: "image", n: "1", title: "Image", w: 132, gap: 0, list: "objects", changedBy: ["rpnNms", "rounding", "side", "confidence", "nms"],
     shape: (v) => dims([...v.H.size, 3]),
     draw(v) {
       const area = imageArea(v);
       paintImage(v, area);
       fitLabel(v, v.base, 0, v.small - 2, ["click an object", "image"], v.w, { class: "quiet" });
-      for (const r of v.run.found) {
-        frame(v.base, place(v.run.box[r], area), { class: "casing thin" });
-        frame(v.base, place(v.run.box[r], area), { class: "object-box" });
+      for (const [color, width] of [[v.colors.white, 3.6], [v.colors.black, 1.2]]) {
+        Object.assign(v.ctx, { strokeStyle: color, lineWidth: width });
+        for (const r of v.run.found) { const box = place(v.run.box[r], area); v.ctx.strokeRect(box.x, box.y, box.w, box.h); }
       }
       if (v.right < 60) arrow(v.base, area.x + area.w + 2, area.y + 18, v.w + v.right - 2, area.y + 18);
     },
@@ -64,7 +64,7 @@ export const PYRAMID_STAGES = [
     },
   },
   {
-    id: "backbone", n: "2", title: "Backbone", w: 72, gap: 14, fixed: true,
+    id: "backbone", n: "2", title: "Backbone", w: 72, gap: 14,
     shape: () => "C1 … C5",
     draw(v) {
       for (const [i, area] of backboneAreas(v)) {
@@ -77,7 +77,7 @@ export const PYRAMID_STAGES = [
     mark() {}, at: () => [], pick: () => -1,
   },
   {
-    id: "pyramid", n: "3", title: "Pyramid", w: 134, gap: 0, inset: 42, fixed: true,
+    id: "pyramid", n: "3", title: "Pyramid", w: 134, gap: 0, inset: 42,
     shape: () => "P2 … P6",
     draw(v) {
       const rows = levelRows(v), plus = 21, { x, middle } = rows;
@@ -119,7 +119,7 @@ export const PYRAMID_STAGES = [
     },
   },
   {
-    id: "rpn", n: "4–5", title: "RPN", w: 94, gap: 16, fixed: true,
+    id: "rpn", n: "4–5", title: "RPN", w: 94, gap: 16,
     shape: (v) => `${thousands(v.H.anchors)} anchors`,
     draw(v) {
       const rows = levelRows(v);

@@ -5,6 +5,9 @@ import { footOf, levelRows, lineAlpha, roiRows } from "./layout.js";
 import { markBox } from "./stages_pyramid.js";
 import { boxOf, dims, memo, number, plural, roiOf, smallestAt, sourceLevel, suppressedBy, thousands } from "./words.js";
 
+/** What changes these stages: the ROIs themselves, and their levels. */
+export const BY_LEVEL = ["rpnNms", "rounding", "side"];
+
 /** The row below P5's is free right of the RPN: it shows the chosen ROI, large. */
 export function lensArea(v) {
   const { row, title } = levelRows(v);
@@ -54,7 +57,7 @@ function tileOf(v, s, r) {
 
 export const ROI_STAGES = [
   {
-    id: "proposals", n: "6", title: "Top-k, NMS", w: 116, gap: 12,
+    id: "proposals", n: "6", title: "Top-k, NMS", w: 116, gap: 12, changedBy: BY_LEVEL,
     shape: (v) => `${thousands(v.d.K)} → ${thousands(v.run.rois.length)}×4`,
     draw(v) {
       const s = strip(v), rows = roiRows(v), thick = Math.max(1, s.split / s.reached), { level } = v.colors;
@@ -103,7 +106,7 @@ export const ROI_STAGES = [
     },
   },
   {
-    id: "levels", n: "7", title: "Levels", w: 128, gap: 24,
+    id: "levels", n: "7", title: "Levels", w: 128, gap: 24, changedBy: BY_LEVEL,
     shape: (v) => `${thousands(v.run.rois.length)} integers`,
     draw(v) {
       const s = stairs(v), limits = [16, ...v.d.levelEdges(v.run.settings), s.most];
@@ -153,7 +156,7 @@ export const ROI_STAGES = [
     },
   },
   {
-    id: "crops", n: "8", title: "Crops", w: 112, gap: 16,
+    id: "crops", n: "8", title: "Crops", w: 112, gap: 16, changedBy: BY_LEVEL,
     shape: (v) => `${v.H.pool[0]}×${v.H.pool[0]}×${v.H.features} each`,
     draw(v) {
       const s = sheet(v);
