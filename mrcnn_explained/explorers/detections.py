@@ -88,9 +88,11 @@ class DetectionsExplorer(TraceExplorer):
         roi = self.view.selected
         if 0 <= roi < len(fates):
             text.append(line(f"ROI {roi}: {fates[roi]}"))
-            panels.append(self._class_panel(roi))
+            panels.append(self._class_panel(roi, f"ROI {roi}"))
         else:
             text.append(line("Click a box to see the fate of its ROI and its classes."))
+            if len(kept):  # so that the image keeps its size when a box is clicked
+                panels.append(self._class_panel(int(kept[0]), f"The best detection, ROI {kept[0]}"))
         tips = {
             int(i): f"ROI {i}: {self.names[class_ids[i]]} {scores[i]:.3f}, {fates[i]}"
             for i in (*kept, *lost)
@@ -143,9 +145,9 @@ class DetectionsExplorer(TraceExplorer):
             line(f"{kept} are detections", GOOD),
         ]
 
-    def _class_panel(self, roi: int) -> Panel:
+    def _class_panel(self, roi: int, name: str) -> Panel:
         """Return the probabilities of the best classes of one ROI, as bars."""
         probabilities = np.asarray(self.trace.box_head.mrcnn_class[self.image])[roi]
         chosen = int(self.result.class_ids[0][roi])
-        title = f"ROI {roi}: probability of its classes"
+        title = f"{name}: probability of its classes"
         return class_bars(title, probabilities, best_classes(probabilities), chosen, self.names)

@@ -128,7 +128,8 @@ class View {
     for (const parent of [this.upperPanels, this.lowerPanels]) {
       const here = this.panels.filter(({ element }) => element.parentNode === parent);
       const shown = here.map((panelView) => this.scene.panels[this.panels.indexOf(panelView)]);
-      arrange(shown, parent.clientWidth, window.innerHeight).forEach(({ size, endsRow }, i) => {
+      // A pixel less: a width of 819.6 is reported as 820, and the last panel would not fit.
+      arrange(shown, Math.max(parent.clientWidth - 1, 0), window.innerHeight).forEach(({ size, endsRow }, i) => {
         if (here[i].resize(size)) changed.push(here[i]);
         if (!endsRow) return;
         const lineBreak = document.createElement("div");
