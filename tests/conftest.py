@@ -1,6 +1,7 @@
 """Fixtures that several test files share. TensorFlow is imported only where it is needed."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,20 @@ def _load(name):
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One Chromium for all tests: a process can run Playwright's sync API once."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium here; ends where it is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -96,11 +96,9 @@ class BoxHeadExplorer(TraceExplorer):
         rows = list(dict.fromkeys([*valid[:number].tolist(), roi]))
         panels = [self._on_image(rois, rows, roi, class_id), bars]
         tips = {row: f"ROI {row}" for row in rows}
-        text = [
-            hidden_line(min(number, len(valid)), len(valid), "ROIs"),
-            *self._text(probabilities, class_id),
-        ]
-        return {"panels": panels, "text": text, "tips": tips}
+        *numbers, verdict = self._text(probabilities, class_id)
+        hidden = hidden_line(min(number, len(valid)), len(valid), "ROIs")
+        return {"panels": panels, "text": [*numbers, hidden, verdict], "tips": tips}
 
     def _on_image(self, rois: np.ndarray, rows: list[int], roi: int, class_id: int) -> Panel:
         """Return the ROI, dotted, and its box as the chosen class would have it."""

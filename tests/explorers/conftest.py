@@ -3,7 +3,7 @@
 import pytest
 from conftest import noise_image
 
-from explorers.bench import CHROMIUM, Bench
+from explorers.bench import Bench
 
 
 @pytest.fixture(scope="session")
@@ -21,16 +21,9 @@ def nothing_found(tiny_model):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A Chromium for all benches."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here; ends where it is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+def browser(chromium):
+    """The Chromium of all benches."""
+    return chromium
 
 
 @pytest.fixture

@@ -36,16 +36,12 @@ CANVAS = {"rpn": 1}  # the panel that can be clicked, if it is not the first
 
 
 @pytest.fixture(scope="module")
-def lab_and_browser(tmp_path_factory):
+def lab_and_browser(tmp_path_factory, chromium):
     from conftest import free_port
-    from playwright.sync_api import sync_playwright
 
     lab = Lab(tmp_path_factory.mktemp("lab"), free_port())
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            yield lab, browser
-            browser.close()
+        yield lab, chromium
     finally:
         lab.close()
 

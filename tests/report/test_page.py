@@ -213,16 +213,6 @@ def test_the_demos_page_is_small(tmp_path):
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; ends where it is installed")
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium; ends where it is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-
 @pytest.fixture
 def page(chromium, html, tmp_path):
     path = tmp_path / f"{'a <b> & c'}.html"

@@ -85,18 +85,8 @@ DARK_PAGE = f"body {{ background: {DARK}; color: #eee; }}"
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+def page(chromium):
+    opened = chromium.new_page(viewport={"width": 1440, "height": 900})
     wrong = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.evaluate(SPY)

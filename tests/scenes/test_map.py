@@ -50,16 +50,6 @@ WHAT_IFS = {
 }
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 class Case:
     """A model, its trace, and the Map of one image of it in a browser."""
 
