@@ -101,7 +101,7 @@ class AnchorsExplorer(TraceExplorer):
         strides = self.config.backbone_strides
         ratio = strides[change.old - 2] / strides[change.new - 2]
         places = [(self.settings[name].value + 0.5) * ratio for name in ("row", "column")]
-        with self.drawn_once():
+        with self.not_drawn():  # the level itself draws
             for name, last in zip(("row", "column"), self._last_cell(change.new), strict=True):
                 self.settings[name].max = int(last)
             self._choose_cell(*places)

@@ -102,7 +102,7 @@ class CropsExplorer(TraceExplorer):
 
     def _size_changed(self, change: Bunch) -> None:
         """Keep the chosen bin where it is in the ROI when the number of bins changes."""
-        with self.drawn_once():
+        with self.not_drawn():  # the size itself draws
             for control in (self.settings["row"], self.settings["column"]):
                 share = (control.value + 0.5) / change.old
                 control.max = change.new - 1

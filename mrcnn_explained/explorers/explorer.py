@@ -182,20 +182,20 @@ class Explorer(ipywidgets.VBox):
         self.box_moved(change.new["name"], [float(v) for v in change.new["box"]])
 
     @contextmanager
-    def drawn_once(self) -> Iterator[None]:
-        """Let several changes of controls draw one scene, at their end."""
+    def not_drawn(self) -> Iterator[None]:
+        """Change controls without drawing: for changes that are part of one that draws."""
         before, self.held = self.held, True
         try:
             yield
         finally:
             self.held = before
-        self.refresh()
 
     def set_controls(self, **values: Any) -> None:
         """Set several controls by their names, and draw once."""
-        with self.drawn_once():
+        with self.not_drawn():
             for name, value in values.items():
                 self.settings[name].value = value
+        self.refresh()
 
     def refresh(self) -> None:
         """Compute and draw the scene again; the message of an InputError takes its place."""

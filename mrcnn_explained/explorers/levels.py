@@ -98,7 +98,8 @@ class LevelsExplorer(TraceExplorer):
             canonical_side=canonical_side,
         )
         text = self._text(level[real])
-        text.insert(len(ROI_LEVELS), hidden_line(min(shown, len(real)), len(real), "ROIs"))
+        number = int(np.sum(real < self._number()))  # without the reader's own box
+        text.insert(len(ROI_LEVELS), hidden_line(min(shown, number), number, "ROIs"))
         if wrong:
             text.append(line(wrong, BAD))
         drawn = [*real[:shown], *range(self._number(), len(rois))]
@@ -111,12 +112,11 @@ class LevelsExplorer(TraceExplorer):
         level, side = self.result.roi_level[0], self.result.side[0]
         rows = sorted(dict.fromkeys(drawn), key=lambda row: -side[row])
         layer = level_boxes(to_pixels(rois[rows], self.pixels), level[rows], rows)
-        title = "Drag to draw a box"
         moved = []
         if own is not None:
-            k = int(level[-1])
-            title = f"Your box reads P{k}; move it, or resize it by its handles"
-            moved = [movable("your box", own, LEVEL_COLORS[k])]
+            moved = [movable("your box", own, LEVEL_COLORS[int(level[-1])])]
+        # The title stays the same, so that the image stays in its place under the pointer.
+        title = "Drag to draw, move or resize a box"
         return image_panel(title, self.pixels, drawable=True, boxes=[layer], movable=moved)
 
     def _tip(self, row: int) -> str:

@@ -160,9 +160,8 @@ class ProposalsExplorer(TraceExplorer):
 
     def _limit_steps(self, step: int, kept: int) -> int:
         """Let the slider of steps end at the last kept box; return the step that is shown."""
-        before, self.held = self.held, True
-        self.settings["step"].max = max(kept, 1)
-        self.held = before
+        with self.not_drawn():
+            self.settings["step"].max = max(kept, 1)
         return min(step, kept)
 
     def _object_boxes(self) -> list[BoxLayer]:

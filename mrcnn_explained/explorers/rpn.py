@@ -58,8 +58,8 @@ class RpnExplorer(TraceExplorer):
     def controls(self) -> Controls:
         return {
             "level": level_choice("level", 4),
-            "score": slider("score at least", 0.5, 0.0, 1.0),
             "shown": boxes_shown(MOST),
+            "score": slider("score at least", 0.5, 0.0, 1.0),
             "strength": slider("opacity of the map", 0.6, 0.0, 1.0),
         }
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrcnn_explained.explorers.explorer import Controls, TraceExplorer, slider
-from mrcnn_explained.plots.palette import FAINT, INK, QUIET, WHITE, WRONG
+from mrcnn_explained.plots.palette import INK, QUIET, WHITE, WRONG
 from mrcnn_explained.scenes.format import LineLayer, Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import boxes, label, line, lines, panel
 from mrcnn_explained.stages.layers import dense
@@ -229,7 +229,7 @@ def _bars(title: str, values: Mapping[str, float], full: float) -> Panel:
     most = max(full, *values.values())
     bars, labels = [], []
     for row, (name, value) in enumerate(values.items()):
-        bars.append(lines([[0, row, 1, row]], FAINT, width=12))
+        bars.append(lines([[0, row, 1, row]], QUIET, width=12, alpha=0.25))
         bars.append(lines([[0, row, max(value / most, 0.003), row]], INK, width=12))
         number = f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
         labels.append(label(f"{name}: {number}", 0, row - 0.42, size=12))

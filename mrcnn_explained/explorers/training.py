@@ -106,10 +106,9 @@ class TrainingExplorer(Explorer):
 
     def _fit_controls(self, what: str, number: int) -> None:
         """Offer as many boxes as take part, and a level only where it has an effect."""
-        before, self.held = self.held, True
-        self.settings["most"].max = max(number, 1)
-        self.settings["level"].disabled = what != "anchors"
-        self.held = before
+        with self.not_drawn():
+            self.settings["most"].max = max(number, 1)
+            self.settings["level"].disabled = what != "anchors"
 
     def place_clicked(self, panel: str, x: float, y: float) -> None:
         """Select the hardest anchor of a cell of the map, or the ROI of a cell."""
