@@ -26,7 +26,8 @@ LIMITS = {"canvas": 60, "stage": 120}  # ms, nine moves of ten
 SETUP = """
 from mrcnn_explained import MaskRCNN, load_image
 from mrcnn_explained.media.images import demo_image
-trace = MaskRCNN.from_preset("shapes").trace(load_image(demo_image()))
+model = MaskRCNN.from_preset("shapes")
+trace = model.trace(load_image(demo_image()))
 """
 NOTHING = """
 import numpy as np
@@ -50,6 +51,7 @@ class Watched(NamedTuple):
     slider: str
     kind: str  # "canvas": draws what the trace holds; "stage": runs a stage function again
     before: str = ""  # Python that is run before the explorer is shown
+    takes: str = "trace"  # what the explorer is made of
 
 
 VIEWS = [
@@ -67,6 +69,11 @@ VIEWS = [
     Watched("levels", "LevelsExplorer", "canonical side, px", "stage"),
     Watched("crops", "CropsExplorer", "ROI", "stage"),
     Watched("detections", "DetectionsExplorer", "confidence at least", "stage"),
+    Watched("what_if", "WhatIfExplorer", "confidence at least", "stage", takes="model, trace"),
+    Watched("dashboard", "ObjectDashboard", "ROI", "stage"),
+    Watched("deltas", "DeltasExplorer", "dy", "stage", takes=""),
+    Watched("nms", "NmsExplorer", "NMS: IoU at most", "stage", takes=""),
+    Watched("progress", "TrainingProgress", "proposals drawn", "canvas", takes=""),
 ]
 WATCH = """
 (view) => {
@@ -83,7 +90,7 @@ WATCH = """
 def main() -> None:
     cells = [SETUP, NOTHING] + [
         f"from mrcnn_explained.explorers.{view.module} import {view.name}\n"
-        f"x = {view.name}(trace)\n{view.before}\nx"
+        f"x = {view.name}({view.takes})\n{view.before}\nx"
         for view in VIEWS
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

@@ -44,15 +44,21 @@ from .explain.paper_variants import (
     paper_variant,
     paper_variants,
 )
+from .explain.receptive_field import receptive_fields
 from .explain.why_missed import why_missed
 from .explorers.anchors import AnchorsExplorer
 from .explorers.box_head import BoxHeadExplorer
 from .explorers.crops import CropsExplorer
+from .explorers.dashboard import ObjectDashboard
+from .explorers.deltas import DeltasExplorer
 from .explorers.detections import DetectionsExplorer
 from .explorers.detector_map import DetectorMap
 from .explorers.explorer import Selection
+from .explorers.iou import IouExplorer
 from .explorers.levels import LevelsExplorer
 from .explorers.mask_head import MaskExplorer
+from .explorers.nms import NmsExplorer
+from .explorers.pooling import PoolingExplorer
 from .explorers.progress import TrainingProgress
 from .explorers.proposals import ProposalsExplorer
 from .explorers.reorder import ReorderExplorer
@@ -142,6 +148,7 @@ __all__ = [
     "CropsExplorer",
     "Dataset",
     "DatasetError",
+    "DeltasExplorer",
     "DetectionsExplorer",
     "DetectorMap",
     "DeviceError",
@@ -151,12 +158,16 @@ __all__ = [
     "FeaturePyramid",
     "ImageWarning",
     "InputError",
+    "IouExplorer",
     "LabelmeDataset",
     "LevelsExplorer",
     "MaskExplorer",
     "MaskHead",
     "MaskRCNN",
+    "NmsExplorer",
+    "ObjectDashboard",
     "Plan",
+    "PoolingExplorer",
     "ProposalsExplorer",
     "RandomWeightsWarning",
     "RegionProposalNetwork",
@@ -279,6 +290,7 @@ __all__ = [
     "propose",
     "pyramid_anchors",
     "pyramid_roi_align",
+    "receptive_fields",
     "reorder",
     "roi_align",
     "roi_pool",

@@ -6,6 +6,7 @@ It writes mrcnn_explained/training/assets/shapes_story.npz after each of the ste
 losses so far, and the proposals, boxes and masks on three scenes that are not trained on. Run it
 again after an interruption: it resumes from its last checkpoint. The rate and the batch are those
 of the first stage of train_shapes.py; there are fewer steps, and no average of the weights.
+The story that the package includes was stopped after step 1,220 of 1,400: 16 minutes of two cores.
 """
 
 import argparse

@@ -206,6 +206,8 @@ class TrainingProgress(Explorer):
         both = [p for p in pairs if p.before >= 0 and p.after >= 0]
         right = sum(int(truth.class_ids[p.before] == found.class_ids[p.after]) for p in both)
         wrong = sum(p.before < 0 for p in pairs)
+        last = self.story.snapshots[-1].step
+        stopped = f" The run was stopped after step {last:,}." * (last < self.story.planned_steps)
         progress = f"After step {step:,} of {self.story.planned_steps:,}"
         loss = "no step was made yet: the weights are random"
         if step:
@@ -219,7 +221,7 @@ class TrainingProgress(Explorer):
             ),
             line(
                 f"An object counts as covered or found at an IoU of {SAME:g} or more. The scenes "
-                "were not trained on.",
+                f"were not trained on.{stopped}",
                 QUIET,
             ),
         ]

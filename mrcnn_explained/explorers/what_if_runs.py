@@ -34,7 +34,7 @@ class Variation(NamedTuple):
         return {stage: settings for stage, settings in changed.items() if settings}
 
     @property
-    def all(self) -> dict[str, dict[str, Any]]:
+    def all(self) -> dict[str, Any]:
         """All settings that change, by stage."""
         last = {"detections": self.detections} if self.detections else {}
         return {**self.upstream, **last}

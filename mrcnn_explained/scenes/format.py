@@ -133,7 +133,15 @@ class Layers(TypedDict, total=False):
     labels: list[Label]
 
 
-class MovableBox(TypedDict):
+class MovableStyle(TypedDict, total=False):
+    """How a movable box is drawn; lengths in CSS pixels."""
+
+    width: float
+    dash: list[int]
+    fixed_size: bool  # it is moved, not resized, and has no handles
+
+
+class MovableBox(MovableStyle):
     """A box that the reader moves and resizes."""
 
     name: str

@@ -21,6 +21,7 @@ from mrcnn_explained.scenes.format import (
     LineLayer,
     LineStyle,
     MovableBox,
+    MovableStyle,
     Panel,
     Pixels,
     PointLayer,
@@ -154,6 +155,13 @@ def mask_layer(
     return {**pixels, "extent": extent, "tint": color, **style}
 
 
+def area(box: ArrayLike, color: str, **style: Unpack[ImageStyle]) -> ImageLayer:
+    """Return a filled rectangle: a box (y1, x1, y2, x2)."""
+    y1, x1, y2, x2 = np.asarray(box, np.float64).tolist()
+    pixel = pixels_of(np.full([1, 1], 255, np.uint8))
+    return {**pixel, "extent": [x1, y1, x2, y2], "tint": color, **style}
+
+
 def thresholded_map(name: str, extent: Sequence[float], **style: Unpack[ImageStyle]) -> ImageLayer:
     """Return a layer that is bright where one of the view's maps reaches the view's threshold.
 
@@ -250,13 +258,15 @@ def label(text: str, x: float, y: float, **style: Unpack[LabelStyle]) -> Label:
     return {"text": text, "x": float(x), "y": float(y), **style}
 
 
-def movable(name: str, box: ArrayLike, color: str = "ink") -> MovableBox:
+def movable(
+    name: str, box: ArrayLike, color: str = "ink", **style: Unpack[MovableStyle]
+) -> MovableBox:
     """Return a box (y1, x1, y2, x2) that the reader moves and resizes by its handles.
 
     name     under which the view's `moved_box` reports it
     color    "ink" is the colour of the page's text
     """
-    return {"name": name, "box": _numbers(np.asarray(box).tolist()), "color": color}
+    return {"name": name, "box": _numbers(np.asarray(box).tolist()), "color": color, **style}
 
 
 def line(text: str, color: str = "", *, live: bool = False, code: bool = False) -> TextLine:

@@ -8,6 +8,9 @@ import { WHITE } from "./palette.js";  // bundle.py writes it
  * @property {string} name under which its moves are reported
  * @property {number[]} box [y1, x1, y2, x2] in the panel's units
  * @property {string} color "ink" is the colour of the page's text
+ * @property {number} [width] CSS pixels
+ * @property {number[]} [dash] lengths of dashes and gaps, CSS pixels
+ * @property {boolean} [fixed_size] it is moved, not resized, and has no handles
  */
 
 /** The distance in CSS pixels from which the pointer reaches a handle, and half of its side. */
@@ -76,10 +79,11 @@ export class MovableBoxes {
   /** Draw the boxes with their handles, on top of everything else. */
   draw(surface) {
     const { pen } = surface;
-    for (const { name, box, color } of this.boxes) {
+    for (const one of this.boxes) {
+      const { name, box, color, width = 2.5 } = one;
       const shown = color === "ink" ? surface.ink : color;
-      surface.frame(box, { color: shown, width: 2.5 });
-      for (const [x, y] of this.handlesOf(box).map((handle) => this.placeOf(box, handle))) {
+      surface.frame(box, { color: shown, width, dash: one.dash });
+      for (const [x, y] of this.handlesOf(one).map((handle) => this.placeOf(box, handle))) {
         Object.assign(pen, { fillStyle: WHITE, strokeStyle: shown, lineWidth: 2 });
         pen.fillRect(x - HALF, y - HALF, 2 * HALF, 2 * HALF);
         pen.strokeRect(x - HALF, y - HALF, 2 * HALF, 2 * HALF);
@@ -107,7 +111,8 @@ export class MovableBoxes {
   }
 
   /** The handles for which a box has room. */
-  handlesOf(box) {
+  handlesOf({ box, fixed_size: fixed }) {
+    if (fixed) return [];
     const [left, top] = this.placeOf(box, [0, 0]), [right, bottom] = this.placeOf(box, [1, 1]);
     return HANDLES.filter(([down, across]) =>
       (down !== 0.5 || bottom - top >= ROOM) && (across !== 0.5 || right - left >= ROOM));
@@ -118,14 +123,15 @@ export class MovableBoxes {
   /** What lies under a position (x, y): {name, handle}; handle null is the whole; or null. */
   under([x, y]) {
     const [pointerX, pointerY] = this.panelView.surface.toCanvas(x, y);
-    for (const { name, box } of [...this.boxes].reverse()) {
+    for (const one of [...this.boxes].reverse()) {
+      const { name, box } = one;
       const [y1, x1, y2, x2] = box;
       const inside = x > x1 && x < x2 && y > y1 && y < y2;
       const [left, top] = this.placeOf(box, [0, 0]), [right, bottom] = this.placeOf(box, [1, 1]);
       // Small boxes keep room in their middle, where they are moved.
       const reach = inside ? Math.min(GRASP, (right - left) / 4, (bottom - top) / 4) : GRASP;
-      const handle = this.handlesOf(box).find((one) => {
-        const [handleX, handleY] = this.placeOf(box, one);
+      const handle = this.handlesOf(one).find((place) => {
+        const [handleX, handleY] = this.placeOf(box, place);
         return Math.max(Math.abs(handleX - pointerX), Math.abs(handleY - pointerY)) <= reach;
       });
       if (handle || inside) return { name, handle: handle || null };
@@ -203,8 +209,8 @@ export class MovableBoxes {
     if (!arrow) return;
     const steps = event.ctrlKey || event.metaKey ? 10 : 1;
     const way = arrow.map((direction, i) => direction * steps * this.step[1 - i]);
-    const { box } = this.named(name);
-    this.set(name, event.shiftKey ? this.resized(box, [1, 1], way) : this.moved(box, way));
+    const { box, fixed_size: fixed } = this.named(name);
+    this.set(name, event.shiftKey && !fixed ? this.resized(box, [1, 1], way) : this.moved(box, way));
     this.panelView.draw();
     event.preventDefault();
     event.stopPropagation();

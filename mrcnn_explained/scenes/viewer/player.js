@@ -12,7 +12,7 @@ import { addElement } from "./panel.js";
  */
 
 /** The longest time that Play takes, and the longest time of one step, in milliseconds. */
-const LONGEST = 12000, LONGEST_STEP = 2000;
+const LONGEST = 11000, LONGEST_STEP = 2000;
 
 /** The buttons and the sentence of a scene's steps; nothing for scenes without steps. */
 export class Player {
