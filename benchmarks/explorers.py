@@ -22,7 +22,7 @@ from conftest import free_port
 from jupyter import CHROMIUM, Lab, Page
 
 MOVES = 25
-LIMITS = {"canvas": 60, "stage": 120}  # ms, nine moves of ten
+LIMITS = {"canvas": 50, "stage": 100}  # ms, nine moves of ten
 SETUP = """
 from mrcnn_explained import MaskRCNN, load_image
 from mrcnn_explained.media.images import demo_image

@@ -115,12 +115,12 @@ class Page {
     }
   }
 
-  /** The ROIs that pass all filters. */
-  wanted() {
+  /** The ROIs that pass all filters, whatever their number. */
+  passing() {
     const { rois } = this.data;
     const levels = new Set(this.levels.filter(([, input]) => input.checked).map(([value]) => value));
-    const [score, most] = [this.score.value / 100, Number(this.most.value)];
-    return new Set(rois.roi.filter((_, i) => i < most && levels.has(rois.level[i])
+    const score = this.score.value / 100;
+    return new Set(rois.roi.filter((_, i) => levels.has(rois.level[i])
       && rois.probability[i] >= score
       && (!this.classes.value || String(rois.class_id[i]) === this.classes.value)
       && (!this.fates.value || rois.fate[i] === this.fates.value)));
@@ -136,11 +136,14 @@ class Page {
 
   scene() {
     const { data } = this;
-    const wanted = this.wanted();
+    const passing = this.passing(), most = Number(this.most.value);
+    const wanted = new Set(data.rois.roi.filter((roi, i) => i < most && passing.has(roi)));
     const selected = this.model ? this.model.get("selected") : data.main;
     const here = this.place.get(selected);
-    const panels = data.scene.panels.map((panel) => picked(panel, wanted));
-    const shown = here !== undefined && wanted.has(selected);
+    // The selected ROI is drawn besides the best ones.
+    const shown = here !== undefined && passing.has(selected);
+    const drawn = shown ? new Set([...wanted, selected]) : wanted;
+    const panels = data.scene.panels.map((panel) => picked(panel, drawn));
     if (shown) panels[0].points.push(this.grid(here));
     const chosen = here === undefined ? ""
       : `; ROI ${selected} is selected${shown ? "" : ", but hidden by the filters"}`;
