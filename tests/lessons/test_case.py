@@ -129,5 +129,6 @@ def test_without_a_detection_the_best_roi_is_kept_and_it_is_said_why_it_was_lost
     assert roi == scores.max(axis=1).argmax()
     assert trace.detections.class_ids[0, roi] == scores[roi].argmax() + 1
     assert trace.proposals is case.trace.proposals
+    assert np.flatnonzero(trace.box_head.mrcnn_class[0, :, 0] == 0).tolist() == [roi]
     np.testing.assert_array_equal(trace.box_head.mrcnn_class[0, :, 1:], scores)
     assert case.trace.box_head.mrcnn_class.numpy()[0, roi, 0] > 0  # the run itself is as it was
