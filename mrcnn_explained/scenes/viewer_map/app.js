@@ -262,9 +262,8 @@ class DetectorMapView {
     this.diff = changed ? detector.differences(this.run) : null;
     if (this.diff) this.diff.lostNames = this.diff.lostIds.map((k) => detector.header.classes[k]);
     if (!this.run.classId.includes(this.classId)) this.classId = 0;
-    const shown = !this.e.whatIf.hidden;
     drawWhatIf(this);
-    if (shown === !!this.diff) this.redraw(({ changedBy }) => changedBy?.includes(key)); else this.drawAll();
+    this.redraw(({ changedBy }) => changedBy?.includes(key));  // if the line above moves the Map, `resize` draws all
     if (this.opened && !this.root.activeElement?.matches("input[type=range]")) this.drawControls();
   }
 

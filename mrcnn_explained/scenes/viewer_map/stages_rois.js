@@ -123,19 +123,19 @@ export const ROI_STAGES = [
         label(v.base, 0, top, `P${k}`, { class: "strong halo", fill: v.colors.text[k] });
         label(v.base, v.small * 1.8, top, count === before ? count : `${before} → ${count}`, { class: count === before ? "halo quiet" : "strong halo" });
       }
+      const shapes = new Map(READ_LEVELS.map((k) => [k, { dots: new Path2D(), boxes: new Path2D() }])), rings = new Path2D();
       dots(v).forEach(([x, y], r) => {
-        v.ctx.beginPath(); v.ctx.arc(x, y, 2.3, 0, 7); v.ctx.fillStyle = v.colors.level[v.run.level[r]]; v.ctx.fill();
-        if (v.changed.has(v.run.rois[r])) { v.ctx.strokeStyle = v.colors.ink; v.ctx.lineWidth = 1.4; v.ctx.stroke(); }
+        for (const path of [shapes.get(v.run.level[r]).dots, ...(v.changed.has(v.run.rois[r]) ? [rings] : [])]) { path.moveTo(x + 2.3, y); path.arc(x, y, 2.3, 0, 7); }
       });
+      for (const [k, { dots: path }] of shapes) { v.ctx.fillStyle = v.colors.level[k]; v.ctx.fill(path); }
+      Object.assign(v.ctx, { strokeStyle: v.colors.ink, lineWidth: 1.4 });
+      v.ctx.stroke(rings);
       const area = lensArea(v);
       fitLabel(v, v.base, 0, area.y - 5, [`${plural(v.run.rois.length, "ROI")} by level`, "ROIs by level"], v.w, { class: "quiet" });
       paintImage(v, area, 0.45);
+      v.run.rois.forEach((c, r) => { const { x, y, w, h } = place(boxOf(v, c), area); shapes.get(v.run.level[r]).boxes.rect(x, y, w, h); });
       v.ctx.lineWidth = 0.8; v.ctx.globalAlpha = Math.min(1, 160 / v.run.rois.length);
-      for (const r of v.run.rois.keys()) {
-        const box = place(boxOf(v, v.run.rois[r]), area);
-        v.ctx.strokeStyle = v.colors.level[v.run.level[r]];
-        v.ctx.strokeRect(box.x, box.y, box.w, box.h);
-      }
+      for (const [k, { boxes }] of shapes) { v.ctx.strokeStyle = v.colors.level[k]; v.ctx.stroke(boxes); }
       v.ctx.globalAlpha = 1;
     },
     mark(v, c) {
