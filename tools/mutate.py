@@ -59,11 +59,12 @@ def check(faults: list[Fault]) -> None:
 
 
 def copy_project(folder: Path) -> None:
-    """Copy the package and its tests into a folder; goldens are linked."""
+    """Copy the package and its tests into a folder; goldens, notebooks and docs are linked."""
     ignore = shutil.ignore_patterns("__pycache__", "*.h5", "goldens")
     shutil.copytree(PACKAGE, folder / "mrcnn_explained", ignore=ignore)
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=ignore)
-    (folder / "tests" / "goldens").symlink_to(ROOT / "tests" / "goldens")
+    for linked in ("tests/goldens", "notebooks", "docs"):
+        (folder / linked).symlink_to(ROOT / linked)
     if (ROOT / "pyproject.toml").exists():
         shutil.copy(ROOT / "pyproject.toml", folder)
 
