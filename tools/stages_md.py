@@ -4,6 +4,7 @@
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from mrcnn_explained.stages.catalog import STAGES, TRAINING_STAGES, Stage, fields
@@ -22,12 +23,18 @@ result of `model.training_trace`.
 def section(stage: Stage) -> str:
     """Return the section of one stage: its module's docstring, its place in a trace, its fields."""
     title, _, head = stage.doc.partition("\n")
+    names = [field.name for field in fields(stage.result)]
+    if stage.callable_name in names:  # one function per field, not one for the whole result
+        module = import_module(f"mrcnn_explained.stages.{stage.module}")
+        names = [f"`{name}`" for name in names if hasattr(module, name)]
+        made = f"{', '.join(names)} → one field each of `{stage.result_name}`"
+    else:
+        made = f"`{stage.callable_name}` → `{stage.result_name}`"
     places = " and ".join(f"`trace.{field}`" for field in stage.trace_fields)
     lines = [
         f"## {stage.number}. {title}",
         "",
-        f"`stages/{stage.module}.py`: `{stage.callable_name}` → `{stage.result_name}`, "
-        f"in a trace {places}",
+        f"`stages/{stage.module}.py`: {made}, in a trace {places}",
         "",
         "```text",
         head.strip(),

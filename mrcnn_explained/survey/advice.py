@@ -102,11 +102,14 @@ def _lost_objects(found: Summary) -> Iterator[str]:
         if objects < 5 or lost.total() < 0.1 * objects:
             continue
         cause, number = lost.most_common(1)[0]
-        if number > lost.total() / 2:
+        if number == lost.total():
+            most = f"all of them at {cause}"
+        elif number > lost.total() / 2:
             most = f"most of them ({number}) at {cause}"
         else:
             most = f"the commonest cause, {number} of {lost.total()}, is {cause}"
-        yield f"{lost.total() / objects:.0%} of the {objects} objects of P{level} are lost, {most}."
+        share = f"{lost.total() / objects:.0%}"
+        yield f"{lost.total()} of the {objects} objects of P{level} ({share}) are lost, {most}."
 
 
 def _sides_of(level: int, rounding: Rounding) -> str:

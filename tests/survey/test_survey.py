@@ -573,7 +573,7 @@ def test_advice_on_boundaries_rounding_and_losses():
     told = " ".join(advice(summary(part("object", sides), part("object", [20] * 6, "rpn: score"))))
     assert "lie within 10% of a level boundary" in told
     assert "With rounding 'floor'" in told and "would read one level finer" in told
-    assert "86% of the 7 objects of P2 are lost, most of them (6) at rpn: score." in told
+    assert "6 of the 7 objects of P2 (86%) are lost, all of them at rpn: score." in told
 
 
 def test_evenly_spread_sides_are_not_near_the_boundaries():
@@ -587,7 +587,11 @@ def test_most_are_more_than_half():
     causes = ["rpn: score"] * 3 + ["box_head: class"] * 2 + ["anchors: anchor"] * 2
     told = advice(summary(*(part("object", [20], cause) for cause in causes)))
     assert told[-1] == (
-        "100% of the 7 objects of P2 are lost, the commonest cause, 3 of 7, is rpn: score."
+        "7 of the 7 objects of P2 (100%) are lost, the commonest cause, 3 of 7, is rpn: score."
+    )
+    told = advice(summary(*(part("object", [20], cause) for cause in [*causes, *causes[:3]])))
+    assert told[-1] == (
+        "10 of the 10 objects of P2 (100%) are lost, most of them (6) at rpn: score."
     )
 
 
