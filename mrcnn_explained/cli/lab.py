@@ -40,7 +40,7 @@ def lab(
     if no_open:
         print(f"open {folder / FIRST}, with {folder} as JupyterLab's root so that links work")
         return
-    raise typer.Exit(_run(lab_command(folder, FIRST)))
+    raise typer.Exit(run_command(lab_command(folder, FIRST)))
 
 
 def lab_command(folder: Path, first: str) -> list[str]:
@@ -54,7 +54,7 @@ def lab_command(folder: Path, first: str) -> list[str]:
     ]
 
 
-def _run(command: list[str]) -> int:
+def run_command(command: list[str]) -> int:
     """Run a command until it ends; Ctrl-C is its own, which may ask before it ends."""
     process = subprocess.Popen(command)
     while True:

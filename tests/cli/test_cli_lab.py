@@ -77,7 +77,7 @@ def test_a_file_that_was_there_before_the_first_copy_stays(tmp_path):
 
 def test_it_opens_the_first_notebook_with_the_copy_as_root(tmp_path, monkeypatch):
     commands = []
-    monkeypatch.setattr(lab, "_run", lambda command: commands.append(command) or 3)
+    monkeypatch.setattr(lab, "run_command", lambda command: commands.append(command) or 3)
     monkeypatch.chdir(tmp_path)
     assert run().exit_code == 3  # JupyterLab's own
     (command,) = commands

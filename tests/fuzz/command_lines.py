@@ -167,6 +167,7 @@ def as_user(line: list[str], folder: Path) -> Answer:
 def without_detector() -> contextlib.ExitStack:
     """Return a context in which a command ends where a model would be made or run."""
     stack = contextlib.ExitStack()
+    from mrcnn_explained.cli import lab
     from mrcnn_explained.detector import open as opening
     from mrcnn_explained.survey import on_ray, surveyor
     from mrcnn_explained.system import devices
@@ -176,7 +177,8 @@ def without_detector() -> contextlib.ExitStack:
         raise StoppedHere("the command line was accepted")
 
     places = ((opening, "make_model"), (surveyor, "run_here"), (on_ray, "run_on_ray"))
-    for module, name in (*places, (run, "MaskRCNN"), (devices, "be_deterministic")):
+    places = (*places, (run, "MaskRCNN"), (devices, "be_deterministic"), (lab, "run_command"))
+    for module, name in places:
         stack.enter_context(mock.patch.object(module, name, stop))
     return stack
 
