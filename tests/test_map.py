@@ -33,8 +33,21 @@ def places(here):
 
 
 def source_of(notebook):
+    """The cells of a notebook, without imports: a name that is only imported shows nothing."""
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text("utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells]
+    sources = ["".join(cell["source"]) for cell in cells]
+    return [re.sub(r"(?m)^from .*\n?", "", source) for source in sources]
+
+
+def is_in(notebook, words):
+    """Whether a cell of a notebook has these words."""
+    return any(words in cell for cell in source_of(notebook))
+
+
+def test_a_place_that_a_notebook_lacks_is_noticed():
+    assert is_in("05_rpn", "RpnExplorer(trace)")
+    assert not is_in("05_rpn", "plot_corners(p, image)")
+    assert not is_in("05_rpn", "import RpnExplorer")
 
 
 def commands():
@@ -53,7 +66,7 @@ def test_what_a_row_names_exists(section, number, there, here):
     assert places(here), f"{section}.{number} names nothing"
     for notebook, words in places(here):
         if notebook:
-            assert any(words in cell for cell in source_of(notebook)), f"{notebook}: {words}"
+            assert is_in(notebook, words), f"{notebook}: {words}"
         elif words.startswith("plots/"):
             module, name = words[6:].split(".py:")
             assert callable(
