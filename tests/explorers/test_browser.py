@@ -193,7 +193,8 @@ async ([source, values]) => {
                   on: (event, call) => { model.listeners[event] = call; },
                   set: (name, value) => { values[name] = value; }, save_changes: () => {} };
   const element = document.body.appendChild(document.createElement("div"));
-  element.style.width = `${values.scene.panels[0].size[0]}px`;  // so that nothing is scaled
+  // So that nothing is scaled; views leave one pixel free.
+  element.style.width = `${values.scene.panels[0].size[0] + 1}px`;
   widget.render({ model, el: element });
   window.shown = (threshold) => {
     values.threshold = threshold;
@@ -232,6 +233,7 @@ def test_the_browser_thresholds_a_mask_as_the_stage_does(lab_and_browser, ours, 
 def test_the_browser_hides_anchors_below_the_score(lab_and_browser, ours, place):
     """At the score of an anchor, as float32 has it, that one is the last of those drawn."""
     explorer = ours["rpn"]
+    explorer.settings["shown"].value = explorer.settings["shown"].max
     explorer.settings["score"].value = 0.0
     best = explorer.trace.rpn.rpn_class[0].numpy()[explorer.result, 1]
     threshold = 1.0 if place == "nowhere" else float(np.nextafter(float(best[place]), 1))
@@ -291,7 +293,7 @@ def test_a_box_is_drawn_with_the_mouse(page):
 
     page.changed(view, drag)
     page.page.wait_for_timeout(500)
-    assert re.search(r"^Your box: .* a side of 25[56]\.\d px", lines(view)[-1])
+    assert any(re.search(r"^Your box: .* a side of 25[56]\.\d px", text) for text in lines(view))
 
 
 def test_several_views_share_one_selection(lab_and_browser):
