@@ -26,7 +26,10 @@ class Reordered(NamedTuple):
     sorting_tensor: Annotated[
         Int32[tf.Tensor, "BN"], "sorting key of each row of the stack, image * 100,000 + ROI"
     ]
-    sorted_ix: Annotated[Int32[tf.Tensor, "BN"], "rows of the stack in ascending order of the key"]
+    sorted_ix: Annotated[
+        Int32[tf.Tensor, "BN"],
+        "row numbers of box_to_level, and so of the stack, in ascending order of the key",
+    ]
     final_order: Annotated[
         Int32[tf.Tensor, "BN"], "row of the stack that each ROI takes its crop from"
     ]
