@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mrcnn_explained.cli.app import app
+from mrcnn_explained.explain.diagnosis import REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "debugging.md"
@@ -17,21 +18,24 @@ PAGE = ROOT / "docs" / "debugging.md"
 
 def test_causes_on_the_page_are_those_that_why_missed_returns():
     source = (ROOT / "mrcnn_explained" / "explain" / "why_missed.py").read_text("utf-8")
-    rows = re.findall(r"^\| (`\w+: .+?) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(rows) >= 10
-    for row in rows:
-        stage, first = re.match(r"`(\w+): ([\w-]+)`", row).groups()
-        for cause in [first, *re.findall(r", `([\w-]+)`", row)]:
-            assert f'"{stage}"' in source and f'"{cause}"' in source, row
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    places = {int(number): place for number, place, _ in rows}
+    assert places == {n: reason.name for n, reason in enumerate(REASONS, 1)}
+    for _, _, found in rows:
+        causes = re.findall(r"`(\w+): ([\w-]+)`", found)
+        assert causes, found
+        for stage, cause in causes:
+            assert f'"{stage}"' in source and f'"{cause}"' in source, found
 
 
 @pytest.mark.slow
-def test_the_level_report_on_the_page_is_what_the_command_prints(tmp_path, monkeypatch):
+def test_the_level_reports_on_the_page_are_what_the_commands_print(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = PAGE.read_text("utf-8")
-    (command,) = re.findall(r"`mrcnn-explained (levels --dataset shapes --limit \d+)`", text)
-    ran = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "survey")])
-    assert ran.exit_code == 0, ran.output
-    (shown,) = re.findall(r"```text\n(- .*?)```", text, re.DOTALL)
-    printed = [line for line in ran.output.splitlines() if line.startswith("- ")]
-    assert shown.splitlines() == printed
+    commands = re.findall(r"`mrcnn-explained (levels --dataset shapes --limit [^`]+)`", text)
+    reports = re.findall(r"```text\n(- .*?)```", text, re.DOTALL)
+    for number, (command, shown) in enumerate(zip(commands, reports, strict=True)):
+        ran = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / str(number))])
+        assert ran.exit_code == 0, ran.output
+        printed = [line for line in ran.output.splitlines() if line.startswith("- ")]
+        assert shown.splitlines() == printed
