@@ -279,8 +279,9 @@ def drawn_at(browser, explorer, one, threshold):
 
 def test_a_box_is_drawn_with_the_mouse(page):
     view = view_of(page, "levels")
-    view.locator("canvas").first.scroll_into_view_if_needed()
-    frame = view.locator("canvas").first.bounding_box()
+    canvas = view.locator("canvas").first
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")  # all of it
+    frame = canvas.bounding_box()
     mouse = page.page.mouse
 
     def drag():
@@ -293,7 +294,8 @@ def test_a_box_is_drawn_with_the_mouse(page):
 
     page.changed(view, drag)
     page.page.wait_for_timeout(500)
-    assert any(re.search(r"^Your box: .* a side of 25[56]\.\d px", text) for text in lines(view))
+    found = lines(view)
+    assert any(re.search(r"^Your box: .* a side of 25[56]\.\d px", text) for text in found), found
 
 
 def test_several_views_share_one_selection(lab_and_browser):

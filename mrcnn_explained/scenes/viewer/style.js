@@ -53,11 +53,12 @@ export const STYLE = `
 @container (min-width: 620px) {
   .mx-explorer.widget-box { grid-template: "controls text" auto "panels panels" auto
     "lower lower" auto / minmax(290px, 2fr) minmax(0, 3fr); }
-  .mx-explorer .mx-text { max-height: 17em; overflow-y: auto; }
+  /* Of one height, so that the panels below do not move while a box is drawn. */
+  .mx-explorer .mx-text { height: 17em; overflow-y: auto; }
 }
 @container (min-width: 1120px) {
   .mx-explorer.widget-box { grid-template: "controls panels" auto "text panels" 1fr
     "lower lower" auto / 330px minmax(0, 1fr); }
-  .mx-explorer .mx-text { max-height: none; overflow: visible; }
+  .mx-explorer .mx-text { height: auto; overflow: visible; }
 }
 `;
