@@ -1,6 +1,5 @@
 """Explore NMS: a handful of boxes, one after the other, with a threshold to move."""
 
-import ipywidgets
 import numpy as np
 import tensorflow as tf
 from jaxtyping import Float32
@@ -10,6 +9,7 @@ from mrcnn_explained.boxes import iou
 from mrcnn_explained.errors import InputError
 from mrcnn_explained.explorers.explorer import Controls, Explorer, slider
 from mrcnn_explained.explorers.paper import paper, paper_panel
+from mrcnn_explained.explorers.stepping import Stepping
 from mrcnn_explained.plots.palette import INK, LOST, LOST_DASH, NEVER_DASH, WHITE
 from mrcnn_explained.scenes.format import Label, MovableBox, Panel, Scene, TextLine
 from mrcnn_explained.scenes.scene import label, line, lines, movable, panel
@@ -27,7 +27,7 @@ SCORES = (0.95, 0.90, 0.80, 0.70, 0.60)
 MOST = 12  # boxes: more of them hide each other
 
 
-class NmsExplorer(Explorer):
+class NmsExplorer(Stepping, Explorer):
     """Go through the boxes from the highest score down: which are kept, and what drops the others?
 
     boxes     [n, 4], (y1, x1, y2, x2) in pixels of a square of 200; the default has two objects
@@ -37,6 +37,7 @@ class NmsExplorer(Explorer):
     boxes. Raises InputError for boxes and scores that do not fit each other.
     """
 
+    forward = "next box ▸"
     result: NmsVerdict
 
     def __init__(self, boxes: ArrayLike = BOXES, scores: ArrayLike = SCORES):
@@ -58,20 +59,6 @@ class NmsExplorer(Explorer):
             "threshold": slider("NMS: IoU at most", 0.5, 0.0, 1.0, 0.01),
             "step": slider("boxes looked at", 0, 0, len(self.boxes), 1),
         }
-
-    def buttons(self) -> list[ipywidgets.Button]:
-        """Return a button for the next box, and one for the one before."""
-        found = []
-        for text, way in (("◂ step back", -1), ("next box ▸", 1)):
-            button = ipywidgets.Button(description=text, layout={"width": "auto"})
-            button.on_click(lambda _, way=way: self.go(way))
-            found.append(button)
-        return found
-
-    def go(self, steps: int) -> None:
-        """Go forward, or back, by some boxes."""
-        step = self.settings["step"]
-        step.value = min(max(step.value + steps, 0), step.max)
 
     def box_moved(self, name: str, box: list[float]) -> None:
         """Draw a box where the reader has moved it."""

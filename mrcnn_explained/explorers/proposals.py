@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-import ipywidgets
 import numpy as np
 import tensorflow as tf
 
@@ -19,6 +18,7 @@ from mrcnn_explained.explorers.explorer import (
     slider,
 )
 from mrcnn_explained.explorers.objects import Boxes, objects_of
+from mrcnn_explained.explorers.stepping import Stepping
 from mrcnn_explained.plots.palette import (
     GOOD,
     INK,
@@ -41,7 +41,7 @@ WIDE = 520  # CSS pixels of the panel of fates
 propose_again = in_graph_mode(propose)  # seven times faster, with 6000 candidates
 
 
-class ProposalsExplorer(TraceExplorer):
+class ProposalsExplorer(Stepping, TraceExplorer):
     """Move the NMS threshold and the top-k, and go through NMS one kept box after the other.
 
     objects    boxes in pixels of the molded image that should be covered; none: the detections
@@ -87,20 +87,6 @@ class ProposalsExplorer(TraceExplorer):
             "step": slider("NMS step, 0: all", 0, 0, c.post_nms_rois_inference, 1),
             "drawn": boxes_shown(MOST_DRAWN),
         }
-
-    def buttons(self) -> list[ipywidgets.Button]:
-        """Return two buttons for the steps of NMS."""
-        found = []
-        for text, way in (("◂ step back", -1), ("next step ▸", 1)):
-            button = ipywidgets.Button(description=text, layout={"width": "auto"})
-            button.on_click(lambda _, way=way: self.go(way))
-            found.append(button)
-        return found
-
-    def go(self, steps: int) -> None:
-        """Go forward, or back, by some steps of NMS."""
-        step = self.settings["step"]
-        step.value = min(max(step.value + steps, 0), step.max)
 
     @cached_property
     def inputs(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

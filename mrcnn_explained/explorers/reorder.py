@@ -258,7 +258,7 @@ def _text(paths: _Paths) -> list[TextLine]:
 
 
 def _of_selected(paths: _Paths, selected: int) -> list[TextLine]:
-    """Return the way of the selected ROI's crop in words."""
+    """Return sentences about the path of the selected ROI's crop."""
     if selected < 0:
         return [line("Click a dot to follow one crop through all columns.")]
     row, place = paths.row_in_stack(selected), paths.place_of(selected)

@@ -10,7 +10,7 @@ const NAMES = {
 const ROUNDINGS = { round: "rounded (Matterport)", floor: "rounded down (paper)" };
 const BARS_BELOW = 12;  // milliseconds of one run: where it takes longer, bars would stall the page
 
-/** A setting in words, with its value. */
+/** The name of a setting, with its value. */
 export const settingText = (key, value) => `${NAMES[key]}: ${ROUNDINGS[value] ?? value}`;
 
 function choice(parent, map, key, options, value) {
